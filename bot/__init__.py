@@ -1,0 +1,1 @@
+"""The front door: channels in and out, the conversation, the wiring."""

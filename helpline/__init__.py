@@ -1,0 +1,1 @@
+"""The ground floor: time, settings, words, privacy, storage, accounts."""

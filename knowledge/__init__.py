@@ -1,0 +1,1 @@
+"""The shelves: reviewed guidance, urgency rules, and finding the right article."""

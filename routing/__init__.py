@@ -1,0 +1,1 @@
+"""The signposts: places, the service directory, and which service fits."""
