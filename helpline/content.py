@@ -36,8 +36,9 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 class ContentError(Exception):
     """A content file says something that it may not."""
 
-    def __init__(self, sentence: str, *, file: str, line: int | None = None) -> None:
-        super().__init__(f"{file}:{line}: {sentence}" if line is not None else f"{file}: {sentence}")
+    def __init__(self, sentence: str, *, file: str = "", line: int | None = None) -> None:
+        where = f"{file}:{line}" if line is not None else file
+        super().__init__(f"{where}: {sentence}" if where else sentence)
         self.sentence = sentence
         self.file = file
         self.line = line

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time
 from babel.lists import format_list
 
-from helpline.content import ContentError, load_yaml
+from helpline.content import load_yaml
 from helpline.messages import Country, Language
 
 ZONES: Mapping[Country, ZoneInfo] = {Country.NO: ZoneInfo("Europe/Oslo"), Country.SE: ZoneInfo("Europe/Stockholm")}
@@ -50,16 +50,16 @@ class Phrases:
         texts: dict[str, Mapping[Language, str]] = {}
         languages = {language.value for language in Language}
         for path in sorted(folder.glob("*.yaml")):
-            for key, node in load_yaml(path).items():
+            for key, node in load_yaml(path).entries().items():
                 if key in texts:
-                    raise ContentError(f"{node.where}: the phrase {key!r} stands in another file too.")
+                    raise node.error(f'The phrase "{key}" stands in another file too.')
                 by_language = node.mapping(required=languages)
                 said = {Language(name): value.text().strip() for name, value in by_language.items()}
                 wanted = _placeholders(said[Language.NB])
                 for language, template in said.items():
                     if _placeholders(template) != wanted:
-                        raise ContentError(
-                            f"{node.where}: {key!r} has the placeholders {sorted(_placeholders(template))} in {language.value}, "
+                        raise by_language[language.value].error(
+                            f'"{key}" has the placeholders {sorted(_placeholders(template))} in {language.value}, '
                             f"but {sorted(wanted)} in nb."
                         )
                 texts[key] = said
