@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 import yaml
 
@@ -101,7 +101,8 @@ def node_of(value: object, *, file: str, line: int = 1, name: str = "") -> Node:
     if isinstance(value, list | tuple):
         return Node(file, line, name, [node_of(part, file=file, line=line, name=name) for part in value])
     if value is None or isinstance(value, bool | int | float):
-        written = {None: "null", True: "true", False: "false"}.get(cast("Any", value), repr(value))
+        # Not by looking the value up: 1 equals True, and a length of 1 is no flag.
+        written = "null" if value is None else repr(value).lower() if isinstance(value, bool) else repr(value)
         return Node(file, line, name, _Scalar(written, plain=True, typed=True))
     if isinstance(value, date):
         return Node(file, line, name, _Scalar(value.isoformat(), plain=True))
