@@ -1,0 +1,139 @@
+"""Putting a published revision into a reply: short, details, sources. Nothing is said that the revision does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from helpline.messages import Choice, Country, Language
+from helpline.phrases import Phrases, say_date
+from helpline.segments import segments
+from knowledge.articles import Article, Confidence
+from knowledge.shelves import Answer
+
+__all__ = ["Answer", "Form", "details", "menu_line", "short", "sources", "title"]
+
+
+class Form(StrEnum):
+    """How much room there is."""
+
+    WIDE = "wide"  # Telegram, WhatsApp, the web page, a terminal
+    NARROW = "narrow"  # SMS: two segments, menu included
+
+
+class Speaker(Protocol):
+    """Whom the reply is for."""
+
+    @property
+    def language(self) -> Language: ...
+    @property
+    def country(self) -> Country: ...
+
+
+def menu_line(choices: Sequence[Choice]) -> str:
+    """The choices as one line of digits: "1 Mer 2 Kilder 0 Rådgiver"."""
+    return " ".join(f"{choice.digit} {choice.label}" for choice in choices)
+
+
+def title(article: Article, language: Language) -> str:
+    """The article's title in this language where it has one, else in its own."""
+    translated = article.translations.get(language)
+    return translated.title if translated is not None else article.title
+
+
+def short(answer: Answer, phrases: Phrases, to: Speaker, now: object, form: Form) -> str:
+    """The short answer with what it rests on: source, jurisdiction, revision and review date.
+
+    On SMS the source line is written shorter where the full one would cost a third segment.
+    """
+    article, language = answer.article, to.language
+    checked = say_date(article.reviewed_on, language)
+    country = phrases.say(f"country.{article.country.value}", language)
+    lead = []
+    if answer.stale:
+        lead.append(phrases.say("answer.stale", language, date=checked))
+    if article.country is not to.country:
+        lead.append(phrases.say("answer.law_of", language, country=country))
+    source = phrases.say(
+        "answer.source", language, cite=article.cite, country=country, revision=article.revision, date=checked
+    )
+    doubt = []
+    if article.confidence is Confidence.UNVERIFIED:
+        doubt.append(phrases.say("answer.confidence.unverified", language))
+    elif article.suggest_human:
+        doubt.append(phrases.say("answer.ask_human", language))
+    if form is Form.NARROW:
+        brief_source = phrases.say(
+            "answer.source.short", language, country=article.country.value, revision=article.revision, date=checked
+        )
+        full = "\n".join([*lead, answer.short, *doubt, source])
+        # 60 characters are left for the line of digits below.
+        if segments(full).septets <= 306 - 60:
+            return full
+        return "\n".join([*lead, answer.short, *doubt, brief_source])
+    confidence = phrases.say(f"answer.confidence.{_CONFIDENCE[article.confidence]}", language)
+    if article.confidence is Confidence.UNVERIFIED:
+        doubt = []
+    return "\n\n".join([*lead, answer.short, *doubt, f"{confidence} {source}"])
+
+
+_CONFIDENCE = {Confidence.VERIFIED: "verified", Confidence.PARTLY: "partly", Confidence.UNVERIFIED: "unverified"}
+
+
+def details(answer: Answer, phrases: Phrases, to: Speaker) -> str:
+    """Everything the article holds beyond the short answer, what to do first."""
+    article, language = answer.article, to.language
+    parts = []
+    if article.language is not language:
+        parts.append(
+            phrases.say(
+                "answer.only_in", language, language=phrases.say(f"language.{article.language.value}", language)
+            )
+        )
+    if article.do_now:
+        parts.append(_listed(phrases.say("details.do_now", language), article.do_now))
+    parts.append(answer.details)
+    if article.avoid:
+        parts.append(_listed(phrases.say("details.avoid", language), article.avoid))
+    if article.say:
+        parts.append(_listed(phrases.say("details.say", language), article.say))
+    parts.append(_provenance(answer, phrases, language))
+    return "\n\n".join(parts)
+
+
+def sources(answer: Answer, phrases: Phrases, to: Speaker) -> str:
+    """Which rules and sources the answer rests on, when they were read, and how sure we are."""
+    article, language = answer.article, to.language
+    parts = []
+    if article.law_refs:
+        unread = phrases.say("sources.unread", language)
+        rules = [ref.ref if ref.text_read else f"{ref.ref} ({unread})" for ref in article.law_refs]
+        parts.append(_listed(phrases.say("sources.law", language), rules))
+    if article.sources:
+        read = [f"{source.title} ({source.date_seen}){_link(source.url)}" for source in article.sources]
+        parts.append(_listed(phrases.say("sources.read", language), read))
+    parts.append(_provenance(answer, phrases, language))
+    return "\n\n".join(parts)
+
+
+def _link(url: str) -> str:
+    return f" {url}" if url else ""
+
+
+def _provenance(answer: Answer, phrases: Phrases, language: Language) -> str:
+    article = answer.article
+    confidence = phrases.say(f"answer.confidence.{_CONFIDENCE[article.confidence]}", language)
+    source = phrases.say(
+        "answer.source",
+        language,
+        cite=article.cite,
+        country=phrases.say(f"country.{article.country.value}", language),
+        revision=article.revision,
+        date=say_date(article.reviewed_on, language),
+    )
+    return f"{confidence} {source}"
+
+
+def _listed(lead: str, items: Sequence[str]) -> str:
+    return "\n".join([lead, *(f"- {item}" for item in items)])

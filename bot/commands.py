@@ -1,0 +1,98 @@
+"""The few words that ask the line for something other than an answer, in four languages.
+
+A command is only recognised where the whole message is one: "rådgiver" calls an advisor, "må jeg ha en rådgiver til
+stede" is a question.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rapidfuzz.distance import OSA
+
+from helpline.content import ContentError, load_yaml
+
+_FORGIVING_LENGTH = 6  # letters; shorter words are too near to other words for a typing error to be forgiven
+
+
+class Command(StrEnum):
+    """What can be asked of the line."""
+
+    ADVISOR = "advisor"
+    HELP = "help"
+    REFER = "refer"
+    LANGUAGE = "language"
+    NB = "nb"
+    NN = "nn"
+    SV = "sv"
+    EN = "en"
+    NORWAY = "norway"
+    SWEDEN = "sweden"
+    ERASE = "erase"
+    START = "start"
+    STOP = "stop"
+    MORE = "more"
+    SOURCES = "sources"
+    YES = "yes"
+    NO = "no"
+    SKIP = "skip"
+    HELLO = "hello"
+    THANKS = "thanks"
+
+
+def plain(text: str) -> str:
+    """A text without case, accents, signs and a leading slash, as words with one space between."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().replace("ø", "o").replace("æ", "ae"))
+    letters = "".join(sign for sign in decomposed if not unicodedata.combining(sign))
+    return " ".join(re.findall(r"[^\W_]+|\?", letters))
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A command, and whether it was written without a typing error."""
+
+    command: Command
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Every wording and the command it stands for."""
+
+    wordings: Mapping[str, Command]
+
+    @classmethod
+    def load(cls, path: Path) -> Commands:
+        """Read the file; a command without wordings, or a wording that means two things, is a `ContentError`."""
+        root = load_yaml(path)
+        wordings: dict[str, Command] = {}
+        for key, node in root.mapping(required={command.value for command in Command}).items():
+            for wording in node.texts():
+                known = wordings.setdefault(plain(wording), Command(key))
+                if known is not Command(key):
+                    raise ContentError(
+                        f"The wording {wording!r} stands for both {known.value!r} and {key!r}.",
+                        file=node.file,
+                        line=node.line,
+                    )
+        return cls(wordings)
+
+    def recognise(self, text: str) -> Recognised | None:
+        """The command that this whole message is, or None."""
+        if len(text) > 60:
+            return None
+        said = plain(text)
+        exact = self.wordings.get(said)
+        if exact is not None:
+            return Recognised(exact, exact=True)
+        if len(said) >= _FORGIVING_LENGTH:
+            for wording, command in self.wordings.items():
+                near = len(wording) >= _FORGIVING_LENGTH and abs(len(wording) - len(said)) <= 1
+                if near and OSA.distance(wording, said, score_cutoff=1) <= 1:
+                    return Recognised(command, exact=False)
+        return None

@@ -1,0 +1,929 @@
+"""The conversation: what the line does with one thing that a clinician said. Pure: values in, values out.
+
+The order in which a message is understood is the order of what may hurt:
+
+1. danger now, before anything is looked up or asked;
+2. what the clinician may demand at any moment: an advisor, erasing, another language;
+3. an advisor who has taken the conversation: the bot is quiet and passes the words on;
+4. the step that was being asked about;
+5. a question, also in the middle of a step, which is then asked again.
+
+Every reply carries the way to an advisor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, assert_never
+
+from rapidfuzz.distance import OSA
+
+from bot import answers, referral
+from bot.answers import Form
+from bot.commands import Command, Commands, plain
+from bot.referral import Draft, Step
+from helpline.languages import from_tag, guess
+from helpline.messages import Choice, Country, InboundKind, Language, OutboundMessage
+from helpline.phrases import Phrases
+from helpline.segments import pages
+from knowledge.articles import Article
+from knowledge.search import Band
+from knowledge.shelves import Facet, Shelves
+from knowledge.smalltalk import Smalltalk, Topic
+from knowledge.urgency import Danger, UrgencyRules
+from routing.directory import Directory
+from routing.places import Gazetteer
+
+READ_AT_MOST = 4000  # characters of one message that are looked up; danger is looked for in all of it
+SUGGESTIONS = 3
+
+
+# --- what is remembered -------------------------------------------------------------------------------------------
+
+
+class Awaiting(StrEnum):
+    """What the line has asked and not yet been told."""
+
+    NOTHING = "nothing"
+    DANGER = "danger"  # is anyone in danger right now?
+    FACET = "facet"  # the status or age on which the answer depends
+    REFERRAL = "referral"  # the next step of "who can help"
+    LANGUAGE = "language"
+    ERASE = "erase"  # the word was misspelt, so it was asked about
+
+
+@dataclass(frozen=True)
+class State:
+    """What the line remembers of one conversation, kept sealed with its key."""
+
+    language: Language
+    country: Country
+    language_chosen: bool = False
+    greeted: bool = False
+    told_of_masking: bool = False
+    awaiting: Awaiting = Awaiting.NOTHING
+    menu: Mapping[str, str] = field(default_factory=dict)  # digit → token of what was last offered
+    asked: str = field(default="", repr=False)  # the question that a pending step or suggestion came from, masked
+    facet_of: str = ""  # article whose answer waits for a facet
+    clarified: bool = False  # one clarifying question for this question was already asked
+    status: str = ""  # legal status, where the clinician said it
+    age: str = ""  # minor or adult, where the clinician said it
+    article: str = ""  # the article last answered with
+    rest: str = field(default="", repr=False)  # what did not fit into two segments
+    referral: Draft | None = None
+
+
+def state_to_json(state: State) -> dict[str, Any]:
+    """The state as plain values."""
+    return asdict(state)
+
+
+def state_from_json(data: Mapping[str, Any]) -> State:
+    """The state back from plain values; keys that a newer or older release wrote are passed over."""
+    known = {name: data[name] for name in {entry.name for entry in fields(State)} & set(data)}
+    known["language"] = Language(known["language"])
+    known["country"] = Country(known["country"])
+    known["awaiting"] = Awaiting(known.get("awaiting", Awaiting.NOTHING))
+    if known.get("referral") is not None:
+        known["referral"] = referral.draft_from_json(known["referral"])
+    return State(**known)
+
+
+# --- what comes in ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One thing a clinician said or tapped, already masked."""
+
+    kind: InboundKind
+    text: str = field(default="", repr=False)
+    token: str = ""
+    marks: tuple[str, ...] = ()  # the marks that took the place of something identifying
+    language_hint: str = ""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The conversation's open escalation, as the conversation needs to know it."""
+
+    urgent: bool
+    taken: bool  # an advisor owns the conversation
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything the decision looks at. Immutable, so a decision can be repeated and explained."""
+
+    phrases: Phrases
+    commands: Commands
+    shelves: Shelves
+    smalltalk: Smalltalk
+    urgency: UrgencyRules
+    gazetteer: Gazetteer
+    directory: Directory
+    now: datetime
+    form: Form = Form.WIDE
+    escalation: Waiting | None = None
+
+
+# --- what is decided ----------------------------------------------------------------------------------------------
+
+
+class Reason(StrEnum):
+    """Why a human is sought."""
+
+    ASKED = "asked"  # the clinician asked for an advisor
+    DANGER = "danger"  # the message shows danger now
+    DANGER_CONFIRMED = "danger_confirmed"  # asked whether anyone is in danger now, the clinician said yes
+    TROUBLE = "trouble"  # we could not answer, for a cause of our own
+
+
+@dataclass(frozen=True)
+class Served:
+    """Which words of which revision were shown."""
+
+    article_id: str
+    revision: int
+    variant: int  # index of the variant, -1 for the article's own words
+    language: Language
+    part: str  # short, details, sources
+
+
+@dataclass(frozen=True)
+class Say:
+    """Tell the clinician this."""
+
+    message: OutboundMessage
+    served: Served | None = None
+
+
+@dataclass(frozen=True)
+class SeekAdvisor:
+    """Wake an advisor, or raise the urgency where one is already being sought."""
+
+    reason: Reason
+    urgent: bool
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SayWhoIsSought:
+    """The clinician asked for an advisor again: say how it stands."""
+
+
+@dataclass(frozen=True)
+class PassOn:
+    """Give these words to the advisor who owns the conversation."""
+
+    text: str = field(repr=False)
+    danger: bool = False
+
+
+class Missing(StrEnum):
+    """What the shelves lacked."""
+
+    SUGGESTED = "suggested"  # three were offered and none was it
+    UNKNOWN = "unknown"  # below the evidence floor
+    UNHELPFUL = "unhelpful"  # an answer was given and did not help
+    NO_SERVICE = "no_service"  # more services were asked for than the directory has
+
+
+@dataclass(frozen=True)
+class RecordGap:
+    """Keep the question that could not be answered, with nobody recognisable in it."""
+
+    missing: Missing
+    text: str = field(repr=False)
+    nearest: tuple[str, ...]
+    confidence: float
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class RecordHelpful:
+    """The clinician said whether an answer helped."""
+
+    article_id: str
+    helpful: bool
+
+
+@dataclass(frozen=True)
+class RecordReferral:
+    """These services were shown to the clinician."""
+
+    service_ids: tuple[str, ...]
+    needs: tuple[str, ...]
+    region: str
+
+
+@dataclass(frozen=True)
+class Erase:
+    """Delete what the clinician wrote and what was answered."""
+
+
+@dataclass(frozen=True)
+class SetMuted:
+    """Send nothing more on this channel, or send again."""
+
+    muted: bool
+
+
+Effect = Say | SeekAdvisor | SayWhoIsSought | PassOn | RecordGap | RecordHelpful | RecordReferral | Erase | SetMuted
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The state afterwards, and what is to be done, in order."""
+
+    state: State
+    effects: tuple[Effect, ...]
+
+
+# --- tokens: what a tapped choice says ------------------------------------------------------------------------------
+
+ADVISOR = "a"
+MORE = "m"  # the rest of a text that was too long
+NONE_OF_THESE = "none"
+DANGER_YES, DANGER_NO = "danger:1", "danger:0"
+ERASE_YES, ERASE_NO = "erase:1", "erase:0"
+
+ANSWER, DETAILS, SOURCES, HELP = "q", "d", "s", "w"  # each followed by :article
+HELPFUL, UNHELPFUL = "y", "n"  # likewise
+STATUS, AGE, LANGUAGE, REFERRAL = "st", "ag", "l", "r"  # each followed by its value
+
+
+def decide(state: State, heard: Heard, world: World) -> Decision:
+    """What the line does with what it heard."""
+    turn = _Turn(state, world)
+    turn.hear(heard)
+    return Decision(turn.state, tuple(turn.effects))
+
+
+class _Turn:
+    """One turn of the conversation, while it is being decided."""
+
+    def __init__(self, state: State, world: World) -> None:
+        self.state = state
+        self.world = world
+        self.effects: list[Effect] = []
+        self._pending: State | None = None  # the step to ask again after a side question
+
+    # --- saying things ----------------------------------------------------------------------------------------------
+
+    def phrase(self, key: str, **values: object) -> str:
+        return self.world.phrases.say(key, self.state.language, **values)
+
+    def choice(self, token: str, key: str) -> Choice:
+        return Choice(token, self.phrase(key))
+
+    def say(
+        self,
+        text: str,
+        choices: Sequence[Choice] = (),
+        *,
+        served: Served | None = None,
+        urgent: bool = False,
+    ) -> None:
+        """Say this with digits for the choices, the advisor always among them, and remember what the digits mean.
+
+        On SMS what does not fit into two segments waits behind the first choice.
+        """
+        numbered = self._numbered(choices)
+        rest = ""
+        if self.world.form is Form.NARROW:
+            first = pages(text, menu=answers.menu_line(numbered))
+            if len(first) > 1:
+                numbered = self._numbered([self.choice(MORE, "choice.more"), *(c for c in choices if c.token != MORE)])
+                first = pages(text, menu=answers.menu_line(numbered))
+                text, rest = first[0], "\n\n".join(first[1:])
+        self.state = replace(self.state, menu={c.digit: c.token for c in numbered}, rest=rest)
+        self.effects.append(Say(OutboundMessage(text, tuple(numbered), urgent=urgent), served))
+
+    def _numbered(self, choices: Sequence[Choice]) -> list[Choice]:
+        offered = [replace(choice, digit=str(place)) for place, choice in enumerate(choices[:9], start=1)]
+        return [*offered, Choice(ADVISOR, self.phrase("choice.advisor"), "0")]
+
+    # --- the order of understanding ---------------------------------------------------------------------------------
+
+    def hear(self, heard: Heard) -> None:
+        if heard.kind is InboundKind.GROUP:
+            self.say(self.phrase("group"))
+            return
+        if heard.kind is InboundKind.STOP:
+            self.effects.append(SetMuted(muted=True))
+            return
+        self._choose_language(heard)
+        text = heard.text if heard.kind in {InboundKind.TEXT, InboundKind.EDITED} else ""
+        if text and self._danger(text):
+            self._greet_silently()
+            self._tell_of_masking(heard)
+            return
+        if heard.kind is InboundKind.START:
+            self.effects.append(SetMuted(muted=False))
+            self.state = replace(self.state, greeted=False, awaiting=Awaiting.NOTHING)
+        self._greet(heard)
+        match heard.kind:
+            case InboundKind.TEXT:
+                self._text(heard.text)
+            case InboundKind.EDITED:
+                if plain(heard.text) and not self._owned():
+                    self.say(self.phrase("edited"))
+                self._text(heard.text)
+            case InboundKind.TAP:
+                self._tapped(heard.token)
+            case InboundKind.PHOTO | InboundKind.VOICE | InboundKind.LOCATION | InboundKind.OTHER:
+                self._keeping_step(lambda: self.say(self.phrase(f"media.{heard.kind.value}")))
+            case InboundKind.START:
+                pass  # the greeting is the answer
+            case _:
+                assert_never(heard.kind)
+        self._tell_of_masking(heard)
+
+    def _choose_language(self, heard: Heard) -> None:
+        if self.state.language_chosen:
+            return
+        written = guess(heard.text) if heard.text else None
+        hinted = from_tag(heard.language_hint) if heard.language_hint and not self.state.greeted else None
+        language = written or hinted
+        if language is not None:
+            self.state = replace(self.state, language=language)
+
+    def _greet(self, heard: Heard) -> None:
+        if self.state.greeted:
+            return
+        self.state = replace(self.state, greeted=True)
+        opening = heard.kind is InboundKind.START or self._is_hello(heard.text)
+        asks = f" {self.phrase('greeting.ask')}" if opening else ""
+        self.say(self.phrase("greeting") + asks)
+
+    def _greet_silently(self) -> None:
+        """In danger there is no time for an introduction, now or afterwards."""
+        self.state = replace(self.state, greeted=True)
+
+    def _is_hello(self, text: str) -> bool:
+        recognised = self.world.commands.recognise(text)
+        return recognised is not None and recognised.command in {Command.HELLO, Command.START}
+
+    def _tell_of_masking(self, heard: Heard) -> None:
+        if heard.marks and not self.state.told_of_masking:
+            menu, rest = self.state.menu, self.state.rest
+            self.say(self.phrase("masked", marks=", ".join(dict.fromkeys(heard.marks))))
+            # The digits keep meaning what they meant: this was only an aside.
+            self.state = replace(self.state, told_of_masking=True, menu=menu, rest=rest)
+
+    def _owned(self) -> bool:
+        return self.world.escalation is not None and self.world.escalation.taken
+
+    # --- danger -----------------------------------------------------------------------------------------------------
+
+    def _danger(self, text: str) -> bool:
+        """Deal with danger where the text shows it; whether it did."""
+        assessed = self.world.urgency.assess(text)
+        match assessed.level:
+            case Danger.YES:
+                self._alarm(Reason.DANGER, text, assessed.rules)
+                return True
+            case Danger.MAYBE:
+                if self._owned():
+                    self.effects.append(PassOn(text))
+                    self.say(self._in_country("danger.maybe"), self._danger_choices(), urgent=True)
+                    return True
+                self._greet_silently()
+                self.state = replace(self.state, awaiting=Awaiting.DANGER, asked=text[:READ_AT_MOST])
+                self._ask_danger()
+                return True
+            case Danger.NO:
+                return False
+            case _:
+                assert_never(assessed.level)
+
+    def _alarm(self, reason: Reason, text: str, rules: tuple[str, ...] = ()) -> None:
+        key = "danger.known" if self._owned() else "danger"
+        self.state = replace(self.state, awaiting=Awaiting.NOTHING, referral=None)
+        self.say(self._in_country(key), urgent=True)
+        if self._owned():
+            self.effects.append(PassOn(text, danger=True))
+        self.effects.append(SeekAdvisor(reason, urgent=True, rules=rules))
+
+    def _ask_danger(self) -> None:
+        self.say(self._in_country("danger.maybe"), self._danger_choices(), urgent=True)
+
+    def _danger_choices(self) -> list[Choice]:
+        return [self.choice(DANGER_YES, "choice.yes"), self.choice(DANGER_NO, "choice.no")]
+
+    def _in_country(self, key: str) -> str:
+        return self.world.phrases.say_in(key, self.state.country, self.state.language)
+
+    # --- text -------------------------------------------------------------------------------------------------------
+
+    def _text(self, text: str) -> None:
+        said = plain(text)
+        if not said:
+            self._keeping_step(lambda: self.say(self.phrase("empty")))
+            return
+        digit = said if len(said) == 1 and said.isdigit() else ""
+        if digit and digit != "0" and digit in self.state.menu:
+            self._tapped(self.state.menu[digit])
+            return
+        recognised = self.world.commands.recognise(text)
+        if recognised is not None and self._command(recognised.command, exact=recognised.exact):
+            return
+        if self._owned():
+            self.effects.append(PassOn(text))
+            return
+        if self._step(text):
+            return
+        if digit:
+            self._keeping_step(lambda: self.say(self.phrase("old_choice")))
+            return
+        self._keeping_step(lambda: self._question(text))
+
+    def _command(self, command: Command, *, exact: bool) -> bool:
+        """Carry the command out; False where it means nothing here and the words must be read as a question."""
+        match command:
+            case Command.ADVISOR:
+                self._advisor()
+            case Command.ERASE if exact:
+                self._erase()
+            case Command.ERASE:
+                self.state = replace(self.state, awaiting=Awaiting.ERASE)
+                self._ask_erase()
+            case Command.LANGUAGE:
+                self.state = replace(self.state, awaiting=Awaiting.LANGUAGE)
+                self._ask_language()
+            case Command.NB | Command.NN | Command.SV | Command.EN:
+                self._set_language(Language(command.value))
+            case _ if self._owned():
+                return False  # everything else is spoken to the advisor
+            case Command.NORWAY | Command.SWEDEN if self.state.awaiting is not Awaiting.REFERRAL:
+                self._set_country(Country.NO if command is Command.NORWAY else Country.SE)
+            case Command.NORWAY | Command.SWEDEN:
+                return False
+            case Command.HELP:
+                self._keeping_step(lambda: self.say(self.phrase("help"), [self.choice(REFERRAL, "choice.help")]))
+            case Command.REFER:
+                self._start_referral(())
+            case Command.MORE:
+                if not self.state.rest and not self.state.article:
+                    return False
+                self._tapped(MORE if self.state.rest else f"{DETAILS}:{self.state.article}")
+            case Command.SOURCES:
+                if not self.state.article:
+                    return False
+                self._tapped(f"{SOURCES}:{self.state.article}")
+            case Command.YES | Command.NO | Command.SKIP:
+                return self._yes_or_no(command)
+            case Command.START | Command.HELLO:
+                if not self._just_greeted():
+                    self._keeping_step(lambda: self.say(self.phrase("hello")))
+            case Command.STOP:
+                self.say(self.phrase("stopped"))
+                self.effects.append(SetMuted(muted=True))
+            case Command.THANKS:
+                self._keeping_step(lambda: self.say(self.phrase("thanks")))
+            case _:
+                assert_never(command)
+        return True
+
+    def _just_greeted(self) -> bool:
+        return any(isinstance(effect, Say) for effect in self.effects)
+
+    def _yes_or_no(self, command: Command) -> bool:
+        answers_to = {
+            Awaiting.DANGER: {Command.YES: DANGER_YES, Command.NO: DANGER_NO},
+            Awaiting.ERASE: {Command.YES: ERASE_YES, Command.NO: ERASE_NO},
+        }
+        if self.state.awaiting is Awaiting.FACET and self.state.facet_of:
+            facet = self._facet_asked()
+            if facet is Facet.AGE:
+                value = {Command.YES: "minor", Command.NO: "adult"}.get(command, "")
+                self._tapped(f"{AGE}:{value}")
+                return True
+            if command is Command.SKIP:
+                self._tapped(f"{STATUS}:")
+                return True
+            return False
+        if self.state.awaiting is Awaiting.REFERRAL and command is Command.SKIP:
+            self._tapped(f"{REFERRAL}:skip")
+            return True
+        token = answers_to.get(self.state.awaiting, {}).get(command)
+        if token is None:
+            return False
+        self._tapped(token)
+        return True
+
+    # --- taps -------------------------------------------------------------------------------------------------------
+
+    def _tapped(self, token: str) -> None:
+        kind, _, value = token.partition(":")
+        article = self.world.shelves.article(value) if value else None
+        match kind:
+            case "a":
+                self._advisor()
+            case "m" if self.state.rest:
+                self.say(self.state.rest)
+            case "danger":
+                self._danger_told(yes=value == "1")
+            case "erase":
+                if value == "1":
+                    self._erase()
+                else:
+                    self.state = replace(self.state, awaiting=Awaiting.NOTHING)
+                    self.say(self.phrase("erase.kept"))
+            case "q" | "d" | "s" | "w" | "y" | "n" if article is not None:
+                self._about(kind, article)
+            case "q" | "d" | "s" | "w" | "y" | "n" if value:
+                self.say(self.phrase("answer.gone"))
+            case "none":
+                self._none_of_these()
+            case "st" | "ag":
+                self._facet_told(kind, value)
+            case "l" if value in {language.value for language in Language}:
+                self._set_language(Language(value))
+            case "r":
+                self._referral_told(value)
+            case _:
+                self._keeping_step(lambda: self.say(self.phrase("old_choice")))
+
+    def _about(self, kind: str, article: Article) -> None:
+        match kind:
+            case "q":
+                self._answer(article)
+            case "d":
+                self._details(article)
+            case "s":
+                self._sources(article)
+            case "w":
+                self._start_referral(article.needs)
+            case "y":
+                self.effects.append(RecordHelpful(article.id, helpful=True))
+                self.say(self.phrase("helpful.yes"))
+            case _:
+                self.effects.append(RecordHelpful(article.id, helpful=False))
+                if self.state.asked:
+                    self.effects.append(
+                        RecordGap(Missing.UNHELPFUL, self.state.asked, (article.id,), 0.0, self._region())
+                    )
+                self.say(self.phrase("helpful.no"))
+
+    def _advisor(self) -> None:
+        self.state = replace(self.state, awaiting=Awaiting.NOTHING)
+        if self.world.escalation is None:
+            self.effects.append(SeekAdvisor(Reason.ASKED, urgent=False))
+        else:
+            self.effects.append(SayWhoIsSought())
+
+    def _danger_told(self, *, yes: bool) -> None:
+        asked = self.state.asked
+        if yes:
+            self._alarm(Reason.DANGER_CONFIRMED, asked)
+            return
+        self.state = replace(self.state, awaiting=Awaiting.NOTHING)
+        self.say(self.phrase("danger.not_now"))
+        if asked and not self._owned():
+            self._question(asked)
+
+    def _ask_erase(self) -> None:
+        self.say(
+            self.phrase("erase.confirm"), [self.choice(ERASE_YES, "choice.yes"), self.choice(ERASE_NO, "choice.no")]
+        )
+
+    def _erase(self) -> None:
+        self.effects.append(Erase())
+        self.state = State(
+            language=self.state.language,
+            country=self.state.country,
+            language_chosen=self.state.language_chosen,
+            greeted=True,
+            told_of_masking=self.state.told_of_masking,
+        )
+        self.say(self.phrase("erased"))
+
+    def _ask_language(self) -> None:
+        own_names = {Language.NB: "Bokmål", Language.NN: "Nynorsk", Language.SV: "Svenska", Language.EN: "English"}
+        self.say(
+            self.phrase("language.ask"), [Choice(f"{LANGUAGE}:{code.value}", name) for code, name in own_names.items()]
+        )
+
+    def _set_language(self, language: Language) -> None:
+        awaiting = Awaiting.NOTHING if self.state.awaiting is Awaiting.LANGUAGE else self.state.awaiting
+        self.state = replace(self.state, language=language, language_chosen=True, awaiting=awaiting)
+        self._keeping_step(lambda: self.say(self.phrase("language.set")))
+
+    def _set_country(self, country: Country) -> None:
+        self.state = replace(self.state, country=country)
+        self._keeping_step(
+            lambda: self.say(self.phrase("country.set", country=self.phrase(f"country.{country.value}")))
+        )
+
+    # --- steps that wait for an answer --------------------------------------------------------------------------------
+
+    def _keeping_step(self, say: Any) -> None:
+        """Say something in between, then ask again what was being asked."""
+        waiting = self.state
+        say()
+        if waiting.awaiting is Awaiting.NOTHING or self.state.awaiting not in {waiting.awaiting, Awaiting.NOTHING}:
+            return
+        if any(isinstance(effect, SeekAdvisor) for effect in self.effects):
+            return
+        self.state = replace(
+            self.state, awaiting=waiting.awaiting, referral=waiting.referral, facet_of=waiting.facet_of
+        )
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        match self.state.awaiting:
+            case Awaiting.DANGER:
+                self._ask_danger()
+            case Awaiting.FACET:
+                article = self.world.shelves.article(self.state.facet_of)
+                facet = self._facet_asked()
+                if article is not None and facet is not None:
+                    self._ask_facet(article, facet)
+            case Awaiting.REFERRAL:
+                self._ask_referral()
+            case Awaiting.LANGUAGE:
+                self._ask_language()
+            case Awaiting.ERASE:
+                self._ask_erase()
+            case Awaiting.NOTHING:
+                pass
+            case _:
+                assert_never(self.state.awaiting)
+
+    def _step(self, text: str) -> bool:
+        """Read the text as the answer to what was asked; False where it is something else."""
+        match self.state.awaiting:
+            case Awaiting.REFERRAL if self.state.referral is not None:
+                return self._referral_text(text)
+            case Awaiting.FACET | Awaiting.LANGUAGE | Awaiting.DANGER | Awaiting.ERASE:
+                token = self._label_meant(text)
+                if token is None:
+                    return False
+                self._tapped(token)
+                return True
+            case _:
+                return False
+
+    def _label_meant(self, text: str) -> str | None:
+        """The token of the offered choice whose label was typed out, one typing error forgiven."""
+        said = plain(text)
+        for label, token in self._labels().items():
+            if said == label or (len(label) > 5 and OSA.distance(said, label, score_cutoff=1) <= 1):
+                return token
+        return None
+
+    def _labels(self) -> dict[str, str]:
+        """Plain labels of what is being asked, with their tokens."""
+        probe = _Turn(self.state, replace(self.world, form=Form.WIDE))
+        probe._ask_again()
+        return {
+            plain(choice.label): choice.token
+            for effect in probe.effects
+            if isinstance(effect, Say)
+            for choice in effect.message.choices
+            if choice.token != ADVISOR
+        }
+
+    # --- questions and answers --------------------------------------------------------------------------------------
+
+    def _question(self, text: str) -> None:
+        too_long = len(text) > READ_AT_MOST
+        text = text[:READ_AT_MOST]
+        if too_long:
+            self.say(self.phrase("too_long"))
+        self.state = replace(self.state, asked=text, clarified=False, awaiting=Awaiting.NOTHING)
+        chat = self.world.smalltalk.recognise(text)
+        if chat is Topic.HELLO:
+            if not self._just_greeted():
+                self.say(self.phrase("hello"))
+            return
+        if chat is Topic.THANKS:
+            self.say(self.phrase("thanks"))
+            return
+        if chat is Topic.ATTACK:
+            self.say(self.phrase("protected"), [self.choice(REFERRAL, "choice.help")])
+            return
+        found = self.world.shelves.find(text, country=self.state.country, language=self.state.language)
+        shown = [
+            article
+            for candidate in found.candidates[:SUGGESTIONS]
+            if (article := self.world.shelves.article(candidate.article_id)) is not None
+        ]
+        if chat is Topic.OUT_OF_SCOPE and found.band is not Band.ANSWER:
+            self.say(self.phrase("out_of_scope"))
+            return
+        match found.band:
+            case Band.ANSWER if shown:
+                self._answer(shown[0])
+            case Band.SUGGEST if shown:
+                offered = [Choice(f"{ANSWER}:{article.id}", self._title(article)) for article in shown]
+                self.say(self.phrase("suggest.lead"), [*offered, self.choice(NONE_OF_THESE, "choice.none")])
+            case _:
+                nearest = tuple(candidate.article_id for candidate in found.candidates[:SUGGESTIONS])
+                self.effects.append(RecordGap(Missing.UNKNOWN, text, nearest, found.confidence, self._region()))
+                self._unknown(shown[0] if shown else None)
+
+    def _title(self, article: Article) -> str:
+        return answers.title(article, self.state.language)
+
+    def _unknown(self, nearest: Article | None) -> None:
+        help_choice = self.choice(REFERRAL, "choice.help")
+        if nearest is None:
+            self.say(self.phrase("unknown"), [help_choice])
+            return
+        title = self._title(nearest)
+        self.say(self.phrase("unknown.nearest", title=title), [Choice(f"{ANSWER}:{nearest.id}", title), help_choice])
+
+    def _none_of_these(self) -> None:
+        offered = tuple(token.partition(":")[2] for token in self.state.menu.values() if token.startswith(f"{ANSWER}:"))
+        if self.state.asked:
+            self.effects.append(RecordGap(Missing.SUGGESTED, self.state.asked, offered, 0.0, self._region()))
+        self._unknown(None)
+
+    def _region(self) -> str:
+        """Where the clinician is, no finer than a fylke or län: enough for a gap, too little to find anyone."""
+        draft = self.state.referral
+        return draft.region if draft is not None else ""
+
+    def _answer(self, article: Article) -> None:
+        facet = self.world.shelves.asks_for(article)
+        known = {Facet.STATUS: self.state.status, Facet.AGE: self.state.age}
+        if facet is not None and not known[facet] and not self.state.clarified:
+            self.state = replace(self.state, awaiting=Awaiting.FACET, facet_of=article.id, clarified=True)
+            self._ask_facet(article, facet)
+            return
+        answer = self._composed(article)
+        self.state = replace(self.state, article=article.id, awaiting=Awaiting.NOTHING, facet_of="")
+        self.say(
+            answers.short(answer, self.world.phrases, self.state, self.world.now, self.world.form),
+            self._about_choices(article),
+            served=self._served(article, answer, "short"),
+        )
+
+    def _composed(self, article: Article) -> answers.Answer:
+        return self.world.shelves.answer(
+            article,
+            status=self.state.status or None,
+            age=self.state.age or None,
+            language=self.state.language,
+            now=self.world.now,
+        )
+
+    def _served(self, article: Article, answer: answers.Answer, part: str) -> Served:
+        return Served(article.id, article.revision, answer.variant, answer.language, part)
+
+    def _about_choices(self, article: Article, *, leave_out: str = "") -> list[Choice]:
+        offered = [
+            self.choice(f"{DETAILS}:{article.id}", "choice.more"),
+            self.choice(f"{SOURCES}:{article.id}", "choice.sources"),
+            self.choice(f"{HELP}:{article.id}", "choice.help"),
+        ]
+        if leave_out:
+            offered += [
+                self.choice(f"{HELPFUL}:{article.id}", "choice.helpful"),
+                self.choice(f"{UNHELPFUL}:{article.id}", "choice.unhelpful"),
+            ]
+        return [choice for choice in offered if not leave_out or not choice.token.startswith(f"{leave_out}:")]
+
+    def _details(self, article: Article) -> None:
+        answer = self._composed(article)
+        self.state = replace(self.state, article=article.id)
+        self.say(
+            answers.details(answer, self.world.phrases, self.state),
+            self._about_choices(article, leave_out=DETAILS),
+            served=self._served(article, answer, "details"),
+        )
+
+    def _sources(self, article: Article) -> None:
+        answer = self._composed(article)
+        self.state = replace(self.state, article=article.id)
+        self.say(
+            answers.sources(answer, self.world.phrases, self.state),
+            self._about_choices(article, leave_out=SOURCES),
+            served=self._served(article, answer, "sources"),
+        )
+
+    # --- the one clarifying question ----------------------------------------------------------------------------------
+
+    def _facet_asked(self) -> Facet | None:
+        article = self.world.shelves.article(self.state.facet_of)
+        return self.world.shelves.asks_for(article) if article is not None else None
+
+    def _ask_facet(self, article: Article, facet: Facet) -> None:
+        if facet is Facet.AGE:
+            values = [Choice(f"{AGE}:{value}", self.phrase(f"age.{value}")) for value in ("minor", "adult")]
+            unsure = Choice(f"{AGE}:", self.phrase("choice.unsure"))
+            self.say(self.phrase("facet.age"), [*values, unsure])
+            return
+        values = [
+            Choice(f"{STATUS}:{status}", self.phrase(f"status.{status}"))
+            for status in self.world.shelves.statuses_told_apart(article)
+        ]
+        unsure = Choice(f"{STATUS}:", self.phrase("choice.unsure"))
+        self.say(self.phrase("facet.status"), [*values[:8], unsure])
+
+    def _facet_told(self, kind: str, value: str) -> None:
+        article = self.world.shelves.article(self.state.facet_of)
+        self.state = replace(
+            self.state,
+            status=value if kind == STATUS else self.state.status,
+            age=value if kind == AGE else self.state.age,
+            awaiting=Awaiting.NOTHING,
+            clarified=True,
+        )
+        if article is None:
+            self.say(self.phrase("old_choice"))
+        else:
+            self._answer(article)
+
+    # --- who can help -------------------------------------------------------------------------------------------------
+
+    def _start_referral(self, needs: Sequence[str]) -> None:
+        known = self.state.referral
+        draft = Draft(needs=tuple(needs), who="child" if self.state.age == "minor" else "")
+        if known is not None and known.place_code:
+            draft = replace(draft, **known.place_values())
+        self._move_referral(draft)
+
+    def _move_referral(self, draft: Draft) -> None:
+        awaiting = Awaiting.REFERRAL if draft.step is not Step.DONE else Awaiting.NOTHING
+        self.state = replace(self.state, referral=draft, awaiting=awaiting)
+        if draft.step is Step.DONE:
+            self._show_services()
+        else:
+            self._ask_referral()
+
+    def _ask_referral(self, lead: str = "") -> None:
+        assert self.state.referral is not None
+        text, choices = referral.ask(self.state.referral, self.world.phrases, self.state.language)
+        offered = [Choice(f"{REFERRAL}:{choice.token}", choice.label) for choice in choices]
+        self.say(f"{lead}\n\n{text}" if lead else text, offered)
+
+    def _referral_text(self, text: str) -> bool:
+        draft = self.state.referral
+        assert draft is not None
+        token = self._label_meant(text)
+        if token is not None:
+            self._tapped(token)
+            return True
+        if draft.step is not Step.PLACE:
+            return False
+        understood = self.world.gazetteer.understand(text, country=self.state.country)
+        moved = referral.place_told(draft, understood, self.world.gazetteer)
+        if moved is not None:
+            self._move_referral(moved)
+            return True
+        if len(plain(text).split()) >= 4:
+            return False  # a question in between, not a place nobody knows
+        self._ask_referral(lead=self.phrase("refer.place.unknown"))
+        return True
+
+    def _referral_told(self, value: str) -> None:
+        draft = self.state.referral
+        if not value or draft is None:
+            self._start_referral(draft.needs if draft is not None and not value else ())
+            return
+        if value == "place":
+            self._move_referral(Draft(needs=draft.needs, who=draft.who, when=draft.when))
+            return
+        if value == "more":
+            self.state = replace(self.state, referral=replace(draft, shown=draft.shown + referral.SHOWN))
+            self._show_services()
+            return
+        moved = referral.told(draft, value, self.world.gazetteer)
+        if moved is None:
+            self._keeping_step(lambda: self.say(self.phrase("old_choice")))
+            return
+        self._move_referral(moved)
+
+    def _show_services(self) -> None:
+        draft = self.state.referral
+        assert draft is not None
+        shown = referral.find(
+            draft,
+            self.world.directory,
+            self.world.gazetteer,
+            country=self.state.country,
+            status=self.state.status,
+            at=self.world.now + _ahead(draft),
+        )
+        text = referral.tell(shown, draft, self.world.phrases, self.state.language, self.world.now, self.world.form)
+        choices = []
+        if shown.more:
+            choices.append(self.choice(f"{REFERRAL}:more", "refer.more"))
+        choices.append(self.choice(f"{REFERRAL}:place", "refer.change"))
+        if shown.ids:
+            self.effects.append(RecordReferral(shown.ids, draft.needs, draft.region))
+        elif draft.shown:
+            self.effects.append(RecordGap(Missing.NO_SERVICE, self.state.asked, tuple(draft.needs), 0.0, draft.region))
+        self.say(text, choices)
+
+
+def _ahead(draft: Draft) -> timedelta:
+    """How far from now the help is needed, near enough for opening hours."""
+    return timedelta(hours=12) if draft.when == "tomorrow" else timedelta(0)
