@@ -1,0 +1,245 @@
+"""Who is on call at an instant: a pure function of the roster's data and the instant.
+
+Nothing here steps through the past and nothing is stored between two questions, so a restart, an edit or a clock change
+cannot move a handoff. Clock changes are met by these conventions:
+
+- A handoff at a local time that occurs twice happens at the first occurrence, once. Where the local time does not
+  occur, the handoff happens at the first instant after the gap.
+- Lengths count on the wall clock from the anchor. A day may last 23 or 25 hours; its number does not change.
+- A rule starts at the first and ends at the last occurrence of its local time: rather two people for an hour than none.
+- Intervals include their start and exclude their end.
+- A one-off time that a person typed is never guessed: where it does not exist, or exists twice, they are asked.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from escalation.local_time import say_instant, understand_typed
+from escalation.roster import ROTATION, Schedule, Span, read_instant, read_schedule, read_zone
+from helpline.content import ContentError, Node, node_of
+
+_LOOK_AHEAD = timedelta(days=2)
+
+
+def on_call(schedule: Schedule, zone: ZoneInfo, at: datetime) -> tuple[str, ...]:
+    """Everybody who is on call at the instant, sorted; nobody is a gap."""
+    holding = [roster for roster in schedule.temporary if roster.span.covers(at)]
+    if holding:
+        return _sorted(shift.person for roster in holding for shift in roster.shifts if shift.span.covers(at))
+    active = [override for override in schedule.overrides if override.span.covers(at)]
+    added = [override.add for override in active if override.add is not None and override.remove is None]
+    if schedule.exclusive and (placed := [override.add for override in active if override.add is not None]):
+        return _sorted(placed)
+    # One pass over the plan, replacement before removal: a chain of overrides is not followed.
+    replaced: dict[str, list[str]] = {}
+    for override in active:
+        if override.remove is not None:
+            replaced.setdefault(override.remove, []).extend([override.add] if override.add is not None else [])
+    planned = (replaced.get(person, [person]) for person in _planned(schedule, zone, at))
+    return _sorted(itertools.chain(added, *planned))
+
+
+def _sorted(people: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(people)))
+
+
+def _planned(schedule: Schedule, zone: ZoneInfo, at: datetime) -> list[str]:
+    """Who is on call by the plan alone, before overrides."""
+    if schedule.layers:
+        for layer in reversed(schedule.layers):
+            # A layer whose rotation has not begun yields nobody, and does not hide the layers beneath.
+            if layer.covers(zone, at) and (person := _aimed(schedule, layer.target, zone, at)) is not None:
+                return [person]
+        return []
+    if schedule.priority_shifts:
+        present = [shift for shift in schedule.priority_shifts if shift.span.covers(at)]
+        highest = max((shift.level for shift in present), default=0)
+        return [shift.person for shift in present if shift.level == highest]
+    aimed = (_aimed(schedule, rule.target, zone, at) for rule in schedule.rules if rule.window.covers(zone, at))
+    return [person for person in aimed if person is not None]
+
+
+def _aimed(schedule: Schedule, target: str, zone: ZoneInfo, at: datetime) -> str | None:
+    if target.startswith(ROTATION):
+        return schedule.rotations[target.removeprefix(ROTATION)].on_call(at, zone)
+    return target
+
+
+def handoffs(
+    schedule: Schedule, zone: ZoneInfo, rotation: str, since: datetime, until: datetime
+) -> tuple[datetime, ...]:
+    """Every handoff of one rotation between two instants, both included."""
+    return tuple(schedule.rotations[rotation].handoffs(zone, since, until))
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The same people from one instant to another."""
+
+    span: Span
+    on_call: tuple[str, ...]
+
+
+def timeline(schedule: Schedule, zone: ZoneInfo, since: datetime, until: datetime) -> tuple[Segment, ...]:
+    """Who is on call when, in stretches that are as long as possible; a gap is a stretch with nobody."""
+    if until <= since:
+        return ()
+    edges = sorted({since, *(edge for edge in _edges(schedule, zone, since, until) if since < edge < until)})
+    segments: list[Segment] = []
+    for start, end in itertools.pairwise([*edges, until]):
+        people = on_call(schedule, zone, start)
+        if segments and segments[-1].on_call == people:
+            segments[-1] = Segment(Span(segments[-1].span.start, end), people)
+        else:
+            segments.append(Segment(Span(start, end), people))
+    return tuple(segments)
+
+
+def next_change(
+    schedule: Schedule, zone: ZoneInfo, at: datetime, within: timedelta = timedelta(days=2)
+) -> datetime | None:
+    """When other people will be on call than now; None where nothing changes within that time."""
+    present = on_call(schedule, zone, at)
+    for edge in sorted({edge for edge in _edges(schedule, zone, at, at + within) if at < edge <= at + within}):
+        if on_call(schedule, zone, edge) != present:
+            return edge
+    return None
+
+
+def gaps(schedule: Schedule, zone: ZoneInfo, since: datetime, until: datetime) -> tuple[Span, ...]:
+    """When nobody is on call."""
+    return tuple(segment.span for segment in timeline(schedule, zone, since, until) if not segment.on_call)
+
+
+def _edges(schedule: Schedule, zone: ZoneInfo, since: datetime, until: datetime) -> Iterator[datetime]:
+    """Every instant at which the answer may change, and perhaps some at which it does not."""
+    windows = {rule.window for rule in schedule.rules} | {
+        window for layer in schedule.layers for window in layer.windows
+    }
+    for window in windows:
+        for span in window.spans(zone, since, until):
+            yield from span
+    targets = {rule.target for rule in schedule.rules} | {layer.target for layer in schedule.layers}
+    for target in targets:
+        if target.startswith(ROTATION):
+            yield from schedule.rotations[target.removeprefix(ROTATION)].handoffs(zone, since, until)
+    spans = [shift.span for shift in schedule.priority_shifts] + [override.span for override in schedule.overrides]
+    for roster in schedule.temporary:
+        spans += [roster.span, *(shift.span for shift in roster.shifts)]
+    for fixed in spans:
+        yield fixed.start
+        yield fixed.end
+
+
+def oncall_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    """What a roster definition says: the line's `queries`, `handoffs` and `timeline` completed, its `id` repeated.
+
+    A line with `typed_local` instead of a schedule asks what a typed time means and gets `instant` or `offer`. A line
+    that cannot be answered gets `error`, a plain sentence, and does not stop the lines after it.
+    """
+    result: dict[str, Any] = {"id": line["id"]} if "id" in line else {}
+    try:
+        return result | _answer_line(line)
+    except ContentError as error:
+        return result | {"error": error.sentence}
+    except OverflowError:
+        return result | {"error": "A time lies outside the years 1 to 9999."}
+
+
+def _answer_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    node = node_of(_without_nulls(line), file="line").entries()
+    if "zone" not in node:
+        raise ContentError('The key "zone" is missing.')
+    zone = read_zone(node["zone"])
+    answer: dict[str, Any] = {}
+    if "typed_local" in node:
+        answer |= _answer_typed(node["typed_local"], zone)
+        if "schedule" not in node:
+            return answer
+    if "schedule" not in node:
+        raise ContentError('The key "schedule" is missing.')
+    schedule = read_schedule(node["schedule"], zone)
+    if "queries" in node:
+        answer["queries"] = [_answer_query(part, schedule, zone) for part in node["queries"].items()]
+    if "handoffs" in node:
+        answer["handoffs"] = _answer_handoffs(node["handoffs"], schedule, zone)
+    if "timeline" in node:
+        answer["timeline"] = _answer_timeline(node["timeline"], schedule, zone)
+    return answer
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_without_nulls(part) for part in value]
+    return value
+
+
+def _answer_typed(node: Node, zone: ZoneInfo) -> dict[str, Any]:
+    try:
+        typed = understand_typed(node.text(), zone)
+    except ValueError as error:
+        raise node.error(f'"{node.text()}" is no time.') from error
+    if typed.instant is not None:
+        return {"typed_local": node.text(), "instant": say_instant(typed.instant)}
+    return {
+        "typed_local": node.text(),
+        "doubt": str(typed.doubt),
+        "offer": [say_instant(instant) for instant in typed.offered],
+    }
+
+
+def _need(node: Node, *keys: str) -> dict[str, Node]:
+    """The parts of one question; whatever else stands there (an expected answer, a remark) is not ours."""
+    parts = node.entries()
+    for key in keys:
+        if key not in parts:
+            raise node.error(f'The key "{key}" is missing in "{node.name}".')
+    return parts
+
+
+def _answer_query(node: Node, schedule: Schedule, zone: ZoneInfo) -> dict[str, Any]:
+    at = _need(node, "at")["at"]
+    return {"at": at.text(), "on_call": list(on_call(schedule, zone, read_instant(at, zone)))}
+
+
+def _answer_handoffs(node: Node, schedule: Schedule, zone: ZoneInfo) -> dict[str, Any]:
+    parts = _need(node, "rotation", "from", "until")
+    name = parts["rotation"].text()
+    if name not in schedule.rotations:
+        raise parts["rotation"].error(f'There is no rotation "{name}" in this roster.')
+    since, until = read_instant(parts["from"], zone), read_instant(parts["until"], zone)
+    local = schedule.rotations[name].zone or zone
+    return {
+        "rotation": name,
+        "from": parts["from"].text(),
+        "until": parts["until"].text(),
+        "at": [
+            {"utc": say_instant(instant), "local": instant.astimezone(local).isoformat()}
+            for instant in handoffs(schedule, zone, name, since, until)
+        ],
+    }
+
+
+def _answer_timeline(node: Node, schedule: Schedule, zone: ZoneInfo) -> dict[str, Any]:
+    parts = _need(node, "from", "until")
+    since, until = read_instant(parts["from"], zone), read_instant(parts["until"], zone)
+    return {
+        "from": parts["from"].text(),
+        "until": parts["until"].text(),
+        "segments": [
+            {
+                "from": say_instant(segment.span.start),
+                "to": say_instant(segment.span.end),
+                "on_call": list(segment.on_call),
+            }
+            for segment in timeline(schedule, zone, since, until)
+        ],
+    }
