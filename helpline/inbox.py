@@ -1,0 +1,189 @@
+"""What came in: on disk before the provider hears yes, once however often it is sent, read in order.
+
+The work item is the conversation (a row in `bot/store.py`), one message of it at a time; here lie its messages. What is
+stored has been masked already and is sealed under the conversation's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import Field, SQLModel
+
+from helpline.messages import Channel, InboundKind, InboundMessage
+from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of
+from helpline.vault import Forgotten, SubjectKey, Vault
+
+_UNHANDLED = text("handled_at IS NULL")
+
+
+class InboundRow(SQLModel, table=True):
+    """One thing that somebody sent us.
+
+    The words are kept as long as the conversation's key: its retention, or until the clinician says erase. The row
+    without its words stays for 90 days, so that a provider's late repeat is known for one; `delete_older` ends it.
+    """
+
+    __tablename__ = "inbound"
+    __table_args__ = (
+        UniqueConstraint("channel", "provider_message_id"),
+        Index("ix_inbound_conversation", "conversation_id", "id"),
+        Index("ix_inbound_unhandled", "conversation_id", "id", sqlite_where=_UNHANDLED, postgresql_where=_UNHANDLED),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    channel: str = Field(sa_type=String)
+    provider_message_id: str = Field(sa_type=String)
+    conversation_id: str = Field(sa_type=String)
+    kind: str = Field(sa_type=String)
+    token: str = Field(default="", sa_type=String)
+    sealed: bytes | None = Field(default=None, sa_type=LargeBinary)  # the masked text; null where there was none
+    masked_kinds: str = Field(default="", sa_type=String)  # "name,phone": what was taken out, never what it said
+    callback_id: str = Field(default="", sa_type=String)
+    received_at: datetime = Field(sa_type=UtcDateTime)
+    handled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+_inbound = table_of(InboundRow)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message from the inbox, opened."""
+
+    id: int
+    conversation_id: str
+    channel: Channel
+    kind: InboundKind
+    text: str = field(repr=False)  # masked; empty where it was erased
+    token: str
+    callback_id: str
+    masked_kinds: tuple[str, ...]
+    received_at: datetime
+    handled_at: datetime | None
+    erased: bool  # there were words, and their key was deleted
+
+
+async def receive(
+    conn: AsyncConnection,
+    vault: Vault,
+    message: InboundMessage,
+    *,
+    conversation_id: str,
+    masked_kinds: Sequence[str] = (),
+    now: datetime,
+) -> int | None:
+    """Put an already masked message into the inbox; its id, or None where it is a repeat, and then nothing changes.
+
+    Providers repeat a webhook when we take longer than they like, so the insert decides, not a look beforehand.
+    """
+    sealed = None
+    if message.text:
+        key = await vault.open(conn, f"conversation:{conversation_id}")
+        sealed = key.seal(message.text, about=_about(message.channel, message.provider_message_id))
+    found: int | None = await insert_once(
+        conn,
+        _inbound,
+        {
+            "channel": message.channel.value,
+            "provider_message_id": message.provider_message_id,
+            "conversation_id": conversation_id,
+            "kind": message.kind.value,
+            "token": message.token,
+            "sealed": sealed,
+            "masked_kinds": ",".join(masked_kinds),
+            "callback_id": message.callback_id,
+            "received_at": now,
+        },
+        unique=["channel", "provider_message_id"],
+    )
+    return found
+
+
+async def waiting(conn: AsyncConnection, vault: Vault, conversation_id: str, *, limit: int = 20) -> list[Received]:
+    """The messages of a conversation that nobody has handled yet, in the order they came."""
+    return await _read(conn, vault, conversation_id, unhandled=True, limit=limit)
+
+
+async def transcript(conn: AsyncConnection, vault: Vault, conversation_id: str, *, limit: int = 200) -> list[Received]:
+    """The latest messages of a conversation, handled or not, in the order they came."""
+    return await _read(conn, vault, conversation_id, unhandled=False, limit=limit)
+
+
+async def mark_handled(conn: AsyncConnection, message_id: int, *, now: datetime) -> bool:
+    """Note that a message has been dealt with; False where it had been already."""
+    done = await conn.execute(
+        update(_inbound).where(_inbound.c.id == message_id, _inbound.c.handled_at.is_(None)).values(handled_at=now)
+    )
+    return rows_touched(done) == 1
+
+
+async def unhandled_conversations(conn: AsyncConnection, *, received_before: datetime, limit: int = 100) -> list[str]:
+    """Conversations with a message that has waited since before this instant: what a crash may have left behind."""
+    oldest = func.min(_inbound.c.id)
+    found = await conn.execute(
+        select(_inbound.c.conversation_id)
+        .where(_inbound.c.handled_at.is_(None), _inbound.c.received_at < received_before)
+        .group_by(_inbound.c.conversation_id)
+        .order_by(oldest)
+        .limit(limit)
+    )
+    return [row.conversation_id for row in found]
+
+
+async def delete_older(conn: AsyncConnection, *, before: datetime, limit: int = 1000) -> int:
+    """Delete up to `limit` handled messages that came before this instant; how many went."""
+    old = (
+        select(_inbound.c.id)
+        .where(_inbound.c.received_at < before, _inbound.c.handled_at.is_not(None))
+        .order_by(_inbound.c.id)  # the oldest first, which needs no index of its own
+        .limit(limit)
+    )
+    return rows_touched(await conn.execute(delete(_inbound).where(_inbound.c.id.in_(old.scalar_subquery()))))
+
+
+async def _read(
+    conn: AsyncConnection, vault: Vault, conversation_id: str, *, unhandled: bool, limit: int
+) -> list[Received]:
+    wanted = select(_inbound).where(_inbound.c.conversation_id == conversation_id).limit(limit)
+    if unhandled:
+        wanted = wanted.where(_inbound.c.handled_at.is_(None)).order_by(_inbound.c.id)
+    else:
+        wanted = wanted.order_by(_inbound.c.id.desc())
+    rows = (await conn.execute(wanted)).all()
+    key = await vault.existing(conn, f"conversation:{conversation_id}") if any(row.sealed for row in rows) else None
+    opened = [_opened(row, key) for row in rows]
+    return opened if unhandled else opened[::-1]
+
+
+def _opened(row: AnyRow, key: SubjectKey | None) -> Received:
+    words, erased = "", False
+    if row.sealed is not None:
+        try:
+            if key is None:
+                raise Forgotten("This key was deleted.")
+            words = key.unseal(row.sealed, about=_about(row.channel, row.provider_message_id))
+        except Forgotten:
+            erased = True
+    return Received(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        channel=Channel(row.channel),
+        kind=InboundKind(row.kind),
+        text=words,
+        token=row.token,
+        callback_id=row.callback_id,
+        masked_kinds=tuple(row.masked_kinds.split(",")) if row.masked_kinds else (),
+        received_at=row.received_at,
+        handled_at=row.handled_at,
+        erased=erased,
+    )
+
+
+def _about(channel: str, provider_message_id: str) -> str:
+    return f"inbox:{channel}:{provider_message_id}"

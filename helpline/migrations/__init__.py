@@ -1,0 +1,89 @@
+"""The steps that bring a database from empty to the tables of today, numbered, one idea each, never edited once landed.
+
+Old and new code run side by side during a deploy, so a change of a table is several small steps: add, write both, read
+new, drop. `python -m helpline.migrations PACKAGE "what it does"` writes the next step from the difference between the
+models of that package and the steps so far.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+log = structlog.get_logger()
+
+PACKAGES = ("helpline", "knowledge", "routing", "escalation", "bot")
+_FOLDER = Path(__file__).parent
+_LOCK = 0x7661726465  # an advisory lock of PostgreSQL's, so that one process migrates at a time
+
+
+def config() -> Config:
+    """What alembic needs to know; there is no file for it."""
+    settings = Config()
+    settings.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    settings.set_main_option("path_separator", "os")
+    return settings
+
+
+@cache
+def scripts() -> ScriptDirectory:
+    """The steps that this version of the code knows."""
+    return ScriptDirectory.from_config(config())
+
+
+def load_models() -> None:
+    """Import every table, so that `SQLModel.metadata` is whole.
+
+    By name and not by import: the ground floor knows nobody above it. Only tests and the maker of a new step ask.
+    """
+    for package in PACKAGES:
+        modules = ["store"] if package != "helpline" else ["accounts", "audit", "inbox", "outbox", "vault"]
+        for module in modules:
+            name = f"{package}.{module}"
+            if importlib.util.find_spec(name) is not None:
+                importlib.import_module(name)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The last step this database has taken, or None where it has taken none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the database has taken every step that this code knows, and perhaps more."""
+    revision = revision_of(connection)
+    return revision is not None and (revision == scripts().get_current_head() or _is_newer(revision))
+
+
+def upgrade(connection: Connection) -> None:
+    """Take the steps that are missing, inside the transaction under way."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+    revision = revision_of(connection)
+    head = scripts().get_current_head()
+    if revision == head:
+        return
+    if revision is not None and _is_newer(revision):
+        # The next version has migrated already while this one still runs; its steps keep us working (see above).
+        log.warning("database_is_newer", revision=revision)
+        return
+    settings = config()
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, "head")
+    log.info("database_migrated", revision=head)
+
+
+def _is_newer(revision: str) -> bool:
+    return all(script.revision != revision for script in scripts().walk_revisions())

