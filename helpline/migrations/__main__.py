@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -37,10 +38,21 @@ def _write(connection: Connection, package: str, message: str) -> list[str]:
     settings = migrations.config()
     settings.attributes["connection"] = connection
     settings.attributes["include_object"] = belongs
-    number = 1 + max(int(script.revision) for script in migrations.scripts().walk_revisions())
+    number = 1 + int(migrations.steps()[-1])
     slug = re.sub(r"[^a-z0-9]+", "_", message.lower()).strip("_")
     settings.set_main_option("file_template", f"%%(rev)s_{slug}")
-    made = command.revision(settings, message=message, autogenerate=True, rev_id=f"{number:04d}")
+
+    def keep_only_differences(_context: Any, _revision: Any, directives: list[Any]) -> None:
+        if directives[0].upgrade_ops.is_empty():
+            directives.clear()
+
+    made = command.revision(
+        settings,
+        message=message,
+        autogenerate=True,
+        rev_id=f"{number:04d}",
+        process_revision_directives=keep_only_differences,
+    )
     return [script.path for script in (made if isinstance(made, list) else [made]) if script is not None]
 
 
@@ -50,10 +62,14 @@ async def _main(package: str, message: str) -> None:
         db = Database.connect(f"sqlite:///{Path(folder) / 'empty.db'}")
         try:
             async with db.write() as conn:
-                for path in await conn.run_sync(_write, package, message):
-                    print(path)
+                made = await conn.run_sync(_write, package, message)
         finally:
             await db.dispose()
+    if not made:
+        print(f"The tables of {package} are what the steps so far make.")
+    for path in made:
+        # The generator writes long lines and quotation marks of its own taste.
+        subprocess.run([sys.executable, "-m", "ruff", "format", "-q", path], check=False)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def render_item(kind: str, item: Any, _autogen_context: Any) -> str | Literal[Fa
     if kind == "type" and isinstance(item, UtcDateTime):
         return "UtcDateTime()"
     if kind == "type" and isinstance(item, AutoString):
-        return "sa.String()"
+        return f"sa.String(length={item.length})" if item.length else "sa.String()"
     if kind == "type" and isinstance(item, sa.BigInteger):
         return "BigId"
     return False
