@@ -56,23 +56,29 @@ def _write(connection: Connection, package: str, message: str) -> list[str]:
     return [script.path for script in (made if isinstance(made, list) else [made]) if script is not None]
 
 
-async def _main(package: str, message: str) -> None:
+async def _make(package: str, message: str) -> list[str]:
     migrations.load_models()
     with tempfile.TemporaryDirectory() as folder:
         db = Database.connect(f"sqlite:///{Path(folder) / 'empty.db'}")
         try:
             async with db.write() as conn:
-                made = await conn.run_sync(_write, package, message)
+                return await conn.run_sync(_write, package, message)
         finally:
             await db.dispose()
+
+
+def main() -> None:
+    """Write the step and say where it is."""
+    if len(sys.argv) != 3 or sys.argv[1] not in migrations.PACKAGES:
+        sys.exit(f'Usage: python -m helpline.migrations {{{"|".join(migrations.PACKAGES)}}} "what the step does"')
+    made = asyncio.run(_make(sys.argv[1], sys.argv[2]))
     if not made:
-        print(f"The tables of {package} are what the steps so far make.")
+        print(f"The tables of {sys.argv[1]} are what the steps so far make.")
     for path in made:
         # The generator writes long lines and quotation marks of its own taste.
-        subprocess.run([sys.executable, "-m", "ruff", "format", "-q", path], check=False)
+        subprocess.run([sys.executable, "-m", "ruff", "format", "-q", path], check=False)  # noqa: S603
+        print(path)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in migrations.PACKAGES:
-        sys.exit(f'Usage: python -m helpline.migrations {{{"|".join(migrations.PACKAGES)}}} "what the step does"')
-    asyncio.run(_main(sys.argv[1], sys.argv[2]))
+    main()
