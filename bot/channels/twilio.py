@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import aiohttp
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.request_validator import RequestValidator, add_port, remove_port
 from twilio.rest import Client
 
-from bot.channels.base import BadPayload, Webhook, in_parts, menu_lines
+from bot.channels.base import (
+    BadPayload,
+    Webhook,
+    clean_text,
+    clean_token,
+    in_parts,
+    menu_line,
+    menu_lines,
+    silence,
+    units,
+)
 from helpline.messages import (
     Address,
     Channel,
@@ -33,10 +46,13 @@ from helpline.segments import to_gsm7
 
 SIGNATURE_HEADER = "x-twilio-signature"
 BODY_LIMIT = 1600  # characters Twilio takes in one message
-_MENU_ROOM = 300  # characters kept free for the line of choices
-_BUSY = frozenset({20429, 14107, 30001, 30022, 63018})  # Twilio's own codes for too much at once
+_MOST_FIELDS = 200  # of one form; Twilio sends about thirty
+_LONG_LABEL = 60  # signs of a choice that is written out; a longer one (an article's title) is cut
 _WHATSAPP = "whatsapp:"
-_CLOCK_DIFFERENCE = timedelta(minutes=5)  # between our clock and Twilio's
+_PHONE_NUMBER = re.compile(r"\+[1-9]\d{4,14}")
+# How far our clock may lie behind Twilio's. Short, so that an equal message of a minute ago is not taken for this one:
+# where the clocks lie further apart the message goes out a second time, which is the smaller harm.
+_CLOCK_DIFFERENCE = timedelta(seconds=60)
 
 _STATES: Mapping[str, DeliveryState] = {
     "queued": DeliveryState.ACCEPTED,
@@ -50,9 +66,23 @@ _STATES: Mapping[str, DeliveryState] = {
     "failed": DeliveryState.FAILED,
     "canceled": DeliveryState.FAILED,
 }
-# The words that carriers and Twilio themselves treat as an end to messages; answering them is refused (error 21610).
-_STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "end", "quit", "stopp"})
+_INCOMING = frozenset({"", "receiving", "received"})  # states of a message that comes to us
+# A text of just one of these words makes Twilio refuse every answer (error 21610) until the sender writes START. Other
+# words for stopping, in our own languages, do not, and the conversation answers them.
+_STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
 _START_WORDS = frozenset({"start", "unstop"})
+_MEDIA = {"image": InboundKind.PHOTO, "video": InboundKind.PHOTO, "audio": InboundKind.VOICE}
+
+# Twilio's own codes: for too much at once, and for an account that is not in order. Neither is the message's fault.
+_NOT_NOW = frozenset({10001, 14107, 20003, 20005, 20429, 21611, 30001, 30002, 30022, 63018})
+_REFUSALS = {
+    21211: "no such number",
+    21408: "this country is not switched on",
+    21610: "the receiver opted out",
+    21612: "no way to this number",
+    21614: "not a mobile number",
+    63016: "outside WhatsApp's 24 hours",
+}
 
 
 class QuietHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the library ships no types
@@ -78,8 +108,9 @@ class QuietHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the library shi
         timeout: float | None = None,  # noqa: ASYNC109 - the library's own signature
         allow_redirects: bool = False,
     ) -> Response:
+        """One call. Raises `TryLater` where Twilio says how long to wait: the library's own error would forget it."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
+            self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=True)
         if self._instead is not None:
             wanted = urlsplit(url)
             url = urlunsplit((self._instead.scheme, self._instead.netloc, wanted.path, wanted.query, ""))
@@ -89,21 +120,39 @@ class QuietHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the library shi
         async with self._session.request(
             method.upper(), url, params=params, data=data, headers=sent_headers, allow_redirects=allow_redirects
         ) as response:
-            return Response(response.status, await response.text(), response.headers)
+            if response.status in {429, 503}:
+                raise TryLater(f"twilio asks us to wait: {response.status}", retry_after=_wait_of(response.headers))
+            return Response(response.status, await response.text(errors="replace"), response.headers)
 
     async def close(self) -> None:
         """Let go of the connections."""
         if self._session is not None:
             await self._session.close()
+            self._session = None
+
+
+def _wait_of(headers: Mapping[str, str]) -> float | None:
+    """The wait of a Retry-After header in seconds; a date in it counts from the answer's own Date."""
+    said = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,6}(\.\d+)?", said):
+        return float(said)
+    try:
+        wait = parsedate_to_datetime(said) - parsedate_to_datetime(headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(wait.total_seconds(), 0.0)
 
 
 class TwilioAccount:
     """What SMS and WhatsApp share: the signature and the client."""
 
-    def __init__(self, account_sid: str, auth_token: str, *, public_url: str, api_url: str = "") -> None:
+    def __init__(
+        self, account_sid: str, auth_token: str, *, public_url: str, api_url: str = "", timeout_seconds: float = 10
+    ) -> None:
+        silence("twilio.http_client", "twilio.async_http_client")
         self._validator = RequestValidator(auth_token)
         self._public = public_url.rstrip("/")
-        self._http = QuietHttpClient(api_url)
+        self._http = QuietHttpClient(api_url, timeout_seconds)
         self.client = Client(account_sid, auth_token, http_client=self._http)
 
     @property
@@ -113,8 +162,12 @@ class TwilioAccount:
 
     def verify(self, request: Webhook) -> bool:
         """Twilio signs the public address it called, with or without the port, and every field of the form."""
-        given = request.headers.get(SIGNATURE_HEADER, "").encode()
-        fields = _form(request.body)
+        # A header may hold any bytes, which the web server keeps as surrogates.
+        given = request.headers.get(SIGNATURE_HEADER, "").encode("utf-8", "surrogateescape")
+        try:
+            fields = _form(request.body)
+        except ValueError:
+            return False
         parts = urlsplit(request.url)
         path = urlunsplit(("", "", parts.path, parts.query, ""))
         called = urlsplit(self._public + path) if self._public else parts
@@ -136,8 +189,11 @@ class _Fields(dict[str, list[str]]):
 
 
 def _form(body: bytes) -> _Fields:
+    """The fields of a form. Raises `ValueError` for too many."""
     fields = _Fields()
-    for name, value in parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=200):
+    for name, value in parse_qsl(
+        body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+    ):
         fields.setdefault(name, []).append(value)
     return fields
 
@@ -149,8 +205,8 @@ def read_form(request: Webhook) -> dict[str, str]:
         raise BadPayload("Twilio posts forms")
     try:
         return {name: values[-1] for name, values in _form(request.body).items()}
-    except ValueError as error:
-        raise BadPayload("this form has too many fields") from error
+    except ValueError:
+        raise BadPayload("this form has too many fields") from None
 
 
 class TwilioChannel:
@@ -167,57 +223,72 @@ class TwilioChannel:
         return self._account.verify(request)
 
     def parse(self, request: Webhook) -> InboundMessage | DeliveryReport | None:
-        return read_message(read_form(request))
+        fields = read_form(request)
+        if fields.get("MessageStatus", "").lower() in _INCOMING:
+            return read_message(fields)
+        return read_status(fields)
 
     def fit(self, message: OutboundMessage) -> tuple[OutboundMessage, ...]:
-        return in_parts(message, BODY_LIMIT - _MENU_ROOM)
+        # The signs are changed first, since some of them grow ("…" becomes three).
+        text = to_gsm7(message.text) if self.channel is Channel.SMS else message.text
+        return in_parts(replace(message, text=text), BODY_LIMIT, menu_room=units(self._menu(message)))
 
     def body(self, message: OutboundMessage) -> str:
         """The text as it is sent, the choices as digits below."""
+        text = message.text + self._menu(message)
+        return text if self.channel is Channel.WHATSAPP else to_gsm7(text)
+
+    def _menu(self, message: OutboundMessage) -> str:
+        choices = tuple(replace(choice, label=_cut(choice.label)) for choice in message.choices)
         if self.channel is Channel.WHATSAPP:
-            menu = menu_lines(message.choices)
-            return f"{message.text}\n\n{menu}" if menu else message.text
-        menu = " ".join(f"{choice.digit} {choice.label}" for choice in message.choices if choice.digit)
-        return to_gsm7(f"{message.text}\n{menu}" if menu else message.text)
+            menu = menu_lines(choices)
+            return f"\n\n{menu}" if menu else ""
+        menu = to_gsm7(menu_line(choices))
+        return f"\n{menu}" if menu else ""
 
     async def send(self, to: Address, message: OutboundMessage, attempt: SendAttempt) -> Sent:
+        # After a broken connection nobody knows whether Twilio took the message, so the next try asks first.
+        if attempt.repeated and (found := await self.find_sent(to, message, attempt)) is not None:
+            return found
         extra = {"status_callback": self._account.status_url} if self._account.status_url else {}
+        failure: Exception
         try:
             sent = await self._account.client.messages.create_async(
                 to=self._provider_address(to), from_=self._number, body=self.body(message), **extra
             )
-        except TwilioRestException as error:
-            raise _understood(error) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TryLater(f"twilio is out of reach: {type(error).__name__}") from error
-        if sent.sid is None:
-            raise TryLater("twilio answered without a message id")
-        return Sent(sent.sid)
+            if isinstance(sent.sid, str):
+                return Sent(sent.sid)
+            failure = ValueError()  # an answer without an id: the next try finds out what it meant
+        except _FAILURES as error:
+            failure = error
+        _fail(failure)
 
     async def find_sent(self, to: Address, message: OutboundMessage, attempt: SendAttempt) -> Sent | None:
-        """Look the message up by receiver, sender, day and the tag in its body, or the whole body where it has none.
+        """Look the message up by receiver, sender and day, and then by its tag and words. Raises `TryLater`.
 
-        Raises `TryLater`.
+        What Twilio took and could not deliver does not count: its report may have been lost with us, so it goes again.
         """
-        try:
-            listed = await self._account.client.messages.list_async(
-                to=self._provider_address(to),
-                from_=self._number,
-                date_sent_after=attempt.first_tried_at - timedelta(days=1),
-                limit=50,
-            )
-        except TwilioRestException as error:
-            raise _understood(error) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TryLater(f"twilio is out of reach: {type(error).__name__}") from error
         wanted = self.body(message)
-        for known in listed:
-            text = known.body or ""
-            same = attempt.tag in text if attempt.tag else text == wanted
-            recent = known.date_created is None or known.date_created >= attempt.first_tried_at - _CLOCK_DIFFERENCE
-            if same and recent and known.sid:
-                return Sent(known.sid)
+        # A message that still waits at Twilio has no day of sending yet, so the second look is without one.
+        for by_day in ({"date_sent_after": attempt.first_tried_at - timedelta(days=1)}, {}):
+            for known in await self._listed(to, by_day):
+                recent = known.date_created is None or known.date_created >= attempt.first_tried_at - _CLOCK_DIFFERENCE
+                failed = _STATES.get(str(known.status)) is DeliveryState.FAILED
+                if known.sid and recent and not failed and _same_words(known.body or "", wanted, attempt.tag):
+                    return Sent(str(known.sid))
         return None
+
+    async def _listed(self, to: Address, by_day: Mapping[str, Any]) -> list[Any]:
+        failure: Exception
+        try:
+            return list(
+                await self._account.client.messages.list_async(
+                    to=self._provider_address(to), from_=self._number, limit=50, **by_day
+                )
+            )
+        except _FAILURES as error:
+            failure = error
+        _fail(failure, always_later=True)
 
     async def acknowledge(self, message: InboundMessage) -> None:
         return None
@@ -229,38 +300,68 @@ class TwilioChannel:
         return f"{_WHATSAPP}{to.value}" if self.channel is Channel.WHATSAPP else to.value
 
 
-def _understood(error: TwilioRestException) -> TryLater | Undeliverable:
-    status, code = int(error.status or 0), int(error.code or 0)
-    if status == 429 or status >= 500 or code in _BUSY:
-        return TryLater(f"twilio is busy: {status} {code}")
-    return Undeliverable(f"twilio refused: {status} {code}")
+def _cut(label: str) -> str:
+    return label if len(label) <= _LONG_LABEL else f"{label[: _LONG_LABEL - 3].rstrip()}..."
 
 
-def read_message(fields: Mapping[str, str]) -> InboundMessage:
-    """Our own message from Twilio's form. Raises `BadPayload` where sender or id is missing."""
+def _same_words(known: str, wanted: str, tag: str) -> bool:
+    """Whether Twilio's body is ours, which it may have opened with words of its own (a trial account's) or trimmed."""
+    return tag in known and " ".join(known.split()).endswith(" ".join(wanted.split()))
+
+
+# What a call can end in besides our own errors: Twilio's refusals, the network, and answers that cannot be read.
+_FAILURES = (TwilioException, aiohttp.ClientError, OSError, TimeoutError, LookupError, TypeError, ValueError)
+
+
+def _fail(error: Exception, *, always_later: bool = False) -> NoReturn:
+    """Say with our own error what Twilio's means; called after its `except`, so that ours does not carry it along.
+
+    The library's errors quote the receiver's number and, in their address, the account.
+    """
+    status, code = (_number(getattr(error, name, None)) for name in ("status", "code"))
+    # Only these answers are about the message. Others (a wrong password, a proxy's page) are ours to mend; it keeps.
+    if status in {400, 413, 422} and code not in _NOT_NOW and not always_later:
+        raise Undeliverable(f"twilio refused: {_REFUSALS.get(code, status)} ({code})")
+    if status:
+        raise TryLater(f"twilio cannot take it now: {status} ({code})")
+    raise TryLater(f"twilio is out of reach: {type(error).__name__}")
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def read_message(fields: Mapping[str, str]) -> InboundMessage | None:
+    """Our own message from Twilio's form, or None where nobody waits for an answer.
+
+    Raises `BadPayload` where sender or id is missing.
+    """
     sid, sender = fields.get("MessageSid") or fields.get("SmsSid", ""), fields.get("From", "")
     if not sid or not sender:
         raise BadPayload("a message needs MessageSid and From")
     channel = Channel.WHATSAPP if sender.startswith(_WHATSAPP) else Channel.SMS
+    if channel is Channel.SMS and not _PHONE_NUMBER.fullmatch(sender):
+        return None  # a firm's name or short number: no person, and no way to answer
     address = Address(channel, sender.removeprefix(_WHATSAPP))
-    text = fields.get("Body", "")
-    kind, token = InboundKind.TEXT, ""
-    media = fields.get("MediaContentType0", "") if fields.get("NumMedia", "0") not in {"", "0"} else ""
+    text = clean_text(fields.get("Body", ""))
+    word = text.casefold()
     opted = fields.get("OptOutType", "").upper()
-    word = text.strip().casefold()
+    kind, token = InboundKind.TEXT, ""
     if opted == "STOP" or (channel is Channel.SMS and word in _STOP_WORDS):
         kind, text = InboundKind.STOP, ""
-    elif opted == "START" or word in _START_WORDS:
+    # Twilio counts YES among its words for opting in; here it may be the answer to "is anyone in danger?".
+    elif word in _START_WORDS:
         kind, text = InboundKind.START, ""
     elif fields.get("ButtonPayload"):
-        kind, token, text = InboundKind.TAP, fields["ButtonPayload"], ""
+        kind, token, text = InboundKind.TAP, clean_token(fields["ButtonPayload"]), ""
     elif fields.get("Latitude"):
         kind = InboundKind.LOCATION
-    elif media:
-        sort = media.partition("/")[0]
-        kind = {"image": InboundKind.PHOTO, "audio": InboundKind.VOICE, "video": InboundKind.PHOTO}.get(
-            sort, InboundKind.OTHER
-        )
+    elif fields.get("NumMedia", "0") not in {"", "0"}:
+        sort = fields.get("MediaContentType0", "").partition("/")[0].lower()
+        kind = _MEDIA.get(sort, InboundKind.OTHER)
     return InboundMessage(channel, sid, address, kind, text, token)
 
 
