@@ -874,7 +874,7 @@ class _Turn:
         if draft.step is not Step.PLACE:
             return False
         understood = self.world.gazetteer.understand(text, country=self.state.country)
-        moved = referral.place_told(draft, understood, self.world.gazetteer)
+        moved = referral.place_told(draft, understood)
         if moved is not None:
             self._move_referral(moved)
             return True

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
-from bot.answers import Form
 from helpline.messages import Choice, Country, Language
 from helpline.phrases import Phrases
+from routing.places import Gazetteer, Level, Outcome, Place, Understood
 
-SHOWN = 3  # services in one message; the fallback stands after them
-"""How many services one message names before the ones that always answer."""
+SHOWN = 3  # services in one message, before the ones that always answer
 
 
 class Step(StrEnum):
@@ -86,3 +84,116 @@ def draft_from_json(data: Mapping[str, Any]) -> Draft:
     known["needs"] = tuple(known.get("needs", ()))
     known["candidates"] = tuple((key, name) for key, name in known.get("candidates", ()))
     return Draft(**known)
+
+
+def ask(draft: Draft, phrases: Phrases, language: Language) -> tuple[str, list[Choice]]:
+    """The question for the draft's next step, with what was understood so far, and its choices."""
+
+    def choice(token: str, key: str) -> Choice:
+        return Choice(token, phrases.say(key, language))
+
+    skip = choice("skip", "choice.skip")
+    match draft.step:
+        case Step.PLACE if draft.candidates:
+            places = [Choice(f"place:{key}", name) for key, name in draft.candidates]
+            return phrases.say("refer.place.which", language), [*places, skip]
+        case Step.PLACE:
+            return phrases.say("refer.place", language), [skip]
+        case Step.NEED:
+            question = phrases.say("refer.need", language)
+            needs = [choice(f"need:{need}", f"need.{need}") for need in COMMON_NEEDS]
+            return f"{understood(draft, phrases, language)}\n\n{question}", [*needs, skip]
+        case Step.WHO:
+            return phrases.say("refer.who", language), [*(choice(f"who:{who}", f"who.{who}") for who in WHO), skip]
+        case Step.WHEN:
+            return phrases.say("refer.when", language), [
+                *(choice(f"when:{when}", f"when.{when}") for when in WHEN),
+                skip,
+            ]
+        case Step.DONE:
+            raise ValueError("a finished draft asks nothing")
+        case _:
+            assert_never(draft.step)
+
+
+def understood(draft: Draft, phrases: Phrases, language: Language) -> str:
+    """What the line took the answers so far to mean, so that a mistake is seen at once."""
+    place = draft.place_name or phrases.say("refer.anywhere", language)
+    told = [place, *(phrases.say(f"need.{need}", language) for need in draft.needs if need != SKIPPED)]
+    if draft.who in WHO:
+        told.append(phrases.say(f"who.{draft.who}", language))
+    if draft.when in WHEN:
+        told.append(phrases.say(f"when.{draft.when}", language))
+    return phrases.say("refer.understood", language, what=", ".join(told))
+
+
+def place_told(draft: Draft, heard: Understood) -> Draft | None:
+    """The draft with the place that was understood, or with places to choose between; None for no place at all."""
+    match heard.outcome:
+        case Outcome.FOUND if heard.place is not None:
+            return with_place(draft, heard.place)
+        case Outcome.AMBIGUOUS:
+            candidates = tuple((_key(place), place.label) for place in heard.candidates[:6])
+            return replace(draft, candidates=candidates)
+        case _:
+            return None
+
+
+def with_place(draft: Draft, place: Place) -> Draft:
+    """The draft for this place."""
+    region = next((code for level, code in place.areas if level in {Level.FYLKE, Level.LAN}), "")
+    return replace(
+        draft,
+        place_country=place.country.value,
+        place_level=place.level.value,
+        place_code=place.code,
+        place_name=place.label,
+        region=region,
+        candidates=(),
+    )
+
+
+def told(draft: Draft, value: str, gazetteer: Gazetteer) -> Draft | None:
+    """The draft after a choice was tapped; None where that choice is not one of this release's."""
+    if value == "skip":
+        return _skipped(draft)
+    kind, _, chosen = value.partition(":")
+    match kind:
+        case "place":
+            place = _place(chosen, gazetteer)
+            return with_place(draft, place) if place is not None else None
+        case "need" if chosen in COMMON_NEEDS:
+            return replace(draft, needs=(chosen,))
+        case "who" if chosen in WHO:
+            return replace(draft, who=chosen)
+        case "when" if chosen in WHEN:
+            return replace(draft, when=chosen)
+        case _:
+            return None
+
+
+def _skipped(draft: Draft) -> Draft:
+    match draft.step:
+        case Step.PLACE:
+            return replace(draft, place_code=SKIPPED, place_name="", candidates=())
+        case Step.NEED:
+            return replace(draft, needs=(SKIPPED,))
+        case Step.WHO:
+            return replace(draft, who=SKIPPED)
+        case Step.WHEN | Step.DONE:
+            return replace(draft, when=SKIPPED)
+        case _:
+            assert_never(draft.step)
+
+
+def _key(place: Place) -> str:
+    return f"{place.country.value}.{place.level.value}.{place.code}"
+
+
+def _place(key: str, gazetteer: Gazetteer) -> Place | None:
+    country, _, rest = key.partition(".")
+    level, _, code = rest.partition(".")
+    try:
+        return gazetteer.find(Country(country), Level(level), code)
+    except ValueError:
+        return None

@@ -1,0 +1,314 @@
+"""One message of a conversation at a time: gather, decide, apply.
+
+A worker holds the conversation by a lease. For each waiting message, in order, it reads what the decision needs, decides (pure),
+and writes state, replies, escalation, gaps and audit in one transaction that first checks that the hold is still good. A crash on any
+line leaves the message waiting, and nothing half done.
+
+A decision that fails for a cause of our own is tried once more, and then said aloud: the clinician is told plainly, and an
+advisor is sought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import advising, dialogue, store
+from bot.answers import Form
+from bot.dialogue import (
+    Decision,
+    Erase,
+    Heard,
+    PassOn,
+    Reason,
+    RecordGap,
+    RecordHelpful,
+    RecordReferral,
+    Say,
+    SayWhoIsSought,
+    SeekAdvisor,
+    SetMuted,
+    State,
+    Waiting,
+    World,
+)
+from bot.house import House
+from bot.store import LEASE, Conversation, Kind
+from bot.waiting_room import WaitingRoom
+from helpline import audit, inbox, lease, outbox
+from helpline.inbox import Received
+from helpline.messages import Address, Channel, Choice, OutboundMessage
+from helpline.outbox import OutboundKind
+from helpline.storage import StorageError
+
+log = structlog.get_logger(__name__)
+
+TOGETHER = 16  # conversations worked on at the same time in one process
+TRIES = 2  # at one message, before we say that something is wrong
+TRY_AGAIN = timedelta(seconds=2)
+
+
+class HoldLost(Exception):
+    """Another worker has the conversation now; nothing of ours may be kept."""
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """Where replies of one turn go."""
+
+    conversation: Conversation
+    address: Address | None  # None where the person wants no messages
+    message: Received
+
+
+class Conversations:
+    """The one that answers."""
+
+    def __init__(self, house: House, waiting_room: WaitingRoom) -> None:
+        self._house = house
+        self._room = waiting_room
+
+    async def tick(self, now: datetime) -> int:
+        """Answer whoever waits; how many conversations were worked on."""
+        async with self._house.db.write() as conn:
+            held = await lease.claim(conn, store.conversations, now=now, lease=LEASE, limit=TOGETHER)
+        async with asyncio.TaskGroup() as group:
+            for row in held:
+                group.create_task(self._work_on(row.id, row.lease_token))
+        return len(held)
+
+    async def _work_on(self, conversation_id: str, token: str) -> None:
+        try:
+            while True:
+                async with self._house.db.read() as conn:
+                    waiting = await inbox.waiting(conn, self._house.vault, conversation_id, limit=20)
+                if not waiting:
+                    break
+                for message in waiting:
+                    await self._answer(conversation_id, token, message)
+            await self._let_go(conversation_id, token)
+        except HoldLost:
+            log.info("hold_lost", conversation_id=conversation_id)
+        except StorageError as error:
+            # Nothing was kept; the lease brings the conversation back to a worker.
+            log.error("storage_trouble", conversation_id=conversation_id, error_type=type(error).__name__)
+        except Exception as error:
+            self._house.counts.trouble.labels("conversation").inc()
+            log.error("turn_failed", conversation_id=conversation_id, error_type=type(error).__name__, exc_info=True)
+            await self._try_again(conversation_id, token)
+
+    async def _let_go(self, conversation_id: str, token: str) -> None:
+        """End the hold, unless a message came in the meantime: then the conversation is due again at once."""
+        async with self._house.db.write() as conn:
+            if not await store.still_held(conn, conversation_id, token):
+                return
+            waiting = await inbox.waiting(conn, self._house.vault, conversation_id, limit=1)
+            due_at = self._house.clock.now() if waiting else None
+            await store.let_go(conn, conversation_id, token, due_at=due_at)
+            if waiting:
+                self._house.db.wake(store.WORK)
+
+    async def _try_again(self, conversation_id: str, token: str) -> None:
+        due_at = self._house.clock.now() + TRY_AGAIN
+        try:
+            async with self._house.db.write() as conn:
+                await store.failed_once(conn, conversation_id, token, due_at=due_at)
+        except StorageError as error:
+            log.error("storage_trouble", conversation_id=conversation_id, error_type=type(error).__name__)
+
+    # --- one message --------------------------------------------------------------------------------------------------
+
+    async def _answer(self, conversation_id: str, token: str, message: Received) -> None:
+        house = self._house
+        async with house.db.read() as conn:
+            conversation = await store.get(conn, house.vault, conversation_id)
+            if conversation is None:
+                raise HoldLost
+            address = await store.address_of(conn, house.vault, conversation_id)
+            standing = await self._room.standing(conn, conversation_id)
+        if message.erased:
+            # It was erased while it waited; there is nothing left to answer.
+            async with house.db.write() as conn:
+                await inbox.mark_handled(conn, message.id, now=house.clock.now())
+            return
+        turn = _Turn(conversation, address, message)
+        if conversation.kind is Kind.STAFF:
+            await self._answer_staff(turn, token)
+            return
+        now = house.clock.now()
+        world = await self._world(conversation, standing, now)
+        state = self._state(conversation)
+        heard = Heard(
+            kind=message.kind,
+            text=message.text,
+            token=message.token,
+            marks=tuple(house.masker.mark(kind, state.language) for kind in message.masked_kinds),
+        )
+        failed_before = conversation.attempts >= TRIES - 1
+        try:
+            decision = dialogue.decide(state, heard, world)
+        except Exception:
+            if not failed_before:
+                raise
+            log.error("decision_failed", conversation_id=conversation_id, exc_info=True)
+            decision = self._in_trouble(state, world)
+        async with house.db.write() as conn:
+            if not await store.still_held(conn, conversation_id, token):
+                raise HoldLost
+            if not await inbox.mark_handled(conn, message.id, now=now):
+                raise HoldLost
+            await self._apply(conn, turn, decision, now)
+        for effect in decision.effects:
+            house.counts.outcomes.labels(type(effect).__name__).inc()
+        house.counts.answer_seconds.observe(max(0.0, (house.clock.now() - message.received_at).total_seconds()))
+
+    def _state(self, conversation: Conversation) -> State:
+        if conversation.state is not None:
+            return dialogue.state_from_json(conversation.state)
+        return State(language=conversation.language, country=conversation.country)
+
+    async def _world(self, conversation: Conversation, standing: Waiting | None, now: datetime) -> World:
+        form = Form.NARROW if conversation.channel is Channel.SMS else Form.WIDE
+        return self._house.library.world(
+            phrases=self._house.phrases, commands=self._house.commands, now=now, form=form, escalation=standing
+        )
+
+    def _in_trouble(self, state: State, world: World) -> Decision:
+        text = self._house.phrases.say("trouble", state.language)
+        advisor = Choice(dialogue.ADVISOR, self._house.phrases.say("choice.advisor", state.language), "0")
+        numbers = self._house.phrases.say_in("danger.maybe", state.country, state.language)
+        return Decision(
+            state,
+            (Say(OutboundMessage(f"{text}\n\n{numbers}", (advisor,))), SeekAdvisor(Reason.TROUBLE, urgent=True)),
+        )
+
+    # --- carrying out -------------------------------------------------------------------------------------------------
+
+    async def _apply(self, conn: AsyncConnection, turn: _Turn, decision: Decision, now: datetime) -> None:
+        conversation, state = turn.conversation, decision.state
+        conversation_id = conversation.id
+        address = turn.address
+        for place, effect in enumerate(decision.effects):
+            match effect:
+                case SetMuted(muted=muted):
+                    await store.set_muted(conn, conversation_id, muted=muted)
+                    if muted:
+                        await outbox.withdraw(conn, lane=conversation_id)
+                        await self._room.clinician_cannot_be_reached(conn, conversation_id, now)
+                        address = None
+                    else:
+                        address = await store.address_of(conn, self._house.vault, conversation_id)
+                case Erase():
+                    erased = await self._erase(conn, conversation_id, now)
+                    if erased is not None:
+                        conversation_id = erased
+                case Say(message=message, served=shown):
+                    await self._say(conn, conversation_id, address, message, f"{turn.message.id}:{place}", now)
+                    if shown is not None:
+                        await store.record_served(
+                            conn,
+                            conversation_id,
+                            shown.article_id,
+                            revision=shown.revision,
+                            variant=shown.variant,
+                            language=shown.language,
+                            part=shown.part,
+                            now=now,
+                        )
+                case SeekAdvisor():
+                    await self._room.seek(conn, conversation, state, effect, now)
+                case SayWhoIsSought():
+                    await self._room.say_who_is_sought(conn, conversation_id, now)
+                case PassOn(text=text, danger=danger):
+                    await self._room.to_advisor(conn, conversation_id, turn.message, text, danger=danger, now=now)
+                case RecordGap():
+                    await store.record_gap(
+                        conn,
+                        self._house.vault,
+                        missing=effect.missing.value,
+                        text=effect.text,
+                        nearest=effect.nearest,
+                        confidence=effect.confidence,
+                        language=state.language,
+                        country=state.country,
+                        region=effect.region,
+                        now=now,
+                    )
+                case RecordHelpful(article_id=article_id, helpful=was_helpful):
+                    await store.record_helpful(conn, article_id, was_helpful=was_helpful, now=now)
+                case RecordReferral(service_ids=services, needs=needs, region=region):
+                    await store.record_services(conn, services, needs, region, now)
+                case _:
+                    assert_never(effect)
+        await self._room.clinician_wrote(conn, conversation_id, now)
+        await store.keep_state(
+            conn,
+            self._house.vault,
+            conversation_id,
+            dialogue.state_to_json(state),
+            language=state.language,
+            country=state.country,
+        )
+        self._house.tell_page(conn, turn.conversation.id)
+
+    async def _say(
+        self,
+        conn: AsyncConnection,
+        conversation_id: str,
+        address: Address | None,
+        message: OutboundMessage,
+        key: str,
+        now: datetime,
+    ) -> None:
+        """Write a reply down, in as many parts as its channel needs."""
+        if address is None:
+            return
+        adapter = self._house.channels.get(address.channel)
+        parts = adapter.fit(message) if adapter is not None else (message,)
+        for number, part in enumerate(parts):
+            await outbox.enqueue(
+                conn,
+                self._house.vault,
+                key=f"reply:{key}:{number}",
+                lane=conversation_id,
+                kind=OutboundKind.REPLY,
+                subject=store.subject_of(conversation_id),
+                to=address,
+                message=part,
+                now=now,
+            )
+
+    async def _erase(self, conn: AsyncConnection, conversation_id: str, now: datetime) -> str | None:
+        """Forget the conversation: its key goes, what waits is taken back, whoever helps is told that she left."""
+        await outbox.withdraw(conn, lane=conversation_id)
+        await self._room.clinician_erased(conn, conversation_id, now)
+        fresh = await store.erase(conn, self._house.vault, conversation_id, now)
+        await audit.append(
+            conn,
+            at=now,
+            actor=f"conversation:{conversation_id}",
+            action="conversation_erased",
+            subject=f"conversation:{conversation_id}",
+        )
+        return fresh
+
+    # --- an advisor's own chat ------------------------------------------------------------------------------------------
+
+    async def _answer_staff(self, turn: _Turn, token: str) -> None:
+        house, now = self._house, self._house.clock.now()
+        async with house.db.write() as conn:
+            if not await store.still_held(conn, turn.conversation.id, token):
+                raise HoldLost
+            if not await inbox.mark_handled(conn, turn.message.id, now=now):
+                raise HoldLost
+            said: Sequence[OutboundMessage] = await advising.hear(
+                conn, house, self._room, turn.conversation, turn.message, now
+            )
+            for number, message in enumerate(said):
+                await self._say(conn, turn.conversation.id, turn.address, message, f"{turn.message.id}:{number}", now)

@@ -1,0 +1,442 @@
+"""What the front door remembers: conversations, what was served, gaps, and what helped.
+
+A conversation is also the unit of work: it falls due when a message waits in it, and one worker at a time holds it, so that
+the messages of one clinician are answered one after another and in their order.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import LargeBinary, Row, String, and_, case, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import Column, Field, SQLModel
+
+from helpline import lease
+from helpline.messages import Address, Channel, Country, Language
+from helpline.storage import BigId, UtcDateTime, table_of, wake
+from helpline.vault import Vault
+
+WORK = "conversations"  # the topic rung when a conversation falls due
+
+
+class Kind(StrEnum):
+    """Who is at the other end."""
+
+    CLINICIAN = "clinician"
+    STAFF = "staff"  # an advisor's own chat with the line
+
+
+class ConversationRow(SQLModel, table=True):
+    """One person on one channel. Kept until erased, or `retention` days after the last message."""
+
+    __tablename__ = "conversation"
+
+    id: str = Field(primary_key=True, max_length=32)
+    kind: str = Field(max_length=16)
+    channel: str = Field(max_length=16)
+    # Keyed hash of the address; NULL once the conversation was erased, so that the same person begins anew.
+    fingerprint: str | None = Field(default=None, max_length=64, unique=True)
+    address: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    staff_id: str | None = Field(default=None, max_length=32, index=True)
+    language: str = Field(max_length=2)
+    country: str = Field(max_length=2)
+    state: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    muted: bool = False
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    last_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    due_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True, index=True))
+    lease_token: str | None = Field(default=None, max_length=32)
+    attempts: int = 0  # tries at the message that is now first in line
+
+
+class ServedRow(SQLModel, table=True):
+    """Which revision's words were shown. Holds no words of anybody; kept for ever, as the record of what we said."""
+
+    __tablename__ = "served"
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    conversation_id: str = Field(max_length=32, index=True)
+    article_id: str = Field(max_length=80, index=True)
+    revision: int
+    variant: int
+    language: str = Field(max_length=2)
+    part: str = Field(max_length=16)
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class GapRow(SQLModel, table=True):
+    """A question the shelves could not answer: masked words, where it stopped, and nobody. Kept until an editor closed it.
+
+    It carries no conversation id, and its text is sealed under a key of its own: gaps are read by editors who may not read
+    conversations, and they outlive the conversation, unless the clinician erases what she wrote.
+    """
+
+    __tablename__ = "gap"
+
+    id: str = Field(primary_key=True, max_length=32)
+    missing: str = Field(max_length=16)
+    text: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    nearest: str = Field(sa_column=Column(String, nullable=False))  # article ids, comma between
+    confidence: float
+    language: str = Field(max_length=2)
+    country: str = Field(max_length=2)
+    region: str = Field(max_length=8)
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class HelpfulRow(SQLModel, table=True):
+    """Whether an answer helped, by article and revision; nobody's words. Kept for ever."""
+
+    __tablename__ = "helpful"
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    article_id: str = Field(max_length=80, index=True)
+    helpful: bool
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class ShownServiceRow(SQLModel, table=True):
+    """That a service was shown for a need in a region; nobody's words. Kept for ever."""
+
+    __tablename__ = "shown_service"
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    service_id: str = Field(max_length=80, index=True)
+    needs: str = Field(max_length=200)
+    region: str = Field(max_length=8)
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+conversations = table_of(ConversationRow)
+served = table_of(ServedRow)
+gaps = table_of(GapRow)
+helpful = table_of(HelpfulRow)
+shown_services = table_of(ShownServiceRow)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation as it stands."""
+
+    id: str
+    kind: Kind
+    channel: Channel
+    staff_id: str | None
+    language: Language
+    country: Country
+    muted: bool
+    state: Mapping[str, Any] | None = field(default=None, repr=False)
+    attempts: int = 0
+    lease_token: str | None = None
+
+
+def subject_of(conversation_id: str) -> str:
+    """Whose key seals what belongs to the conversation."""
+    return f"conversation:{conversation_id}"
+
+
+def new_id() -> str:
+    """An id that says nothing and cannot be guessed."""
+    return uuid.UUID(bytes=secrets.token_bytes(16)).hex
+
+
+async def find_by_address(conn: AsyncConnection, fingerprint: str) -> Row[Any] | None:
+    """The conversation at this address: its id, kind and muted."""
+    found = await conn.execute(
+        select(conversations.c.id, conversations.c.kind, conversations.c.muted).where(
+            conversations.c.fingerprint == fingerprint
+        )
+    )
+    return found.first()
+
+
+async def create(
+    conn: AsyncConnection,
+    vault: Vault,
+    address: Address,
+    *,
+    kind: Kind,
+    staff_id: str | None,
+    language: Language,
+    country: Country,
+    now: datetime,
+) -> str:
+    """Begin a conversation at an address that has none; its id."""
+    conversation_id = new_id()
+    key = await vault.open(conn, subject_of(conversation_id))
+    await conn.execute(
+        insert(conversations).values(
+            id=conversation_id,
+            kind=kind.value,
+            channel=address.channel.value,
+            fingerprint=vault.fingerprint(address.channel, address.value),
+            address=key.seal(address.value, about=f"address:{conversation_id}"),
+            staff_id=staff_id,
+            language=language.value,
+            country=country.value,
+            muted=False,
+            created_at=now,
+            last_at=now,
+            attempts=0,
+        )
+    )
+    return conversation_id
+
+
+async def make_staff(conn: AsyncConnection, conversation_id: str, staff_id: str) -> None:
+    """From now on this is an advisor's own chat with the line."""
+    await conn.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(kind=Kind.STAFF.value, staff_id=staff_id, state=None)
+    )
+
+
+async def make_clinician(conn: AsyncConnection, conversation_id: str) -> None:
+    """Whoever this is does not work here any more, and is a clinician like any other."""
+    await conn.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(kind=Kind.CLINICIAN.value, staff_id=None, state=None)
+    )
+
+
+async def fall_due(conn: AsyncConnection, conversation_id: str, now: datetime) -> None:
+    """A message waits: the conversation is due, unless a worker holds it, who then looks again before letting go."""
+    await conn.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(
+            last_at=now,
+            due_at=case((conversations.c.lease_token.is_(None), now), else_=conversations.c.due_at),
+        )
+    )
+    wake(conn, WORK)
+
+
+def _conversation(row: Row[Any], state: Mapping[str, Any] | None) -> Conversation:
+    return Conversation(
+        id=row.id,
+        kind=Kind(row.kind),
+        channel=Channel(row.channel),
+        staff_id=row.staff_id,
+        language=Language(row.language),
+        country=Country(row.country),
+        muted=row.muted,
+        state=state,
+        attempts=row.attempts,
+        lease_token=row.lease_token,
+    )
+
+
+async def get(conn: AsyncConnection, vault: Vault, conversation_id: str, *, lock: bool = False) -> Conversation | None:
+    """The conversation with its state; `lock` keeps others from changing it until the transaction ends."""
+    query = select(conversations).where(conversations.c.id == conversation_id)
+    if lock and conn.dialect.name != "sqlite":
+        query = query.with_for_update()
+    row = (await conn.execute(query)).first()
+    if row is None:
+        return None
+    state = None
+    if row.state is not None:
+        key = await vault.open(conn, subject_of(conversation_id))
+        state = json.loads(key.unseal(row.state, about=f"state:{conversation_id}"))
+    return _conversation(row, state)
+
+
+async def address_of(conn: AsyncConnection, vault: Vault, conversation_id: str) -> Address | None:
+    """Where the conversation's person can be reached; None where it is gone or wants no messages."""
+    row = (
+        await conn.execute(
+            select(conversations.c.channel, conversations.c.address, conversations.c.muted).where(
+                and_(conversations.c.id == conversation_id, conversations.c.fingerprint.is_not(None))
+            )
+        )
+    ).first()
+    if row is None or row.muted:
+        return None
+    key = await vault.open(conn, subject_of(conversation_id))
+    return Address(Channel(row.channel), key.unseal(row.address, about=f"address:{conversation_id}"))
+
+
+async def keep_state(
+    conn: AsyncConnection,
+    vault: Vault,
+    conversation_id: str,
+    state: Mapping[str, Any],
+    *,
+    language: Language,
+    country: Country,
+) -> None:
+    """Write the state down, sealed."""
+    key = await vault.open(conn, subject_of(conversation_id))
+    await conn.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(
+            state=key.seal(json.dumps(state), about=f"state:{conversation_id}"),
+            language=language.value,
+            country=country.value,
+        )
+    )
+
+
+async def set_muted(conn: AsyncConnection, conversation_id: str, *, muted: bool) -> None:
+    """Remember that this person wants no messages, or wants them again."""
+    await conn.execute(update(conversations).where(conversations.c.id == conversation_id).values(muted=muted))
+
+
+async def still_held(conn: AsyncConnection, conversation_id: str, token: str) -> bool:
+    """Whether this worker's hold is still good; locks the row until the transaction ends."""
+    query = select(conversations.c.lease_token).where(conversations.c.id == conversation_id)
+    if conn.dialect.name != "sqlite":
+        query = query.with_for_update()
+    return (await conn.execute(query)).scalar_one_or_none() == token
+
+
+async def let_go(conn: AsyncConnection, conversation_id: str, token: str, *, due_at: datetime | None) -> bool:
+    """End the hold; due again at `due_at`, or when the next message comes."""
+    return await lease.finish(conn, conversations, conversation_id, token, {"due_at": due_at, "attempts": 0})
+
+
+async def failed_once(conn: AsyncConnection, conversation_id: str, token: str, *, due_at: datetime) -> bool:
+    """End the hold after a failure, and count it."""
+    tries = conversations.c.attempts + 1
+    return await lease.finish(conn, conversations, conversation_id, token, {"due_at": due_at, "attempts": tries})
+
+
+async def erase(conn: AsyncConnection, vault: Vault, conversation_id: str, now: datetime) -> str | None:
+    """Forget what was written here: the key goes, and with it every text. The id of the new, empty conversation."""
+    row = (await conn.execute(select(conversations).where(conversations.c.id == conversation_id))).first()
+    address = await address_of(conn, vault, conversation_id)
+    if row is None or address is None:
+        return None
+    await conn.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(fingerprint=None, state=None, address=b"", due_at=None)
+    )
+    await vault.forget(conn, subject_of(conversation_id))
+    return await create(
+        conn,
+        vault,
+        address,
+        kind=Kind(row.kind),
+        staff_id=row.staff_id,
+        language=Language(row.language),
+        country=Country(row.country),
+        now=now,
+    )
+
+
+async def record_served(
+    conn: AsyncConnection,
+    conversation_id: str,
+    article_id: str,
+    *,
+    revision: int,
+    variant: int,
+    language: Language,
+    part: str,
+    now: datetime,
+) -> None:
+    """Write down which words of which revision were shown."""
+    await conn.execute(
+        insert(served).values(
+            conversation_id=conversation_id,
+            article_id=article_id,
+            revision=revision,
+            variant=variant,
+            language=language.value,
+            part=part,
+            at=now,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An article that was shown in a conversation."""
+
+    article_id: str
+    revision: int
+    part: str
+    at: datetime
+
+
+async def served_in(conn: AsyncConnection, conversation_id: str) -> tuple[Shown, ...]:
+    """What was shown in this conversation, oldest first."""
+    rows = await conn.execute(select(served).where(served.c.conversation_id == conversation_id).order_by(served.c.id))
+    return tuple(Shown(row.article_id, row.revision, row.part, row.at) for row in rows)
+
+
+async def record_gap(
+    conn: AsyncConnection,
+    vault: Vault,
+    *,
+    missing: str,
+    text: str,
+    nearest: Sequence[str],
+    confidence: float,
+    language: Language,
+    country: Country,
+    region: str,
+    now: datetime,
+) -> str:
+    """Keep a question that could not be answered; its id."""
+    gap_id = new_id()
+    key = await vault.open(conn, f"gap:{gap_id}")
+    await conn.execute(
+        insert(gaps).values(
+            id=gap_id,
+            missing=missing,
+            text=key.seal(text, about=f"gap:{gap_id}"),
+            nearest=",".join(nearest),
+            confidence=confidence,
+            language=language.value,
+            country=country.value,
+            region=region,
+            at=now.replace(
+                minute=0, second=0, microsecond=0
+            ),  # to the hour, so that a gap cannot be laid beside a shift
+        )
+    )
+    return gap_id
+
+
+async def record_helpful(conn: AsyncConnection, article_id: str, *, was_helpful: bool, now: datetime) -> None:
+    """Count one verdict on an answer."""
+    await conn.execute(insert(helpful).values(article_id=article_id, helpful=was_helpful, at=now))
+
+
+async def record_services(
+    conn: AsyncConnection, service_ids: Sequence[str], needs: Sequence[str], region: str, now: datetime
+) -> None:
+    """Count which services were shown for what."""
+    if service_ids:
+        joined = ",".join(needs)
+        await conn.execute(
+            insert(shown_services),
+            [{"service_id": service, "needs": joined, "region": region, "at": now} for service in service_ids],
+        )
+
+
+async def due_count(conn: AsyncConnection, now: datetime) -> int:
+    """How many conversations wait for a worker."""
+    return int((await conn.execute(select(func.count()).where(conversations.c.due_at <= now))).scalar_one())
+
+
+async def next_due(conn: AsyncConnection) -> datetime | None:
+    """When the next conversation falls due."""
+    return (await conn.execute(select(func.min(conversations.c.due_at)))).scalar_one_or_none()
+
+
+LEASE = timedelta(seconds=30)  # far longer than a decision takes, short enough that a crash keeps nobody waiting
