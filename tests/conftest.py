@@ -25,6 +25,7 @@ import asyncpg
 import pytest
 from sqlalchemy import URL, make_url
 
+from helpline import logs
 from helpline.clock import SetClock
 from helpline.database import Database
 from helpline.vault import Vault
@@ -49,6 +50,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if (data / "postmaster.pid").exists():
         _stop_postgres(data)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_logs() -> None:
+    """What a test logs goes through the same gate as everywhere, and to stderr."""
+    logs.configure(level="warning", whole_process=False)
 
 
 def _stop_postgres(data: Path) -> None:
