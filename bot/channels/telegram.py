@@ -181,7 +181,7 @@ class TelegramChannel:
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
             )
             return Sent(str(sent.message_id))
-        except (TelegramError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except _FAILURES as error:
             failure = error
         _fail(failure)
 
@@ -211,7 +211,7 @@ class TelegramChannel:
             await request
             self._username = (await self._bot.get_me()).username or ""
             return
-        except (TelegramError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except _FAILURES as error:
             failure = error
         _fail(failure)
 
@@ -223,7 +223,7 @@ class TelegramChannel:
         failure: Exception
         try:
             return [self._polled(update) for update in await self._bot.raw_updates(offset, wait_seconds)]
-        except (TelegramError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except _FAILURES as error:
             failure = error
         _fail(failure, always_later=True)
 
@@ -416,6 +416,10 @@ def _wait_of(payload: bytes) -> float | None:
     return float(wait) if type(wait) in {int, float} and wait >= 0 else None
 
 
+# What a call can end in: Telegram's refusals, the network, and answers that cannot be read.
+_FAILURES = (TelegramError, AttributeError, LookupError, TypeError, ValueError)
+
+
 def _fail(error: Exception, *, always_later: bool = False) -> NoReturn:
     """Say with our own error what Telegram's means; called after its `except`, so that ours does not carry it along."""
     if isinstance(error, _Wait):
@@ -431,10 +435,9 @@ def _fail(error: Exception, *, always_later: bool = False) -> NoReturn:
 
 
 def _chat_of(to: Address) -> int:
-    try:
-        return int(to.value)
-    except ValueError:
-        raise Undeliverable("this is no Telegram chat") from None
+    if not re.fullmatch(r"-?\d{1,19}", to.value, re.ASCII):
+        raise Undeliverable("this is no Telegram chat")
+    return int(to.value)
 
 
 def _keyboard(choices: tuple[Choice, ...]) -> InlineKeyboardMarkup | None:

@@ -310,7 +310,16 @@ def _same_words(known: str, wanted: str, tag: str) -> bool:
 
 
 # What a call can end in besides our own errors: Twilio's refusals, the network, and answers that cannot be read.
-_FAILURES = (TwilioException, aiohttp.ClientError, OSError, TimeoutError, LookupError, TypeError, ValueError)
+_FAILURES = (
+    TwilioException,
+    aiohttp.ClientError,
+    OSError,
+    TimeoutError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 def _fail(error: Exception, *, always_later: bool = False) -> NoReturn:
