@@ -33,6 +33,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    literal_column,
     select,
     text,
     update,
@@ -67,7 +68,6 @@ class OutboundState(StrEnum):
     WITHDRAWN = "withdrawn"  # not wanted any more, and not sent
 
 
-_OPEN = (OutboundState.WAITING.value, OutboundState.SENDING.value)
 _REPORTING = frozenset({Channel.SMS, Channel.WHATSAPP})  # the channels whose provider tells us later what became of it
 
 
@@ -138,6 +138,15 @@ class EarlyReportRow(SQLModel, table=True):
 _outbound = table_of(OutboundRow)
 _early = table_of(EarlyReportRow)
 _o = _outbound.c
+
+
+def _is_open(state: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Not settled yet. Written out and not as parameters, else SQLite does not see that an index of some rows fits."""
+    return state.in_([literal_column("'waiting'"), literal_column("'sending'")])
+
+
+def _is_settled(state: ColumnElement[Any]) -> ColumnElement[bool]:
+    return state.not_in([literal_column("'waiting'"), literal_column("'sending'")])
 
 
 @dataclass(frozen=True)
@@ -257,8 +266,8 @@ async def claim_batch(
     Look whether each is still wanted, `start_attempt`, commit, and only then call the provider.
     """
     before = _outbound.alias("before")
-    ahead = select(before.c.id).where(before.c.lane == _o.lane, before.c.id < _o.id, before.c.state.in_(_OPEN))
-    mine = (_o.state == OutboundState.WAITING.value) & ~ahead.exists()
+    ahead = select(before.c.id).where(before.c.lane == _o.lane, before.c.id < _o.id, _is_open(before.c.state))
+    mine = _is_open(_o.state) & (_o.state == OutboundState.WAITING.value) & ~ahead.exists()
     if where is not None:
         mine = mine & where
     rows = await leases.claim(
@@ -279,7 +288,7 @@ async def in_doubt(conn: AsyncConnection, *, now: datetime, lease: timedelta, li
     For each: `record_sent` where the provider knows it, `start_attempt` again where it does not or cannot be asked, or
     `record_unwanted`.
     """
-    left = _o.state == OutboundState.SENDING.value
+    left = _is_open(_o.state) & (_o.state == OutboundState.SENDING.value)
     return [
         _outgoing(row) for row in await leases.claim(conn, _outbound, now=now, lease=lease, limit=limit, where=left)
     ]
@@ -300,7 +309,7 @@ async def start_attempt(conn: AsyncConnection, outgoing: Outgoing, *, attempt_id
     """
     started = await conn.execute(
         update(_outbound)
-        .where(_o.id == outgoing.id, _o.lease_token == outgoing.lease_token, _o.state.in_(_OPEN))
+        .where(_o.id == outgoing.id, _o.lease_token == outgoing.lease_token, _is_open(_o.state))
         .values(
             state=OutboundState.SENDING.value,
             attempt_id=attempt_id,
@@ -404,7 +413,7 @@ async def withdraw(
         chosen.append(_o.kind == kind.value)
     gone = await conn.execute(
         update(_outbound)
-        .where(*chosen, _o.state == OutboundState.WAITING.value)
+        .where(*chosen, _is_open(_o.state), _o.state == OutboundState.WAITING.value)
         .values(state=OutboundState.WITHDRAWN.value, due_at=None, lease_token=None)
     )
     return rows_touched(gone)
@@ -441,7 +450,7 @@ async def transcript(conn: AsyncConnection, vault: Vault, lane: str, *, limit: i
 
 async def next_due(conn: AsyncConnection) -> datetime | None:
     """When delivery must look again: the soonest of what waits and of what may turn out to be in doubt."""
-    return await leases.next_due(conn, _outbound, _o.state.in_(_OPEN))
+    return await leases.next_due(conn, _outbound, _is_open(_o.state))
 
 
 async def backlog(conn: AsyncConnection) -> Backlog:
@@ -452,7 +461,7 @@ async def backlog(conn: AsyncConnection) -> Backlog:
                 func.count().filter(_o.state == OutboundState.WAITING.value),
                 func.count().filter(_o.state == OutboundState.SENDING.value),
                 func.min(_o.due_at),
-            ).where(_o.state.in_(_OPEN))
+            ).where(_is_open(_o.state))
         )
     ).one()
     return Backlog(waiting=row[0], sending=row[1], oldest_due=row[2])
@@ -462,7 +471,7 @@ async def delete_older(conn: AsyncConnection, *, before: datetime, limit: int = 
     """Delete up to `limit` messages that were settled and written before this instant; how many went."""
     old = (
         select(_o.id)
-        .where(_o.created_at < before, _o.state.not_in(_OPEN))
+        .where(_o.created_at < before, _is_settled(_o.state))
         .order_by(_o.id)  # the oldest first, which needs no index of its own
         .limit(limit)
         .scalar_subquery()
@@ -481,7 +490,7 @@ async def _settle(conn: AsyncConnection, outgoing: Outgoing, *, state: OutboundS
     settled = await leases.finish(conn, _outbound, outgoing.id, outgoing.lease_token, {"state": state.value, **values})
     if settled and state is not OutboundState.WAITING:
         # The next of the lane may go now.
-        follower = select(_o.id).where(_o.lane == outgoing.lane, _o.state == OutboundState.WAITING.value).limit(1)
+        follower = select(_o.id).where(_o.lane == outgoing.lane, _is_open(_o.state)).limit(1)
         if (await conn.execute(follower)).one_or_none() is not None:
             wake(conn, TOPIC)
     return settled
