@@ -1,0 +1,581 @@
+"""What staff do: take a page, say no, pass on, give back, close; and what their phones report of the pages.
+
+An advisor acts by a button on Telegram, by a code in an SMS, or on the desk. All three end here, and the first one to
+take an escalation has it: whoever comes later, by however little, is told who that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from escalation import ladder, paging, store, words
+from escalation.carry import DESK, Carrier, Means, Move, alarm_coordinators, lane_to
+from escalation.effects import Effects
+from escalation.on_duty import Present, gather
+from escalation.paging import Reply, Wish
+from escalation.standing import Escalation, Staffing, State
+from escalation.store import Filed, PageMade, PageState
+from helpline import accounts, audit, outbox
+from helpline.messages import OutboundMessage
+from helpline.outbox import OutboundKind
+
+log = structlog.get_logger(__name__)
+
+PATIENCE = timedelta(seconds=15)  # a provider that makes a page wait longer is not waited for
+CODES_FOR = timedelta(days=2)  # how long a page may be answered without its code
+
+
+class Outcome(StrEnum):
+    """What came of something an advisor did."""
+
+    TAKEN = "taken"  # it is theirs
+    ALREADY_YOURS = "already_yours"
+    TAKEN_BY_OTHER = "taken_by_other"  # somebody else was first
+    NOTED = "noted"  # counted, and somebody else owns it
+    ENDED = "ended"  # it is over already
+    MOVED_ON = "moved_on"  # declined, given back or asked over
+    OLD = "old"  # the page is from before it moved on, and nothing changed
+    REFUSED = "refused"  # not theirs to do
+    CLOSED = "closed"
+    RELAY = "relay"  # words for the clinician: the front door passes them on
+    HELPED = "helped"  # told what can be written
+    SILENT = "silent"  # not answered any more
+    STOPPED = "stopped"  # wants no messages there
+    STARTED = "started"  # wants them again
+    UNKNOWN = "unknown"  # there is no such escalation or page
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it, and how the escalation stands now."""
+
+    outcome: Outcome
+    filed: Filed | None = None
+    owner_name: str = ""  # of whoever has it, for showing
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an advisor's message was, and what the front door has to do about it."""
+
+    outcome: Outcome
+    escalations: tuple[Filed, ...] = ()
+    words: str = ""  # for RELAY: what goes to the clinician, without the code
+
+
+Change = Callable[[Escalation, Staffing], tuple[Escalation, Effects]]
+
+
+async def acknowledge(
+    conn: AsyncConnection,
+    means: Means,
+    page_or_escalation: str,
+    staff_id: str,
+    now: datetime,
+    *,
+    contact: str | None = None,
+) -> Done:
+    """Take it: by the id of a page (a button) or of the escalation (the desk). The first one has it.
+
+    `contact` is the id of the contact it was answered from; an answer to the desk stands there and is not sent.
+    """
+    escalation_id, _, _number = page_or_escalation.partition(":")
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.acknowledge(it, staff_id, now, staffing, contact=contact),
+        cause="acknowledged",
+        staff_id=staff_id,
+    )
+
+
+async def decline(
+    conn: AsyncConnection,
+    means: Means,
+    page_or_escalation: str,
+    staff_id: str,
+    now: datetime,
+    *,
+    contact: str | None = None,
+) -> Done:
+    """Say no to a page: the next one is called. An answer to a page from before it moved on changes nothing."""
+    escalation_id, _, number = page_or_escalation.partition(":")
+    present = await _present(conn, means, now)
+    page = await store.find_page(conn, page_or_escalation) if number else None
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.decline(
+            it, staff_id, now, staffing, as_of=page.rung if page is not None else None, contact=contact
+        ),
+        cause="declined",
+        staff_id=staff_id,
+    )
+
+
+async def pass_on(
+    conn: AsyncConnection,
+    means: Means,
+    escalation_id: str,
+    staff_id: str,
+    to: str,
+    now: datetime,
+    *,
+    contact: str | None = None,
+) -> Done:
+    """The owner asks a colleague to take over, and stays the owner until the colleague does."""
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.pass_on(it, staff_id, to, now, staffing, contact=contact),
+        cause="passed_on",
+        staff_id=staff_id,
+    )
+
+
+async def hand_back(
+    conn: AsyncConnection,
+    means: Means,
+    escalation_id: str,
+    staff_id: str,
+    now: datetime,
+    *,
+    contact: str = DESK,
+) -> Done:
+    """The owner cannot go on: it goes back on the ladder."""
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.hand_back(it, staff_id, now, staffing, contact=contact),
+        cause="handed_back",
+        staff_id=staff_id,
+    )
+
+
+async def move_up(conn: AsyncConnection, means: Means, escalation_id: str, staff_id: str, now: datetime) -> Done:
+    """A coordinator does not wait for the step to run out."""
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.move_up(it, now, staffing),
+        cause="moved_up",
+        staff_id=staff_id,
+    )
+
+
+async def close(conn: AsyncConnection, means: Means, escalation_id: str, staff_id: str, now: datetime) -> Done:
+    """End it. It stays ended; the clinician is told how to come back."""
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.close(it, now, staffing, by=staff_id),
+        cause="closed",
+        staff_id=staff_id,
+    )
+
+
+async def reapply(conn: AsyncConnection, means: Means, escalation_id: str, staff_id: str, now: datetime) -> Done:
+    """Start one that waits over on the ladders as they are now; editing them alone moves nobody."""
+    policy = await store.policy(conn)
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.reapply(it, ladder=policy.ladders[it.urgency], now=now, staffing=staffing),
+        cause="reapplied",
+        staff_id=staff_id,
+    )
+
+
+async def _present(conn: AsyncConnection, means: Means, now: datetime) -> Present:
+    return await gather(conn, await store.policy(conn), now, channels=means.channels)
+
+
+async def _do(
+    conn: AsyncConnection,
+    means: Means,
+    present: Present,
+    escalation_id: str,
+    now: datetime,
+    change: Change,
+    *,
+    cause: str,
+    staff_id: str,
+) -> Done:
+    filed = await store.find(conn, escalation_id, lock=True)
+    if filed is None:
+        return Done(Outcome.UNKNOWN)
+    before = filed.escalation
+    staffing = present.staffing[before.urgency]
+    escalation, effects = change(before, staffing)
+    if escalation.open and escalation != before:
+        escalation, more = ladder.climb(escalation, now, staffing)
+        effects = (*effects, *more)
+    after = filed.after(escalation, now)
+    changed = escalation != before
+    actor = f"staff:{staff_id}"
+    move = Move(after, effects, cause=cause if changed else "answered_late", actor=actor, details={"asked": cause})
+    await Carrier(conn, means, present, now).carry_out([move])
+    outcome = _outcome(before, escalation, staff_id, cause)
+    log.info("advisor_acted", escalation_id=filed.id, cause=cause, outcome=outcome.value)
+    return Done(outcome, after, present.name_of(escalation.owner) if escalation.owner else "")
+
+
+def _outcome(before: Escalation, after: Escalation, staff_id: str, cause: str) -> Outcome:
+    if not before.open:
+        return Outcome.ENDED
+    match cause:
+        case "acknowledged" if before.owner == staff_id:
+            return Outcome.ALREADY_YOURS
+        case "acknowledged" if after.owner == staff_id:
+            return Outcome.TAKEN
+        case "acknowledged":
+            return Outcome.NOTED if after != before else Outcome.TAKEN_BY_OTHER
+        case "closed":
+            return Outcome.CLOSED
+        case _ if after != before:
+            return Outcome.MOVED_ON
+        case "declined" if before.owner is None and before.turn_of(staff_id) is not None:
+            return Outcome.OLD
+        case _:
+            return Outcome.REFUSED
+
+
+# --- What an advisor writes ------------------------------------------------------------------------------------------
+
+
+async def hear(
+    conn: AsyncConnection,
+    means: Means,
+    *,
+    staff_id: str,
+    contact: str,
+    text: str = "",
+    token: str = "",
+    now: datetime,
+) -> Heard:
+    """Understand what a member of staff wrote or tapped on one of their contacts, and do it.
+
+    Answers go out through the outbox. Words for a clinician are not passed on here but given back as RELAY.
+    """
+    reply = paging.read_tap(token) if token else paging.read_reply(text)
+    if reply is None:
+        return await _help(conn, means, staff_id, contact, now)
+    if reply.code is None and reply.page_id is None and reply.wish in (Wish.STOP, Wish.START):
+        return await _stop_or_start(conn, means, reply.wish, staff_id, contact, now)
+    owned = await store.owned_by(conn, staff_id)
+    if reply.page_id is not None:
+        page = await store.find_page(conn, reply.page_id)
+        if page is None or page.staff_id != staff_id:
+            return await _help(conn, means, staff_id, contact, now)
+        together = await store.bundled_with(conn, page)
+        targets = [(each.escalation_id, each.id) for each in together]
+        return await _answer_pages(conn, means, reply, targets, staff_id, contact, now)
+    if reply.code is not None:
+        meaning = await store.meaning_of(conn, reply.code, staff_id)
+        if meaning is not None:
+            return await _with_code(conn, means, reply, meaning.escalation_ids, owned, staff_id, contact, now)
+        reply = Reply(None, rest=text.strip())
+    if owned:
+        # Whoever has taken one is talking: without a code every word is for the clinician, also "ja" and "2".
+        if len(owned) == 1 and text.strip():
+            return await _relay(conn, owned[0], text.strip(), staff_id, now)
+        return await _help(conn, means, staff_id, contact, now)
+    asked = await store.asked_of(conn, staff_id, since=now - CODES_FOR)
+    if reply.wish in (Wish.TAKE, Wish.DECLINE) and len(asked) == 1:
+        return await _answer_pages(conn, means, reply, [(asked[0].id, asked[0].id)], staff_id, contact, now)
+    return await _help(conn, means, staff_id, contact, now, meant=reply.wish is Wish.HELP)
+
+
+async def _with_code(
+    conn: AsyncConnection,
+    means: Means,
+    reply: Reply,
+    escalation_ids: Sequence[str],
+    owned: Sequence[Filed],
+    staff_id: str,
+    contact: str,
+    now: datetime,
+) -> Heard:
+    targets = [(escalation_id, escalation_id) for escalation_id in escalation_ids]
+    match reply.wish:
+        case Wish.TAKE | Wish.DECLINE:
+            return await _answer_pages(conn, means, reply, targets, staff_id, contact, now)
+        case Wish.CLOSE:
+            mine = [filed for filed in owned if filed.id in escalation_ids]
+            if mine:
+                done = [await close(conn, means, filed.id, staff_id, now) for filed in mine]
+                await store.set_noise(conn, staff_id, 0, now)
+                return Heard(Outcome.CLOSED, tuple(each.filed for each in done if each.filed is not None))
+            # Only the owner ends it by a word; anybody else is told how it stands, and nothing changes.
+            for escalation_id in escalation_ids:
+                await hand_back(conn, means, escalation_id, staff_id, now, contact=contact)
+            return Heard(Outcome.REFUSED)
+        case Wish.HAND_BACK | Wish.ASK_COLLEAGUE:
+            results = []
+            for escalation_id in escalation_ids:
+                if reply.wish is Wish.HAND_BACK:
+                    done_ = await hand_back(conn, means, escalation_id, staff_id, now, contact=contact)
+                else:
+                    to = reply.colleague or ""
+                    done_ = await pass_on(conn, means, escalation_id, staff_id, to, now, contact=contact)
+                results.append(done_)
+            await store.set_noise(conn, staff_id, 0, now)
+            return Heard(results[0].outcome, tuple(each.filed for each in results if each.filed is not None))
+        case None if reply.rest:
+            mine = [filed for filed in owned if filed.id in escalation_ids]
+            if mine:
+                return await _relay(conn, mine[0], reply.rest, staff_id, now)
+    return await _help(conn, means, staff_id, contact, now, meant=reply.wish is Wish.HELP)
+
+
+async def _answer_pages(
+    conn: AsyncConnection,
+    means: Means,
+    reply: Reply,
+    targets: Sequence[tuple[str, str]],
+    staff_id: str,
+    contact: str,
+    now: datetime,
+) -> Heard:
+    """Take or decline each of these; where all of them had ended, say what is open instead."""
+    await store.set_noise(conn, staff_id, 0, now)
+    results = []
+    for escalation_id, answered in sorted(set(targets)):
+        if reply.wish is Wish.TAKE:
+            results.append(await acknowledge(conn, means, answered, staff_id, now, contact=contact))
+        else:
+            results.append(await decline(conn, means, answered, staff_id, now, contact=contact))
+        log.info("page_answered", escalation_id=escalation_id, staff_id=staff_id, wish=str(reply.wish))
+    if all(each.outcome in (Outcome.ENDED, Outcome.UNKNOWN) for each in results):
+        owned = await store.owned_by(conn, staff_id)
+        asked = await store.asked_of(conn, staff_id, since=now - CODES_FOR)
+        if owned or asked:
+            await _say_help(conn, means, staff_id, contact, owned, asked, now)
+    return Heard(results[0].outcome, tuple(each.filed for each in results if each.filed is not None))
+
+
+async def _relay(conn: AsyncConnection, filed: Filed, said: str, staff_id: str, now: datetime) -> Heard:
+    await store.set_noise(conn, staff_id, 0, now)
+    return Heard(Outcome.RELAY, (filed,), words=said)
+
+
+async def _help(
+    conn: AsyncConnection, means: Means, staff_id: str, contact: str, now: datetime, *, meant: bool = False
+) -> Heard:
+    """Say what can be written; a phone that goes on writing nonsense is not answered for ever."""
+    noise = await store.noise_of(conn, staff_id)
+    if not meant and not paging.helps_again(noise):
+        return Heard(Outcome.SILENT)
+    await store.set_noise(conn, staff_id, 0 if meant else noise + 1, now)
+    owned = await store.owned_by(conn, staff_id)
+    asked = await store.asked_of(conn, staff_id, since=now - CODES_FOR)
+    await _say_help(conn, means, staff_id, contact, owned, asked, now)
+    return Heard(Outcome.HELPED, (*owned, *asked))
+
+
+async def _say_help(
+    conn: AsyncConnection,
+    means: Means,
+    staff_id: str,
+    contact: str,
+    owned: Sequence[Filed],
+    asked: Sequence[Filed],
+    now: datetime,
+) -> None:
+    present = await _present(conn, means, now)
+    message = words.help_text(
+        means.phrases,
+        owned=[filed.code for filed in owned],
+        asked=[filed.code for filed in asked],
+        language=present.language_of(staff_id),
+    )
+    await _say(conn, means, present, staff_id, contact, message, now)
+
+
+async def _say(
+    conn: AsyncConnection,
+    means: Means,
+    present: Present,
+    staff_id: str,
+    contact: str,
+    message: OutboundMessage,
+    now: datetime,
+) -> None:
+    reach = present.reach(staff_id, contact)
+    known = {each.id: each.address() for each in await accounts.contacts(conn, means.vault, staff_id)}
+    address = known.get(int(contact)) if contact.isdecimal() else None
+    if reach is None or address is None:
+        return
+    await outbox.enqueue(
+        conn,
+        means.vault,
+        key=f"notice:{staff_id}:{store.new_id()}",
+        lane=lane_to(staff_id, reach.channel),
+        kind=OutboundKind.NOTICE,
+        subject=f"staff:{staff_id}",
+        to=address,
+        message=message,
+        now=now,
+    )
+
+
+async def _stop_or_start(
+    conn: AsyncConnection, means: Means, wish: Wish, staff_id: str, contact: str, now: datetime
+) -> Heard:
+    """STOP ends messages to that address at once, and a coordinator learns that somebody is harder to wake."""
+    if not contact.isdecimal():
+        return Heard(Outcome.UNKNOWN)
+    stopping = wish is Wish.STOP
+    changed = (
+        await store.stop_contact(conn, int(contact), now) if stopping else await store.start_contact(conn, int(contact))
+    )
+    present = await _present(conn, means, now)
+    await _replan_all(conn, means, present, staff_id, now)
+    if changed:
+        await audit.append(
+            conn,
+            at=now,
+            actor=f"staff:{staff_id}",
+            action="contact_stopped" if stopping else "contact_started",
+            subject=f"staff:{staff_id}",
+            details={"contact": int(contact)},
+        )
+    if not stopping:
+        message = OutboundMessage(means.phrases.say("staff.started", present.language_of(staff_id)))
+        await _say(conn, means, present, staff_id, contact, message, now)
+        return Heard(Outcome.STARTED)
+    if changed:
+        name = present.name_of(staff_id)
+        await alarm_coordinators(
+            conn,
+            means,
+            present,
+            lambda language: OutboundMessage(means.phrases.say("alarm.contact_stopped", language, name=name)),
+            key=f"contact_stopped:{contact}:{now:%Y%m%d%H%M%S}",
+            now=now,
+        )
+    return Heard(Outcome.STOPPED)
+
+
+async def rules_changed(conn: AsyncConnection, means: Means, staff_id: str, now: datetime) -> None:
+    """Somebody's contacts or personal rules have changed: pages that lie ahead of them follow."""
+    await _replan_all(conn, means, await _present(conn, means, now), staff_id, now)
+
+
+async def _replan_all(conn: AsyncConnection, means: Means, present: Present, staff_id: str, now: datetime) -> None:
+    moves = []
+    for listed in await store.list_open(conn):
+        if listed.escalation.turn_of(staff_id) is None:
+            continue
+        filed = await store.find(conn, listed.id, lock=True)
+        if filed is None:
+            continue
+        staffing = present.staffing[filed.escalation.urgency]
+        ways = staffing.ways.get(staff_id, ())
+        moved, effects = ladder.replan(filed.escalation, staff_id, ways, now, staffing)
+        if moved != filed.escalation:
+            moves.append(Move(filed.after(moved, now), effects, cause="replanned", details={"staff": staff_id}))
+    await Carrier(conn, means, present, now).carry_out(moves)
+
+
+# --- What became of pages --------------------------------------------------------------------------------------------
+
+
+class PageNews(StrEnum):
+    """What a channel has to tell of a page."""
+
+    SENT = "sent"  # the provider took it
+    DELIVERED = "delivered"  # on the device, which is not the same as read
+    HELD_UP = "held_up"  # the provider makes us wait, or a machine picked up
+    REFUSED = "refused"  # it will not arrive
+
+
+async def page_reported(
+    conn: AsyncConnection,
+    means: Means,
+    page_id: str,
+    news: PageNews,
+    now: datetime,
+    *,
+    retry_after: timedelta | None = None,
+) -> bool:
+    """Note what became of a page; whether that changed anything. A page that comes to nothing brings the next way on.
+
+    Nothing that a provider says is an answer: only an advisor's own word takes an escalation.
+    """
+    page = await store.find_page(conn, page_id)
+    if page is None:
+        return False
+    together = await store.bundled_with(conn, page)
+    if news is PageNews.HELD_UP and retry_after is not None and retry_after <= PATIENCE:
+        return False
+    changed = await store.note_pages(conn, [each.id for each in together], PageState(news.value), now)
+    if not changed or news in (PageNews.SENT, PageNews.DELIVERED):
+        return changed > 0
+    present = await _present(conn, means, now)
+    await _fall_back(conn, means, present, together, now, refused=news is PageNews.REFUSED)
+    return True
+
+
+async def _fall_back(
+    conn: AsyncConnection, means: Means, present: Present, together: Sequence[PageMade], now: datetime, *, refused: bool
+) -> None:
+    moves = []
+    for page in sorted(together, key=lambda each: each.escalation_id):
+        filed = await store.find(conn, page.escalation_id, lock=True)
+        if filed is None:
+            continue
+        escalation, effects = ladder.fall_back(
+            filed.escalation,
+            page.staff_id,
+            str(page.contact_id),
+            now,
+            present.staffing[filed.escalation.urgency],
+            refused=refused,
+        )
+        cause = "page_refused" if refused else "page_held_up"
+        moves.append(Move(filed.after(escalation, now), effects, cause=cause, details={"page": page.id}))
+    await Carrier(conn, means, present, now).carry_out(moves)
+
+
+async def waiting_for(conn: AsyncConnection, staff_id: str, now: datetime) -> list[Filed]:
+    """What an advisor has been asked and not answered, for their desk."""
+    return await store.asked_of(conn, staff_id, since=now - CODES_FOR)
+
+
+def is_theirs(filed: Filed, staff_id: str) -> bool:
+    """Whether this advisor owns the escalation now."""
+    return filed.escalation.state is State.TAKEN and filed.escalation.owner == staff_id

@@ -1,0 +1,189 @@
+"""What is known of the staff at an instant: who is on call, who can be reached where, who speaks what.
+
+This is the *gather* of the waiting room: it reads rosters, staff and contacts, and hands the ladder plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from escalation import rota, store
+from escalation.local_time import say_instant
+from escalation.policy import CHANNELS, Policy, policy_remarks
+from escalation.roster import remarks as roster_remarks
+from escalation.standing import Duty, Staffing, Urgency, Way
+from helpline import accounts
+from helpline.accounts import ContactMethodRow, Role, Staff
+from helpline.messages import Language
+from helpline.storage import table_of
+
+_contacts = table_of(ContactMethodRow)
+
+ALL_CHANNELS = frozenset(CHANNELS)
+LOOK_AHEAD = timedelta(days=2)  # how far the next change of shift is looked for
+FORECAST = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class OnCall:
+    """Who stands behind a roster at an instant."""
+
+    roster: str
+    zone: str
+    people: tuple[str, ...]  # as the roster names them: staff ids
+    until: datetime | None  # when that changes; None where it does not within two days
+    starter: bool  # the shipped roster, not yet replaced
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A verified address of somebody active."""
+
+    contact_id: int
+    staff_id: str
+    channel: str
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Present:
+    """The staff as they stand now."""
+
+    staff: Mapping[str, Staff]
+    reaches: Mapping[str, Sequence[Reach]]  # by staff id
+    staffing: Mapping[Urgency, Staffing]  # as each ladder needs it
+
+    def name_of(self, staff_id: str) -> str:
+        """What colleagues call them."""
+        return self.staff[staff_id].name if staff_id in self.staff else staff_id
+
+    def language_of(self, staff_id: str) -> Language:
+        """The language that the line speaks with them."""
+        spoken = self.staff[staff_id].languages if staff_id in self.staff else ()
+        return spoken[0] if spoken else Language.NB
+
+    def reach(self, staff_id: str, contact: str) -> Reach | None:
+        """Their contact of this id."""
+        return next((each for each in self.reaches.get(staff_id, ()) if str(each.contact_id) == contact), None)
+
+    def with_role(self, role: Role) -> list[str]:
+        """Everybody active in a role."""
+        return [id_ for id_, member in sorted(self.staff.items()) if role in member.roles]
+
+
+async def who_is_on_call(conn: AsyncConnection, at: datetime) -> list[OnCall]:
+    """Who is on call at the instant, roster by roster."""
+    later = await store.next_roster_version(conn, at)
+    found = []
+    for name, roster in sorted((await store.rosters_at(conn, at)).items()):
+        zone = ZoneInfo(roster.zone)
+        until = rota.next_change(roster.schedule, zone, at, within=LOOK_AHEAD)
+        until = min((edge for edge in (until, later) if edge is not None), default=None)
+        people = rota.on_call(roster.schedule, zone, at)
+        found.append(OnCall(name, roster.zone, people, until, roster.starter))
+    return found
+
+
+async def gather(
+    conn: AsyncConnection, policy: Policy, now: datetime, *, channels: frozenset[str] = ALL_CHANNELS
+) -> Present:
+    """Everything the ladder needs to know. A contact on a channel that is switched off counts as stopped."""
+    staff = {member.id: member for member in await accounts.list_staff(conn)}
+    stopped = await store.stopped(conn)
+    reaches: dict[str, list[Reach]] = {}
+    verified = select(_contacts.c.id, _contacts.c.staff_id, _contacts.c.channel).where(
+        _contacts.c.verified_at.is_not(None)
+    )
+    for row in await conn.execute(verified.order_by(_contacts.c.id)):
+        if row.staff_id in staff:
+            off = row.id in stopped or row.channel not in channels
+            reaches.setdefault(row.staff_id, []).append(Reach(row.id, row.staff_id, row.channel, off))
+    duty = {
+        f"roster:{on_call.roster}": Duty(on_call.people, on_call.until) for on_call in await who_is_on_call(conn, now)
+    }
+    for role in Role:
+        members = tuple(id_ for id_, member in sorted(staff.items()) if role in member.roles)
+        duty[f"role:{role.value}"] = Duty(members)
+    own = await store.all_personal_rules(conn)
+    languages = {id_: _spoken(member.languages) for id_, member in staff.items()}
+    staffing = {
+        urgency: Staffing(
+            ways={id_: _ways(reaches.get(id_, ()), own.get(id_), policy.personal[urgency]) for id_ in staff},
+            duty=duty,
+            languages=languages,
+        )
+        for urgency in Urgency
+    }
+    return Present(staff, reaches, staffing)
+
+
+def _spoken(languages: Sequence[Language]) -> frozenset[str]:
+    """The languages somebody can answer in: who writes one Norwegian reads the other."""
+    norwegian = {Language.NB, Language.NN}
+    spoken = set(languages) | (norwegian if norwegian & set(languages) else set())
+    return frozenset(language.value for language in spoken)
+
+
+def _ways(
+    reaches: Sequence[Reach], own: Sequence[tuple[int, timedelta]] | None, house: Mapping[str, timedelta]
+) -> tuple[Way, ...]:
+    """Somebody's rules: their own where they made any, otherwise the house's."""
+    usable = {reach.contact_id: not reach.stopped for reach in reaches}
+    if own is not None:
+        chosen = [(after, contact) for contact, after in own if contact in usable]
+    else:
+        chosen = [(house[reach.channel], reach.contact_id) for reach in reaches if reach.channel in house]
+    return tuple(Way(after, str(contact), usable=usable[contact]) for after, contact in sorted(chosen))
+
+
+async def what_is_wrong(conn: AsyncConnection, now: datetime, *, channels: frozenset[str] = ALL_CHANNELS) -> list[str]:
+    """What a coordinator should know before it hurts, in plain sentences; for `varde check`."""
+    policy = await store.policy(conn)
+    present = await gather(conn, policy, now, channels=channels)
+    rosters = await store.rosters_at(conn, now)
+    roles = {role.value for role in Role if present.with_role(role)}
+    said = list(policy_remarks(policy, rosters=rosters, roles=roles, staff=present.staff))
+    staffing = present.staffing[Urgency.URGENT]
+    resort = policy.ladders[Urgency.URGENT].last_resort
+    if not any(staffing.reachable(person) for target in resort for person in staffing.behind(target)):
+        said.append("Nobody of the last resort can be reached: no verified contact.")
+    for name, roster in sorted(rosters.items()):
+        zone = ZoneInfo(roster.zone)
+        if roster.starter:
+            said.append(f'The roster "{name}" is the shipped one; replace it by your own.')
+        said += [f'Roster "{name}": {remark.sentence}' for remark in roster_remarks(roster.schedule, zone)]
+        for person in sorted(roster.schedule.people()):
+            if person not in present.staff:
+                said.append(f'The roster "{name}" names "{person}", who does not work here.')
+            elif not staffing.reachable(person):
+                said.append(f'The roster "{name}" names "{person}", who has no verified contact that works.')
+            elif all(reach.channel == "desk" or reach.stopped for reach in present.reaches[person]):
+                said.append(f'The roster "{name}" names "{person}", who is called only on an open desk page.')
+        said += [
+            f'The roster "{name}" has nobody from {say_instant(gap.start)} to {say_instant(gap.end)}.'
+            for gap in rota.gaps(roster.schedule, zone, now, now + FORECAST)[:5]
+        ]
+    if policy.starter:
+        said.append("The ladders are the shipped ones; approve them or write your own.")
+    return said
+
+
+async def may_hold_shifts(
+    conn: AsyncConnection, people: frozenset[str], now: datetime, *, channels: frozenset[str] = ALL_CHANNELS
+) -> list[str]:
+    """Why some of these people may not stand in a roster, in plain sentences: unknown, or not to be reached."""
+    present = await gather(conn, await store.policy(conn), now, channels=channels)
+    staffing = present.staffing[Urgency.URGENT]
+    unknown = [f'"{person}" does not work here.' for person in sorted(people - present.staff.keys())]
+    mute = [
+        f"{present.name_of(person)} has no verified contact that works."
+        for person in sorted(people & present.staff.keys())
+        if not staffing.reachable(person)
+    ]
+    return unknown + mute

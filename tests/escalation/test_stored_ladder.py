@@ -1,0 +1,39 @@
+"""The known situations again, this time over the database: what was decided is what stands in the rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from helpline import audit
+from helpline.database import Database
+from helpline.vault import Vault
+from tests.escalation.stored import StoredRun, marks_of
+from tests.escalation.test_ladder import CASES
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+async def test_situation(case: dict[str, Any], db: Database, vault: Vault) -> None:
+    run = StoredRun(case, db, vault)
+    await run.run()
+    made = await run.pages()
+    sent = sorted((minute, person, contact) for minute, person, contact, _ in made)
+    optional = [tuple(page) for page in case.get("pages_may", ())]
+    wanted = sorted((float(minute), person, contact) for minute, person, contact, *_ in case["pages"])
+    assert [page for page in sent if page not in optional] == wanted
+    for minute, person, contact, *marks in case["pages"]:
+        page = next(page for *where, page in made if tuple(where) == (minute, person, contact))
+        assert set(marks) <= marks_of(page)
+    words = await run.words()
+    for told in case.get("told", ()):
+        assert words.count(tuple(told)) == 1, (told, words)
+    for who, word in case.get("never", ()):
+        assert not [said for said in words if said[1:3] == (who, word)]
+    filed = await run.filed()
+    if "final" in case:
+        assert filed.escalation.state == case["final"]
+    if "owner" in case:
+        assert filed.escalation.owner == case["owner"].lower()
+    async with db.read() as conn:
+        assert await audit.verify(conn) is None
