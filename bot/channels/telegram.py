@@ -242,12 +242,23 @@ class TelegramChannel:
 
         `store` returns once the message is committed. Nothing is acknowledged to Telegram before: that happens with
         the next call, so whatever a crash or a failure here left unstored comes again, and repeats are the store's to
-        refuse. Raises `TryLater`, or what `store` raises.
+        refuse. Raises `TryLater`, or what `store` raised first; a message that cannot be stored keeps its sender's
+        later ones waiting, and nobody else's.
         """
+        failure: Exception | None = None
+        waiting: set[Address] = set()
         for update in await self.poll(offset, wait_seconds=wait_seconds):
-            if update.message is not None:
-                await store(update.message)
-            offset = update.number + 1
+            message = update.message
+            if message is not None and message.sender not in waiting:
+                try:
+                    await store(message)
+                except Exception as error:
+                    failure = failure or error
+                    waiting.add(message.sender)
+            if failure is None:
+                offset = update.number + 1
+        if failure is not None:
+            raise failure
         return offset
 
     async def keep_polling(
