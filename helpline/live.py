@@ -40,17 +40,20 @@ class Stream:
         lines += [f"data: {line}" for line in data.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
         await self.response.write(("\n".join(lines) + "\n\n").encode())
 
-    async def turns(self) -> AsyncIterator[None]:
-        """At once, and then each time something may have changed, until the stream is closed."""
+    async def turns(self, *, silent_too: bool = False) -> AsyncIterator[None]:
+        """At once, and then each time something may have changed, until the stream is closed.
+
+        With `silent_too` also at every beat, for what changes merely because time passes.
+        """
         yield
         while not self._closed:
             rung = await self._watch.wait(self._beat)
             if self._closed:
                 return
-            if rung:
-                yield
-            else:
+            if not rung:
                 await self.send("beat", "")
+            if rung or silent_too:
+                yield
 
     def close(self) -> None:
         """End the stream at its next turn, which is now."""

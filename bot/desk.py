@@ -1,0 +1,179 @@
+"""The desk at `/desk/`: signing in, and the list of who waits for an advisor.
+
+Nobody comes in without a session, and everybody without one sees the same page, whatever they asked for. The list holds
+no word of what was written; that is for whoever takes the case (`bot/desk_case.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from bot.desk_case import CaseDesk
+from bot.desk_door import DeskDoor, names_of
+from bot.house import House
+from bot.render import Pages
+from bot.waiting_room import WaitingRoom
+from escalation import store as escalations
+from helpline.live import Streams
+from helpline.messages import Language
+from helpline.rate_limit import RateLimit
+from helpline.sessions import SIGN_IN, Sessions, csrf_of
+from helpline.web import (
+    LANGUAGE,
+    LANGUAGE_COOKIE,
+    Access,
+    Refused,
+    Route,
+    client_address,
+    html,
+    see_other,
+)
+
+_YEAR = 365 * 24 * 3600
+
+
+class Desk:
+    """The desk's routes."""
+
+    def __init__(self, house: House, room: WaitingRoom, pages: Pages) -> None:
+        self._door = DeskDoor(house, room, pages)
+        self._case = CaseDesk(self._door)
+        self._sign_ins = RateLimit(house.clock, per_minute=10, burst=10)
+
+    @property
+    def sessions(self) -> Sessions:
+        """Whose `guard` lets staff in."""
+        return self._door.sessions
+
+    @property
+    def streams(self) -> Streams:
+        """The live pages that are open; closed when the server stops."""
+        return self._door.streams
+
+    def routes(self) -> list[Route]:
+        """The desk's addresses. Whatever else is asked for below `/desk/` is for staff too, and is not there."""
+        staff = Access.STAFF
+        return [
+            Route("GET", SIGN_IN, self.ask_for_link, Access.PUBLIC),
+            Route("GET", SIGN_IN + "/{token}", self.show_link, Access.PUBLIC),
+            Route("POST", SIGN_IN + "/{token}", self.sign_in, Access.PUBLIC),
+            Route("GET", "/desk", self.home, staff),
+            Route("GET", "/desk/", self.show, staff),
+            Route("GET", "/desk/lists", self.lists, staff),
+            Route("GET", "/desk/live", self.live, staff),
+            Route("POST", "/desk/sign-out", self.sign_out, staff),
+            Route("POST", "/desk/language", self.language, staff),
+            *self._case.routes(),
+            Route("GET", "/desk/{rest:.*}", self.nothing, staff),
+        ]
+
+    # --- signing in and out -------------------------------------------------------------------------------------------
+
+    async def ask_for_link(self, request: web.Request) -> web.StreamResponse:
+        """What everybody without a session sees, whatever they asked for."""
+        return self._door.pages.page("sign_in.html", request[LANGUAGE], token="", used=False)
+
+    async def show_link(self, request: web.Request) -> web.StreamResponse:
+        """A link is used up by pressing, not by opening: whoever previews a link must not spend it."""
+        token = request.match_info["token"]
+        return self._door.pages.page("sign_in.html", request[LANGUAGE], token=token, used=False)
+
+    async def sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Use the link up and begin a session."""
+        if self._sign_ins.spend(client_address(request)):
+            raise Refused(429, "error.too_many", headers={"Retry-After": "10"})
+        response = await self.sessions.sign_in(request.match_info["token"])
+        if response is None:
+            return self._door.pages.page("sign_in.html", request[LANGUAGE], status=403, token="", used=True)
+        return response
+
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """End the session."""
+        await self._door.form(request)
+        return await self.sessions.sign_out(request)
+
+    async def language(self, request: web.Request) -> web.StreamResponse:
+        """Another language for these pages."""
+        form = await self._door.form(request)
+        try:
+            language = Language(str(form.get("language", "")))
+        except ValueError as error:
+            raise Refused(400, "error.bad_request") from error
+        back = str(form.get("back", ""))
+        response = see_other(back if re.fullmatch(r"/desk/[0-9a-f]{0,16}", back) else "/desk/")
+        response.set_cookie(
+            LANGUAGE_COOKIE,
+            language.value,
+            max_age=_YEAR,
+            path="/",
+            httponly=True,
+            secure=self._door.secure,
+            samesite="Strict",
+        )
+        return response
+
+    async def home(self, request: web.Request) -> web.StreamResponse:
+        """The desk's address without its last sign."""
+        return see_other("/desk/")
+
+    async def nothing(self, request: web.Request) -> web.StreamResponse:
+        """Whatever there is not."""
+        raise Refused(404, "error.not_found")
+
+    # --- the list -----------------------------------------------------------------------------------------------------
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        """Who waits, what is mine, what colleagues have."""
+        lists = await self._lists(request)
+        notice = await self._told(request)
+        return self._door.pages.page(
+            "desk.html", request[LANGUAGE], notice=notice, **{**self._door.frame(request), **lists}
+        )
+
+    async def lists(self, request: web.Request) -> web.StreamResponse:
+        """The lists alone, for a page whose stream a proxy swallows."""
+        return html(await self._rendered(request))
+
+    async def live(self, request: web.Request) -> web.StreamResponse:
+        """The lists, each time something about a case changed, and as the time that is left runs down."""
+        staff = self._door.advisor(request)
+        last = ""
+        with self._door.house.db.watch(escalations.TOPIC) as watch:
+            async with self.streams.open(request, f"staff:{staff.id}:lists", watch) as stream:
+                async for _ in stream.turns(silent_too=True):
+                    if not await self.sessions.still_signed_in(request):
+                        await stream.send("gone", "")
+                        break
+                    shown = await self._rendered(request)
+                    if shown != last:
+                        await stream.send("lists", shown)
+                        last = shown
+            return stream.response
+
+    async def _lists(self, request: web.Request) -> dict[str, Any]:
+        self._door.advisor(request)
+        async with self._door.house.db.read() as conn:
+            filed = await escalations.list_open(conn)
+            names = await names_of(conn)
+        board = self._door.wording(request).board(filed, names)
+        return {"waiting": board.waiting, "mine": board.mine, "others": board.others, "csrf": csrf_of(request)}
+
+    async def _rendered(self, request: web.Request) -> str:
+        return self._door.pages.render("desk_list.html", request[LANGUAGE], **await self._lists(request))
+
+    async def _told(self, request: web.Request) -> str:
+        """What came of what was pressed on the page before."""
+        match request.query.get("told"):
+            case "ended" | "passed_on" as word:
+                return self._door.say(request, f"desk.told.{word}")
+            case "already_taken":
+                async with self._door.house.db.read() as conn:
+                    filed = await escalations.find(conn, request.query.get("case", ""))
+                    names = await names_of(conn)
+                owner = filed.escalation.owner if filed is not None else None
+                return self._door.say(request, "desk.told.already_taken", name=names.get(owner or "", "–"))
+            case _:
+                return ""

@@ -1,0 +1,155 @@
+"""Pages from templates, and what people said made fit to be shown on one.
+
+What somebody wrote is always text: it is escaped, and nothing in it becomes a link. In our own words a web address
+becomes a link, lines that begin with "- " become a list, and the line with the source is set apart.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from helpline.messages import Choice, Language
+from helpline.phrases import Phrases
+from helpline.sessions import KEPT_TEXT
+from helpline.static_files import StaticFiles
+from helpline.web import LANGUAGE, html
+
+_HERE = Path(__file__).resolve().parent
+_ADDRESS = re.compile(r"https?://[^\s<>\"]+")
+_TRAILING = ".,;:!?)»”'"
+
+# Marks that turn the direction of what follows could make a page read otherwise than it was written.
+_TURNING = {ord(mark): None for mark in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A paragraph, a list, or the line that says where an answer comes from."""
+
+    kind: str  # "text", "list" or "source"
+    lines: tuple[Markup, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that was said, ready to be shown."""
+
+    id: str  # of the element on the page
+    order: int  # microseconds since 1970; entries stand in this order
+    who: str  # "you", "line" or "advisor"; on the desk also "clinician"
+    name: str
+    at: datetime
+    clock: str
+    blocks: tuple[Block, ...]
+    choices: tuple[Choice, ...] = ()
+    choices_label: str = ""
+    urgent: bool = False
+    state: str = ""  # of delivery, on the desk
+    state_said: str = ""
+    language: str = ""
+
+
+class Pages:
+    """The templates, with the phrases and the addresses of the static files at hand."""
+
+    def __init__(self, phrases: Phrases, static: StaticFiles, *, folder: Path | None = None) -> None:
+        self.static = static
+        self._phrases = phrases
+        self._templates = Environment(
+            loader=FileSystemLoader(folder or _HERE / "pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals["static"] = static.address
+        self._sources = _source_lines(phrases)
+
+    def render(self, name: str, language: Language, **values: Any) -> str:
+        """The template filled in, in this language."""
+
+        def say(key: str, **filled: object) -> str:
+            return self._phrases.say(key, language, **filled)
+
+        return self._templates.get_template(name).render(language=language, say=say, **values)
+
+    def page(self, name: str, language: Language, *, status: int = 200, **values: Any) -> web.Response:
+        """The template as a response."""
+        return html(self.render(name, language, **values), status=status)
+
+    def error(self, request: web.Request, status: int, said: str) -> web.Response:
+        """What a person sees in place of a page that could not be given."""
+        back = "/desk/" if request.path.startswith("/desk") else "/"
+        kept = request.get(KEPT_TEXT, "")
+        return self.page("error.html", request[LANGUAGE], status=status, said=said, back=back, kept=kept)
+
+    def own_words(self, text: str) -> tuple[Block, ...]:
+        """Our own words in blocks, web addresses in them as links."""
+        blocks: list[Block] = []
+        for paragraph in _paragraphs(text):
+            lines = paragraph.split("\n")
+            if len(lines) == 1 and self._sources.search(lines[0]):
+                blocks.append(Block("source", (_linked(lines[0]),)))
+                continue
+            for is_list, run in _runs(lines):
+                shown = (line.removeprefix("- ") if is_list else line for line in run)
+                blocks.append(Block("list" if is_list else "text", tuple(_linked(line) for line in shown)))
+        return tuple(blocks)
+
+    def their_words(self, text: str) -> tuple[Block, ...]:
+        """Somebody else's words: as they were written, and nothing but text."""
+        shown = (paragraph.split("\n") for paragraph in _paragraphs(text))
+        return tuple(Block("text", tuple(escape(line) for line in lines)) for lines in shown)
+
+
+def microseconds(at: datetime) -> int:
+    """The instant as a whole number, to put things in order by."""
+    return int(at.timestamp() * 1_000_000)
+
+
+def _paragraphs(text: str) -> list[str]:
+    legible = text.translate(_TURNING).replace("\r\n", "\n").replace("\r", "\n")
+    return [part.strip("\n") for part in re.split(r"\n{2,}", legible) if part.strip()]
+
+
+def _runs(lines: Sequence[str]) -> Iterable[tuple[bool, list[str]]]:
+    """Neighbouring lines together that are, or are not, items of a list."""
+    run: list[str] = []
+    for line in lines:
+        if run and line.startswith("- ") != run[0].startswith("- "):
+            yield run[0].startswith("- "), run
+            run = []
+        run.append(line)
+    if run:
+        yield run[0].startswith("- "), run
+
+
+def _linked(line: str) -> Markup:
+    parts: list[Markup] = []
+    end = 0
+    for found in _ADDRESS.finditer(line):
+        address = found.group().rstrip(_TRAILING)
+        parts.append(escape(line[end : found.start()]))
+        parts.append(Markup('<a href="{0}" target="_blank" rel="noreferrer noopener">{0}</a>').format(address))
+        end = found.start() + len(address)
+    parts.append(escape(line[end:]))
+    return Markup("").join(parts)
+
+
+def _source_lines(phrases: Phrases) -> re.Pattern[str]:
+    """What the line with an answer's source looks like, in any language."""
+    alternatives = []
+    for template in phrases.texts["answer.source"].values():
+        pieces = (re.escape(words) + (".+" if name else "") for words, name, _, _ in string.Formatter().parse(template))
+        alternatives.append("".join(pieces))
+    return re.compile("(?:" + "|".join(alternatives) + ")$")

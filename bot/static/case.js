@@ -1,0 +1,102 @@
+// One case, live: the clinician's words as they come, replies that are not lost, and how the case stands.
+
+import { Log } from "./log.js";
+import { Outgoing } from "./outgoing.js";
+import { Stream } from "./stream.js";
+
+const form = document.getElementById("say");
+const notice = document.getElementById("notice");
+const standing = document.getElementById("standing");
+
+function tell(message) {
+  notice.replaceChildren();
+  delete notice.dataset.silent;
+  if (!message) return;
+  const said = document.createElement("p");
+  said.textContent = message;
+  notice.append(said);
+}
+
+if (form) {
+  const box = document.getElementById("text");
+  const log = new Log(document.getElementById("log"));
+  let leaving = false;
+
+  const stream = new Stream(form.dataset.live, {
+    cursor: form.dataset.cursor,
+    on: {
+      entries: (html) => log.merge(html),
+      standing: (html) => {
+        standing.innerHTML = html;
+      },
+      gone: (said) => {
+        stream.stop();
+        tell(said);
+        form.querySelector(".send").disabled = true;
+        // What was being written can still be copied; an empty page has nothing to keep.
+        if (!box.value && outgoing.isEmpty) location.assign("/desk/");
+      },
+    },
+    poll: async () => {
+      const response = await fetch(location.href, { headers: { Accept: "application/json" } });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      const data = await response.json();
+      log.merge(data.entries);
+    },
+    onLive: () => {
+      if (notice.dataset.silent) tell("");
+    },
+    onSilence: () => {
+      tell(form.dataset.notLive);
+      notice.dataset.silent = "yes";
+    },
+  });
+
+  const outgoing = new Outgoing(form, log, {
+    address: () => form.action.split("#")[0],
+    fields: () => ({ csrf: form.elements.csrf.value }),
+    who: "advisor",
+    onTaken: (data) => log.merge(data.entries),
+    onRefused: (message, why) => {
+      box.value = box.value ? `${message.fields.text}\n${box.value}` : message.fields.text;
+      tell(why);
+      box.focus();
+    },
+  });
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    tell("");
+    const text = box.value;
+    if (!text.trim()) {
+      tell(form.dataset.empty);
+      box.focus();
+      return;
+    }
+    box.value = "";
+    outgoing.send({ text }, text);
+  });
+
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    form.requestSubmit(form.querySelector(".send"));
+  });
+
+  // Another button of the page must not throw away a reply that is being written.
+  addEventListener("beforeunload", (event) => {
+    if (box.value.trim() && !leaving) event.preventDefault();
+  });
+  for (const other of document.querySelectorAll("form")) {
+    if (other !== form) other.addEventListener("submit", () => (leaving = !box.value.trim()));
+  }
+
+  // On a phone the brief is read once and then in the way.
+  if (matchMedia("(max-width: 60rem)").matches && document.querySelectorAll(".entry.advisor").length) {
+    document.getElementById("brief").open = false;
+  }
+
+  document.documentElement.classList.add("live");
+  stream.start();
+  document.getElementById("latest").scrollIntoView({ block: "end" });
+}
