@@ -290,7 +290,7 @@ class Gazetteer:
         return tuple(sorted(inside, key=lambda part: fold(part.name)))
 
     def group(self, sort: str, name: str) -> tuple[Place, ...]:
-        """The fylker of an RVTS region (`"rvts"`), or the län of a coordinator region (`"coordinator"`), by its name."""
+        """The fylker of an RVTS region (`rvts`), or the län of a coordinator region (`coordinator`), by its name."""
         return self._groups.get((sort, name), ())
 
     # --- understanding ---------------------------------------------------------------------------------------------
@@ -766,10 +766,7 @@ def _load_regions(
     def add(
         country: Country, level: Level, code: str, name: str, also: Sequence[str], within: tuple[AreaKey, ...]
     ) -> Place:
-        around = places.get((country, *within[0])) if within else None
-        place = Place(
-            country, level, code, name, (name,), within, "" if around is None or not around.within else around.name
-        )
+        place = Place(country, level, code, name, (name,), within)
         places[(country, level, code)] = place
         names.append((name, place, Kind.OFFICIAL))
         names.extend((alias, place, Kind.AREA) for alias in also)

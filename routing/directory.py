@@ -1,0 +1,168 @@
+"""All services and needs at one moment, and for every place which of them answer there.
+
+A directory never changes; a change in the database makes another. What is worked out here once, when it is made, is
+what lets a question be answered in milliseconds over twenty thousand services.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from helpline.content import ContentError, load_yaml
+from helpline.messages import Country, Language
+from routing.places import AreaKey, Gazetteer, Level
+from routing.services import Service, ServiceKind, read_service
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a patient may need."""
+
+    key: str
+    names: Mapping[Language, str]
+    kinds: tuple[ServiceKind, ...]  # the fittest first
+    urgent: bool  # only what is open now helps
+    catalogue: tuple[str, ...]  # the nearest rows of the support programme's catalogue
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """What is shown last in line, whatever was asked."""
+
+    everyone: tuple[str, ...]
+    minor: tuple[str, ...]
+
+    def ids(self, *, minor: bool) -> tuple[str, ...]:
+        return (*self.minor, *self.everyone) if minor else self.everyone
+
+
+class Directory:
+    """The services, the needs, the fallbacks."""
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        needs: Mapping[str, Need],
+        fallbacks: Mapping[Country, Fallback],
+        gazetteer: Gazetteer,
+    ) -> None:
+        self.services = tuple(services)
+        self.needs = dict(needs)
+        self.fallbacks = dict(fallbacks)
+        self._gazetteer = gazetteer
+        self._by_id = {service.id: service for service in self.services}
+        if len(self._by_id) != len(self.services):
+            raise ContentError("Two services have the same id.")
+        for country, fallback in self.fallbacks.items():
+            for service_id in (*fallback.everyone, *fallback.minor):
+                service = self._by_id.get(service_id)
+                if service is None or service.country is not country:
+                    # Somebody would be left without a way.
+                    raise ContentError(f'The fallback "{service_id}" of {country.value} is not among the services.')
+
+    @classmethod
+    def load(cls, content: Path, gazetteer: Gazetteer) -> Directory:
+        """Read `needs.yaml` and both countries' services; `ContentError` with file and line for what does not fit."""
+        needs = load_needs(content / "needs.yaml")
+        services: list[Service] = []
+        fallbacks: dict[Country, Fallback] = {}
+        for path in sorted((content / "services").glob("*.yaml")):
+            country, fallback, read = load_services(path, gazetteer, needs)
+            services += read
+            fallbacks[country] = fallback
+        return cls(services, needs, fallbacks, gazetteer)
+
+    def with_services(self, services: Iterable[Service]) -> Directory:
+        """The same needs and fallbacks over other services (those of the database, say)."""
+        return Directory(services, self.needs, self.fallbacks, self._gazetteer)
+
+    def of(self, country: Country) -> tuple[Service, ...]:
+        return tuple(service for service in self.services if service.country is country)
+
+    def find(self, service_id: str) -> Service | None:
+        return self._by_id.get(service_id)
+
+    def get(self, service_id: str) -> Service:
+        return self._by_id[service_id]
+
+    @cached_property
+    def covering(self) -> Mapping[tuple[Country, AreaKey], frozenset[str]]:
+        """For each area, the services that say they answer in the whole of it."""
+        found: dict[tuple[Country, AreaKey], set[str]] = defaultdict(set)
+        for service in self.services:
+            for key in service.area.areas:
+                found[(service.country, key)].add(service.id)
+        return {key: frozenset(ids) for key, ids in found.items()}
+
+    @cached_property
+    def likely(self) -> Mapping[tuple[Country, AreaKey], frozenset[str]]:
+        """For each area, the services that probably answer in the whole of it."""
+        found: dict[tuple[Country, AreaKey], set[str]] = defaultdict(set)
+        for service in self.services:
+            for key in service.area.likely:
+                found[(service.country, key)].add(service.id)
+        return {key: frozenset(ids) for key, ids in found.items()}
+
+    @cached_property
+    def likely_touching(self) -> Mapping[tuple[Country, AreaKey], frozenset[str]]:
+        """For each area, the services that probably answer in a part of it."""
+        return self._around(lambda service: service.area.likely)
+
+    @cached_property
+    def touching(self) -> Mapping[tuple[Country, AreaKey], frozenset[str]]:
+        """For each area, the services that answer in a part of it."""
+        return self._around(lambda service: service.area.areas)
+
+    @cached_property
+    def advising(self) -> frozenset[str]:
+        """Local services that give professionals in the whole country advice."""
+        return frozenset(service.id for service in self.services if service.area.advises_all)
+
+    def _around(
+        self, areas: Callable[[Service], frozenset[AreaKey]]
+    ) -> Mapping[tuple[Country, AreaKey], frozenset[str]]:
+        found: dict[tuple[Country, AreaKey], set[str]] = defaultdict(set)
+        for service in self.services:
+            for level, code in areas(service):
+                for key in self._gazetteer.get(service.country, level, code).within:
+                    if key[0] is not Level.NATIONAL:
+                        found[(service.country, key)].add(service.id)
+        return {key: frozenset(ids) for key, ids in found.items()}
+
+
+def load_needs(path: Path) -> dict[str, Need]:
+    """Read `content/needs.yaml`."""
+    needs = {}
+    for key, node in load_yaml(path).mapping(required=("needs",))["needs"].entries().items():
+        fields = node.mapping(required=("name", "kinds", "nsp"), optional=("urgent",))
+        names = fields["name"].mapping(required=[language.value for language in Language])
+        needs[key] = Need(
+            key=key,
+            names={Language(language): name.text() for language, name in names.items()},
+            kinds=fields["kinds"].some_of(ServiceKind, at_least=1),
+            urgent=fields["urgent"].flag(default=False),
+            catalogue=fields["nsp"].texts(),
+        )
+    return needs
+
+
+def load_services(
+    path: Path, gazetteer: Gazetteer, needs: Collection[str]
+) -> tuple[Country, Fallback, tuple[Service, ...]]:
+    """Read one country's file."""
+    fields = load_yaml(path).mapping(required=("country", "compiled", "fallback", "services"))
+    country = fields["country"].one_of(Country)
+    fields["compiled"].date()
+    shown = fields["fallback"].mapping(required=("everyone", "minor"))
+    services: dict[str, Service] = {}
+    for node in fields["services"].items(at_least=1):
+        service = read_service(node, country, gazetteer, needs)
+        if service.id in services:
+            raise node.error(f'The service "{service.id}" stands here twice.')
+        services[service.id] = service
+    fallback = Fallback(shown["everyone"].texts(at_least=1), shown["minor"].texts())
+    return country, fallback, tuple(services.values())
