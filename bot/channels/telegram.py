@@ -265,10 +265,14 @@ class TelegramChannel:
         self,
         store: Callable[[InboundMessage], Awaitable[object]],
         *,
+        on_trouble: Callable[[Exception], object] = lambda error: None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         wait_seconds: int = 25,
     ) -> NoReturn:
-        """Poll until cancelled. Neither Telegram's troubles nor the storage's end it."""
+        """Poll until cancelled; see `poll_into`. Neither Telegram's troubles nor the storage's end it.
+
+        `on_trouble` hears of what `store` raised.
+        """
         offset: int | None = None
         polling = False
         while True:
@@ -280,10 +284,12 @@ class TelegramChannel:
             except DeliveryError as error:
                 # Another process may have set a webhook meanwhile, which refuses us until it is taken away again.
                 polling = False
-                log.warning("telegram_out_of_reach", reason=str(error))
+                log.warning("polling_delayed", reason=str(error))
                 await sleep(error.retry_after if isinstance(error, TryLater) and error.retry_after else _POLL_PAUSE)
             except Exception as error:
-                log.error("telegram_message_not_stored", error_type=type(error).__name__)
+                # Not acknowledged, so Telegram keeps it for us.
+                log.error("polled_not_stored", error_type=type(error).__name__)
+                on_trouble(error)
                 await sleep(_POLL_PAUSE)
 
     async def close(self) -> None:

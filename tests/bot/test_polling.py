@@ -122,12 +122,14 @@ async def test_the_loop_outlives_every_trouble(provider: FakeProvider, channel: 
         if message.text == "to":
             done.set()
 
-    loop = asyncio.create_task(channel.keep_polling(store, sleep=sleep, wait_seconds=0))
+    troubles: list[Exception] = []
+    loop = asyncio.create_task(channel.keep_polling(store, on_trouble=troubles.append, sleep=sleep, wait_seconds=0))
     await asyncio.wait_for(done.wait(), 5)
     loop.cancel()
     with pytest.raises(asyncio.CancelledError):
         await loop
     assert waits == [9, 3, 3, 3, 3]
+    assert [type(trouble) for trouble in troubles] == [OSError, OSError]
     assert storage.stored == ["én", "to"]
     methods = [method for method, _ in provider.asked]
     assert methods[0] == "deleteWebhook"  # a webhook left over from yesterday would refuse us
