@@ -1,8 +1,8 @@
 """Finding numbers that belong to one person: identity, telephone, account, passport, case, date of birth.
 
 A number is judged by its digits first (checksum, a day that exists), then by how it is grouped, then by the words
-before it. Groups are never cut: "rom 4 91234567" holds an eight-digit number, "123 4567 8901" may hold one of eleven, but not
-one that begins in the middle of a group.
+before it. Groups are never cut: "rom 4 91234567" holds an eight-digit number, "123 4567 8901" may hold one of eleven,
+but not one that begins in the middle of a group.
 """
 
 from __future__ import annotations
@@ -539,8 +539,10 @@ def _ends(text: str, start: int, end: int) -> Iterable[int]:
 
 # --- dates of birth with the month in words ------------------------------------------------------------------------
 
-_MONTH = r"(?:jan(?:uar|uari|uary)?|feb(?:ruar|ruari|ruary)?|mars|march|mar|apr(?:il)?|mai|maj|may|jun[ie]?|july|jul[iy]?|"
+_MONTH = (
+    r"(?:jan(?:uar|uari|uary)?|feb(?:ruar|ruari|ruary)?|mars|march|mar|apr(?:il)?|mai|maj|may|jun[ie]?|july|jul[iy]?|"
     r"aug(?:ust|usti)?|sep(?:t|tember)?|o[kc]t(?:ober)?|nov(?:ember)?|de[sc](?:ember)?)"
+)
 _DATE_IN_WORDS = re.compile(
     rf"(?<![\w.])(?:(?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|:e|\.e)? ?(?:of )?{_MONTH}\.?"
     rf"(?:,? ?(?P<year>(?:19|20)\d{{2}}|'?\d{{2}}(?![\d.:]))|\b)|"
