@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from urllib.parse import urlencode
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.channels.base import OLD_TOKEN, BadPayload, Webhook, clean_text
@@ -102,6 +102,7 @@ def check(parsed: object) -> None:
         assert parsed is None or isinstance(parsed, DeliveryReport)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(VALUES | UPDATES)
 def test_any_json_at_telegrams_door(update: object) -> None:
     posted = Webhook(f"{PUBLIC_URL}/telegram", {"content-type": "application/json"}, json.dumps(update).encode())
@@ -109,6 +110,7 @@ def test_any_json_at_telegrams_door(update: object) -> None:
         check(TELEGRAM.parse(posted))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(FIELDS)
 def test_any_form_at_twilios_door(fields: dict[str, str]) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -117,6 +119,7 @@ def test_any_form_at_twilios_door(fields: dict[str, str]) -> None:
         check(SMS.parse(Webhook(f"{PUBLIC_URL}/twilio/message", headers, body)))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.binary(max_size=200),
     st.text(alphabet=st.characters(), max_size=40),

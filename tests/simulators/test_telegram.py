@@ -87,7 +87,7 @@ async def test_a_long_poll_wakes_when_something_is_said(
     polling = asyncio.create_task(channel.poll(None, wait_seconds=20))
     await asyncio.sleep(0)
     await telegram_emulator.says(said("hei", update_id=1))
-    [polled] = await asyncio.wait_for(polling, 5)
+    [polled] = await asyncio.wait_for(polling, 60)
     assert polled.message is not None
     assert polled.message.text == "hei"
 
