@@ -91,12 +91,12 @@ if (form) {
     if (other !== form) other.addEventListener("submit", () => (leaving = !box.value.trim()));
   }
 
-  // On a phone the brief is read once and then in the way.
-  if (matchMedia("(max-width: 60rem)").matches && document.querySelectorAll(".entry.advisor").length) {
-    document.getElementById("brief").open = false;
-  }
+  // On a phone the brief comes first and is read once; from the first reply on it is in the way.
+  const narrow = matchMedia("(max-width: 60rem)").matches;
+  const begun = document.querySelectorAll(".entry.advisor").length > 0;
+  if (narrow && begun) document.getElementById("brief").open = false;
+  if (!narrow || begun) log.toEnd();
 
   document.documentElement.classList.add("live");
   stream.start();
-  document.getElementById("latest").scrollIntoView({ block: "end" });
 }
