@@ -53,12 +53,16 @@ class AuditEntryRow(SQLModel, table=True):
 
 
 _entries = table_of(AuditEntryRow)
+_last = select(_entries.c.id, _entries.c.hash).order_by(_entries.c.id.desc()).limit(1)
+_add = insert(_entries)
+_lock = text("SELECT pg_advisory_xact_lock(:key)")
 
 GENESIS = "0" * 64
 _ACTION = re.compile(r"[a-z][a-z0-9_]{1,63}")
 _REFERENCE = re.compile(r"[A-Za-z0-9_.:@/+=#-]{1,128}")
 _LOCK = 0x6175646974  # an advisory lock of PostgreSQL's: one transaction at a time adds to the chain
 _PENDING = object()
+_FEW = 8
 _AT_ONCE = 1000  # rows read at a time
 
 
@@ -121,10 +125,10 @@ async def _write(conn: AsyncConnection) -> None:
     notes = transaction_of(conn).notes
     pending, notes[_PENDING] = notes[_PENDING], []
     if conn.dialect.name == "postgresql":
-        await conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        await conn.execute(_lock, {"key": _LOCK})
     last = await head(conn)
     number, previous = (last.id, last.hash) if last else (0, GENESIS)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for at, actor, action, subject, details in pending:
         number += 1
         own = _hash(number, at, actor, action, subject, details, previous)
@@ -141,17 +145,14 @@ async def _write(conn: AsyncConnection) -> None:
             }
         )
         previous = own
-    if len(rows) == 1:
-        await conn.execute(insert(_entries).values(rows[0]))
-    else:
-        await conn.execute(insert(_entries), rows)
+    # Several rows at once would be handed to a thread; up to a few, one after the other is quicker.
+    for batch in rows if len(rows) <= _FEW else [rows]:
+        await conn.execute(_add, batch)
 
 
 async def head(conn: AsyncConnection) -> Head | None:
     """The last link, or None where nothing happened yet."""
-    row = (
-        await conn.execute(select(_entries.c.id, _entries.c.hash).order_by(_entries.c.id.desc()).limit(1))
-    ).one_or_none()
+    row = (await conn.execute(_last)).one_or_none()
     return Head(row.id, row.hash) if row else None
 
 

@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, delete, func, select, text, update
+from sqlalchemy import (
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -50,6 +62,11 @@ class InboundRow(SQLModel, table=True):
 
 
 _inbound = table_of(InboundRow)
+# Built once: building a statement costs more than running it.
+_of = select(_inbound).where(_inbound.c.conversation_id == bindparam("of")).limit(bindparam("at_most", type_=Integer()))
+_unhandled = _of.where(_inbound.c.handled_at.is_(None)).order_by(_inbound.c.id)
+_latest = _of.order_by(_inbound.c.id.desc())
+_mark = update(_inbound).where(_inbound.c.id == bindparam("which"), _inbound.c.handled_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -117,9 +134,7 @@ async def transcript(conn: AsyncConnection, vault: Vault, conversation_id: str, 
 
 async def mark_handled(conn: AsyncConnection, message_id: int, *, now: datetime) -> bool:
     """Note that a message has been dealt with; False where it had been already."""
-    done = await conn.execute(
-        update(_inbound).where(_inbound.c.id == message_id, _inbound.c.handled_at.is_(None)).values(handled_at=now)
-    )
+    done = await conn.execute(_mark, {"which": message_id, "handled_at": now})
     return rows_touched(done) == 1
 
 
@@ -150,12 +165,8 @@ async def delete_older(conn: AsyncConnection, *, before: datetime, limit: int = 
 async def _read(
     conn: AsyncConnection, vault: Vault, conversation_id: str, *, unhandled: bool, limit: int
 ) -> list[Received]:
-    wanted = select(_inbound).where(_inbound.c.conversation_id == conversation_id).limit(limit)
-    if unhandled:
-        wanted = wanted.where(_inbound.c.handled_at.is_(None)).order_by(_inbound.c.id)
-    else:
-        wanted = wanted.order_by(_inbound.c.id.desc())
-    rows = (await conn.execute(wanted)).all()
+    wanted = {"of": conversation_id, "at_most": limit}
+    rows = (await conn.execute(_unhandled if unhandled else _latest, wanted)).all()
     key = await vault.existing(conn, f"conversation:{conversation_id}") if any(row.sealed for row in rows) else None
     opened = [_opened(row, key) for row in rows]
     return opened if unhandled else opened[::-1]

@@ -29,10 +29,10 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    bindparam,
     case,
     delete,
     func,
-    literal,
     literal_column,
     select,
     text,
@@ -149,6 +149,25 @@ def _is_settled(state: ColumnElement[Any]) -> ColumnElement[bool]:
     return state.not_in([literal_column("'waiting'"), literal_column("'sending'")])
 
 
+# Built once: building a statement costs more than running it.
+_before = _outbound.alias("before")
+_ahead = select(_before.c.id).where(_before.c.lane == _o.lane, _before.c.id < _o.id, _is_open(_before.c.state))
+_oldest_of_lane = _is_open(_o.state) & (_o.state == OutboundState.WAITING.value) & ~_ahead.exists()
+_urgent_first = (case((_o.urgent, 0), else_=1), _o.due_at, _o.id)
+_left_sending = _is_open(_o.state) & (_o.state == OutboundState.SENDING.value)
+_any_open = select(_o.id).where(_o.lane == bindparam("of"), _is_open(_o.state)).limit(1)
+_start = (
+    update(_outbound)
+    .where(_o.id == bindparam("which"), _o.lease_token == bindparam("held"), _is_open(_o.state))
+    .values(
+        state=OutboundState.SENDING.value,
+        attempt_id=bindparam("attempt"),
+        attempts=_o.attempts + 1,
+        first_tried_at=func.coalesce(_o.first_tried_at, bindparam("now", type_=UtcDateTime())),
+    )
+)
+
+
 @dataclass(frozen=True)
 class Outgoing:
     """A message in the outbox, without its words and address."""
@@ -189,6 +208,7 @@ class Said:
     """A message of ours in a transcript."""
 
     id: int
+    key: str
     state: OutboundState
     kind: OutboundKind
     created_at: datetime
@@ -265,20 +285,8 @@ async def claim_batch(
 
     Look whether each is still wanted, `start_attempt`, commit, and only then call the provider.
     """
-    before = _outbound.alias("before")
-    ahead = select(before.c.id).where(before.c.lane == _o.lane, before.c.id < _o.id, _is_open(before.c.state))
-    mine = _is_open(_o.state) & (_o.state == OutboundState.WAITING.value) & ~ahead.exists()
-    if where is not None:
-        mine = mine & where
-    rows = await leases.claim(
-        conn,
-        _outbound,
-        now=now,
-        lease=lease,
-        limit=limit,
-        where=mine,
-        order_by=(case((_o.urgent, 0), else_=1), _o.due_at, _o.id),
-    )
+    mine = _oldest_of_lane if where is None else _oldest_of_lane & where
+    rows = await leases.claim(conn, _outbound, now=now, lease=lease, limit=limit, where=mine, order_by=_urgent_first)
     return [_outgoing(row) for row in rows]
 
 
@@ -288,10 +296,8 @@ async def in_doubt(conn: AsyncConnection, *, now: datetime, lease: timedelta, li
     For each: `record_sent` where the provider knows it, `start_attempt` again where it does not or cannot be asked, or
     `record_unwanted`.
     """
-    left = _is_open(_o.state) & (_o.state == OutboundState.SENDING.value)
-    return [
-        _outgoing(row) for row in await leases.claim(conn, _outbound, now=now, lease=lease, limit=limit, where=left)
-    ]
+    rows = await leases.claim(conn, _outbound, now=now, lease=lease, limit=limit, where=_left_sending)
+    return [_outgoing(row) for row in rows]
 
 
 async def open_message(conn: AsyncConnection, vault: Vault, outgoing: Outgoing) -> tuple[Address, OutboundMessage]:
@@ -308,14 +314,7 @@ async def start_attempt(conn: AsyncConnection, outgoing: Outgoing, *, attempt_id
     It may have been withdrawn, or its lease may have run out and another have taken it: then it must not be sent.
     """
     started = await conn.execute(
-        update(_outbound)
-        .where(_o.id == outgoing.id, _o.lease_token == outgoing.lease_token, _is_open(_o.state))
-        .values(
-            state=OutboundState.SENDING.value,
-            attempt_id=attempt_id,
-            attempts=_o.attempts + 1,
-            first_tried_at=func.coalesce(_o.first_tried_at, literal(now, UtcDateTime())),
-        )
+        _start, {"which": outgoing.id, "held": outgoing.lease_token, "attempt": attempt_id, "now": now}
     )
     return rows_touched(started) == 1
 
@@ -444,7 +443,17 @@ async def transcript(conn: AsyncConnection, vault: Vault, lane: str, *, limit: i
                 message = _message_from(key.unseal(outgoing.sealed_body, about=f"outbox:{outgoing.key}"))
             except Forgotten:
                 message = None
-        said.append(Said(outgoing.id, outgoing.state, outgoing.kind, outgoing.created_at, outgoing.sent_at, message))
+        said.append(
+            Said(
+                id=outgoing.id,
+                key=outgoing.key,
+                state=outgoing.state,
+                kind=outgoing.kind,
+                created_at=outgoing.created_at,
+                sent_at=outgoing.sent_at,
+                message=message,
+            )
+        )
     return said
 
 
@@ -488,11 +497,10 @@ async def _settle(conn: AsyncConnection, outgoing: Outgoing, *, state: OutboundS
     if outgoing.lease_token is None:
         raise ValueError("only a claimed message can be settled")
     settled = await leases.finish(conn, _outbound, outgoing.id, outgoing.lease_token, {"state": state.value, **values})
-    if settled and state is not OutboundState.WAITING:
-        # The next of the lane may go now.
-        follower = select(_o.id).where(_o.lane == outgoing.lane, _is_open(_o.state)).limit(1)
-        if (await conn.execute(follower)).one_or_none() is not None:
-            wake(conn, TOPIC)
+    # The next of the lane may go now.
+    leaves_lane = settled and state is not OutboundState.WAITING
+    if leaves_lane and (await conn.execute(_any_open, {"of": outgoing.lane})).one_or_none() is not None:
+        wake(conn, TOPIC)
     return settled
 
 

@@ -6,8 +6,8 @@ was not said to be written is not there.
 Two things here are unusual, and both are about speed:
 
 1. **Statements run on the event loop's own thread.** A statement of ours takes some ten microseconds, and handing it to
-   a thread and back takes ten times that. Only what can take long goes to the connection's thread: BEGIN (it may wait
-   for another process), COMMIT (it waits for the disk), many rows at once, and a read that has used up its ration.
+   a thread and back takes ten times that. Only what can take long goes to the connection's thread: COMMIT (it waits for
+   the disk), BEGIN where another process writes, many rows at once, and a read that has used up its ration.
 2. **Writers that are waiting share one commit.** See `_Group`.
 """
 
@@ -51,7 +51,7 @@ _PRAGMAS = (
     "PRAGMA cache_size=-16000",
 )
 _RATION = 40_000  # steps of SQLite's machine, about two milliseconds, that a read may take on the loop's thread
-_INTERRUPTED = 9  # SQLITE_INTERRUPT
+_BUSY, _INTERRUPTED = 5, 9  # SQLITE_BUSY, SQLITE_INTERRUPT
 _ROOM_NEEDED = 64 * 1024 * 1024  # bytes free on the disk, below which we say that we are not ready
 
 
@@ -81,18 +81,19 @@ class Cursor:
 
     async def execute(self, operation: str, parameters: Sequence[Any] = ()) -> Cursor:
         connection = self._connection
-        if operation.startswith("BEGIN IMMEDIATE"):
-            await connection.in_thread(self._run, operation, parameters)
-            return self
         try:
             connection.rationed = not connection.writer
             self._run(operation, parameters)
         except sqlite3.OperationalError as error:
-            if not connection.rationed or error.sqlite_errorcode != _INTERRUPTED:
-                raise
-            # A read in a read transaction sees the same rows when it is run again: nothing is lost by starting over.
             connection.rationed = False
-            await connection.in_thread(self._run, operation, parameters)
+            if error.sqlite_errorcode == _BUSY and operation.startswith("BEGIN"):
+                # Another process writes. The writer itself waits for no lock, lest the whole loop wait with it.
+                await connection.in_thread(connection.patiently, self._run, operation, parameters)
+            elif error.sqlite_errorcode == _INTERRUPTED:
+                # A read in a read transaction sees the same rows when run again: nothing is lost by starting over.
+                await connection.in_thread(self._run, operation, parameters)
+            else:
+                raise
         finally:
             connection.rationed = False
         return self
@@ -129,6 +130,7 @@ class Connection:
     def __init__(self, path: Path, *, writer: bool, patience: timedelta) -> None:
         _make_private(path)
         self.writer = writer
+        self._patience = int(patience.total_seconds() * 1000)
         self.rationed = False
         self.raw = sqlite3.connect(
             path,
@@ -145,6 +147,7 @@ class Connection:
                 self.raw.execute(pragma)
             if writer:
                 self.raw.execute("PRAGMA journal_mode=WAL")
+                self.raw.execute("PRAGMA busy_timeout=0")
             else:
                 self.raw.execute("PRAGMA query_only=ON")
                 self.raw.set_progress_handler(lambda: self.rationed, _RATION)
@@ -185,10 +188,30 @@ class Connection:
         self.raw.execute("COMMIT")
 
     async def rollback(self) -> None:
-        if self._busy:
-            await self.in_thread(self._rollback)
-        else:
-            self._rollback()
+        await self._next(self._rollback)
+
+    # Savepoints of a shared commit. SQLAlchemy could set them, at ten times the price.
+
+    def set_savepoint(self) -> None:
+        self.raw.execute("SAVEPOINT shared")
+
+    def keep_savepoint(self) -> None:
+        self.raw.execute("RELEASE shared")
+
+    async def undo_savepoint(self) -> bool:
+        """Take one member's work back; False where SQLite has taken back everything by itself."""
+        return await self._next(self._undo_savepoint)
+
+    def _undo_savepoint(self) -> bool:
+        if not self.raw.in_transaction:
+            return False
+        self.raw.execute("ROLLBACK TO shared")
+        self.raw.execute("RELEASE shared")
+        return True
+
+    async def _next(self, function: Callable[[], T]) -> T:
+        """Run something short: here, or behind what still runs in the thread because somebody was cancelled."""
+        return await self.in_thread(function) if self._busy else function()
 
     def _rollback(self) -> None:
         if self.raw.in_transaction:
@@ -199,11 +222,16 @@ class Connection:
         await self.in_thread(self._tidy)
 
     def _tidy(self) -> None:
-        patience = self.raw.execute("PRAGMA busy_timeout").fetchone()[0]
-        self.raw.execute("PRAGMA busy_timeout=100")
         self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self.raw.execute(f"PRAGMA busy_timeout={patience:d}")
         self.raw.execute("PRAGMA optimize").fetchall()
+
+    def patiently(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run something, in the thread, that may wait for another process's lock."""
+        self.raw.execute(f"PRAGMA busy_timeout={self._patience:d}")
+        try:
+            return function(*arguments)
+        finally:
+            self.raw.execute("PRAGMA busy_timeout=0")
 
     async def create_function(self, *arguments: Any, **options: Any) -> None:
         self.raw.create_function(*arguments, **options)
@@ -241,8 +269,9 @@ class _Group:
     3. A member that is cancelled while it waits changes nothing: the commit is made by a task of its own.
     """
 
-    def __init__(self, conn: AsyncConnection, transaction: AsyncTransaction) -> None:
+    def __init__(self, conn: AsyncConnection, driver: Connection, transaction: AsyncTransaction) -> None:
         self.conn = conn
+        self.driver = driver
         self.transaction = transaction
         self.members = 0
         self.shared = False  # a task stands in the queue that will commit it
@@ -267,6 +296,7 @@ class SqliteStore:
         self._holder: asyncio.Task[Any] | None = None
         self._group: _Group | None = None
         self._writer: AsyncConnection | None = None
+        self._driver: Connection | None = None
         self._commits: set[asyncio.Task[None]] = set()
         self._write_engine = _engine(path, writer=True, patience=patience, size=1)
         self._read_engine = _engine(path, writer=False, patience=patience, size=readers)
@@ -296,17 +326,18 @@ class SqliteStore:
         handed_over = False
         try:
             group = self._group or await self._open()
-            savepoint: AsyncTransaction | None = None
+            joined = False
             note = begin_transaction(group.conn)
             try:
                 if group.members:
-                    savepoint = await group.conn.begin_nested()
+                    group.driver.set_savepoint()
+                    joined = True
                 yield group.conn
                 await note.prepare(group.conn)
-                if savepoint is not None:
-                    await savepoint.commit()
+                if joined:
+                    group.driver.keep_savepoint()
             except BaseException:
-                await to_the_end(self._take_back(group, savepoint))
+                await to_the_end(self._take_back(group, joined=joined))
                 raise
             finally:
                 end_transaction(group.conn, note)
@@ -352,47 +383,51 @@ class SqliteStore:
     async def tidy(self) -> None:
         """Clear the write-ahead log, so that erased keys are nowhere on the disk."""
         async with self._lock:
-            await (await _driver_of(await self._connected())).tidy()
+            _, driver = await self._connected()
+            await driver.tidy()
 
     def listen(self) -> None:
         """Nothing to do: whoever shares the file rings in its own process, and polls for what others did."""
 
-    async def _connected(self) -> AsyncConnection:
-        if self._writer is None:
+    async def _connected(self) -> tuple[AsyncConnection, Connection]:
+        if self._writer is None or self._driver is None:
             try:
                 self._writer = await self._write_engine.connect()
+                raw = await self._writer.get_raw_connection()
             except (sqlite3.Error, OSError) as error:
                 raise connect_error(error) from error
-        return self._writer
+            self._driver = cast(Connection, raw.driver_connection)
+        return self._writer, self._driver
 
     async def _close_writer(self) -> None:
-        writer, self._writer = self._writer, None
+        writer, self._writer, self._driver = self._writer, None, None
         if writer is not None:
             await writer.close()
 
     async def _open(self) -> _Group:
-        conn = await self._connected()
+        conn, driver = await self._connected()
         try:
-            self._group = _Group(conn, await conn.begin())
+            self._group = _Group(conn, driver, await conn.begin())
         except BaseException:
             # Also where we were cancelled while the thread still waits for the lock: closing queues up behind it.
             await to_the_end(self._close_writer())
             raise
         return self._group
 
-    async def _take_back(self, group: _Group, savepoint: AsyncTransaction | None) -> None:
+    async def _take_back(self, group: _Group, *, joined: bool) -> None:
         """Undo one member's work."""
         error: StorageError | None = None
         if group.members:
             try:
-                if not (await _driver_of(group.conn)).raw.in_transaction:
-                    error = StorageFull("The database took the transaction back.")
-                else:
-                    if savepoint is not None and savepoint.is_active:
-                        await savepoint.rollback()
+                if not joined:
                     return
+                while (nested := group.conn.get_nested_transaction()) is not None:
+                    await nested.rollback()
+                if await group.driver.undo_savepoint():
+                    return
+                error = StorageFull("The database took the transaction back.")
             except Exception as cause:
-                error = storage_error(cause) or StorageError("The transaction could not be continued.")
+                error = storage_error(cause) or StorageFull("The transaction could not be continued.")
         self._group = None
         try:
             await group.transaction.rollback()
@@ -453,11 +488,6 @@ def _engine(path: Path, *, writer: bool, patience: timedelta, size: int) -> Asyn
     )
     begin_with(engine.sync_engine, "BEGIN IMMEDIATE" if writer else "BEGIN")
     return engine
-
-
-async def _driver_of(conn: AsyncConnection) -> Connection:
-    raw = await conn.get_raw_connection()
-    return cast(Connection, raw.driver_connection)
 
 
 def _make_private(path: Path) -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
@@ -106,9 +107,15 @@ async def insert_once(
 
     The database decides, not a look beforehand: two processes given the same thing at once insert it once.
     """
-    builder = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
-    statement = cast(Any, builder(table)).values(**values).on_conflict_do_nothing(index_elements=list(unique))
-    return (await conn.execute(statement.returning(table.c[returning]))).scalar_one_or_none()
+    statement = _insert_once(conn.dialect.name, table, tuple(unique), returning)
+    return (await conn.execute(statement, dict(values))).scalar_one_or_none()
+
+
+@cache
+def _insert_once(dialect: str, table: Table, unique: tuple[str, ...], returning: str) -> Any:
+    builder = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    ignoring = cast(Any, builder(table)).on_conflict_do_nothing(index_elements=list(unique))
+    return ignoring.returning(table.c[returning])
 
 
 def rows_touched(result: Any) -> int:

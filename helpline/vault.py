@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import LargeBinary, String, delete, select
+from sqlalchemy import LargeBinary, String, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -56,6 +56,7 @@ class SubjectKeyRow(SQLModel, table=True):
 
 
 _keys = table_of(SubjectKeyRow)
+_find_key = select(_keys.c.wrapped).where(_keys.c.subject == bindparam("which"))
 
 _VERSION = b"\x01"
 _NONCE = 12
@@ -131,7 +132,7 @@ class Vault:
 
         The row is looked for each time, since another process may have forgotten it; only the unwrapping is remembered.
         """
-        wrapped = (await conn.execute(select(_keys.c.wrapped).where(_keys.c.subject == subject))).scalar_one_or_none()
+        wrapped = (await conn.execute(_find_key, {"which": subject})).scalar_one_or_none()
         return self._unwrap(subject, bytes(wrapped)) if wrapped is not None else None
 
     async def forget(self, conn: AsyncConnection, subject: str) -> None:

@@ -115,7 +115,7 @@ def postgres_url() -> str:
     server = get_server(Path(os.environ[_RUN_FOLDER]) / "postgres", cleanup_mode=None)
     url = make_url(server.get_uri())
     # What a test writes need not outlive the run.
-    loose = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "max_connections = 200")
+    loose = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off")
     _run(_as_admin(url, *(f"ALTER SYSTEM SET {setting}" for setting in loose), "SELECT pg_reload_conf()"))
     return _text(url)
 
