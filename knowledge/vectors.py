@@ -76,9 +76,9 @@ class WordVectors:
             return 0.0
         return sum(self._vector(word)[1] for word in words) / len(words)
 
-    def knows(self, word: str) -> bool:
-        """Whether the word itself has a row."""
-        return word in self._place
+    def understands(self, word: str) -> bool:
+        """Whether the word has a row, or is made of words that have."""
+        return self._vector(word)[1]
 
     def _look_up(self, word: str) -> tuple[Floats, bool]:
         word = word[:_LONGEST_WORD]

@@ -1,0 +1,443 @@
+"""Finding the right article, and knowing when there is none.
+
+Three scores are added up for each article: one lexical bag (BM25 over the terms of `terms.py`, divided by what a
+perfect article would get), nearness in meaning (`vectors.py`) weighed by the share of the question's words that are
+known, and what a linear reader learned from all wordings of these shelves. How much each counts is chosen for each set
+of shelves by holding wordings out (`indexing.py`). The articles of a country are searched on their own.
+
+An index is built when shelves change, never in a request, and kept in one file. Searching changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from helpline.messages import Country, Language, country_of
+from knowledge.articles import Article
+from knowledge.confidence import Band, Curve, Evidence, Judge, features
+from knowledge.jurisdiction import Jurisdiction
+from knowledge.terms import Speller, Synonyms, Termer, Terms, words_in
+from knowledge.vectors import WordVectors
+
+Floats = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
+Places = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
+
+SATURATION = 2.0  # BM25's k1
+LENGTH = 0.75  # and its b
+BUCKETS = 2048  # the learned reader sees terms folded into this many
+FORMAT = 3  # of the file; another number means another file
+
+_POSTINGS = 300_000  # read of one question's terms, rarest first; common terms of huge shelves wait for the second look
+_SECOND_LOOK = 200  # articles
+_ROWS = 20_000  # vectors compared one by one; of more, only those of the likeliest articles
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An article that may answer, and how well: the first one's score is the confidence."""
+
+    article_id: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a question found, best first."""
+
+    candidates: tuple[Candidate, ...]
+    band: Band
+    confidence: float  # that the first is the right one
+    words: int = 0
+    countries: tuple[Country, ...] = ()  # whose law was searched
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How much nearness in meaning and the learned reader count beside the bag."""
+
+    near: float = 0.45
+    nearest: int = 3  # of an article's texts, whose cosines are averaged
+    learned: float = 0.5
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How well these shelves found their own wordings, each held out in turn."""
+
+    asked: int
+    first: float  # share at rank 1
+    among_three: float
+    reciprocal: float  # mean reciprocal rank
+    separation: float  # of right answers from others by confidence: area under the curve
+    coverage: float  # answered at the wanted precision, of the questions that have an answer
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question made ready."""
+
+    words: tuple[str, ...]  # with typing errors put right
+    terms: Terms  # each once
+    counts: Floats
+    vector: Floats | None
+    known: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One question against every article of a section."""
+
+    bag: Floats
+    nearest: Floats  # cosine of the nearest text
+    near: Floats  # mean over the nearest three
+    learned: Floats
+
+    def fused(self, fusion: Fusion, known: float) -> Floats:
+        """The scores added up."""
+        near = self.near if fusion.nearest > 1 else self.nearest
+        return np.asarray(
+            self.bag + np.float32(fusion.near * known) * near + np.float32(fusion.learned) * self.learned,
+            dtype=np.float32,
+        )
+
+
+@dataclass(frozen=True)
+class Section:
+    """The articles of one country (or of none), ready to be searched."""
+
+    country: Country | None
+    ids: tuple[str, ...]
+    # The bag: for each term, sorted, which articles hold it and what it gives them.
+    terms: Terms
+    starts: Places
+    rows: Rows
+    weights: Halves
+    idf: Floats
+    unknown_idf: float
+    # Meaning: the vectors of every text, article by article, and of each article as a whole.
+    texts: Floats
+    text_starts: Places
+    centres: Floats
+    # The learned reader: a weight for each bucket and vector dimension, for each article; empty where there is none.
+    lines: Floats
+
+    def score(self, question: Question) -> Scores:
+        """Score every article."""
+        places = np.searchsorted(self.terms, question.terms)
+        places[places == len(self.terms)] = 0
+        hit = self.terms[places] == question.terms if len(self.terms) else np.zeros(len(places), dtype=bool)
+        bag = self._bag(places[hit], question.counts[hit], question.counts[~hit])
+        nearest, near = self._near(question, bag)
+        return Scores(bag, nearest, near, self._learned(question, places, hit))
+
+    def _bag(self, places: Places, counts: Floats, unknown: Floats) -> Floats:
+        size = len(self.ids)
+        perfect = float(self.idf[places] @ counts) + self.unknown_idf * float(unknown.sum())
+        if perfect <= 0:
+            return np.zeros(size, dtype=np.float32)
+        lengths = self.starts[places + 1] - self.starts[places]
+        order = np.argsort(lengths, kind="stable")
+        now = order[np.cumsum(lengths[order]) <= _POSTINGS]
+        held = _spread(self.starts[places[now]], lengths[now])
+        gains = self.weights[held].astype(np.float32) * np.repeat(counts[now], lengths[now])
+        scores = np.bincount(self.rows[held], weights=gains, minlength=size)
+        later = order[len(now) :]
+        if len(later):
+            likely = np.argpartition(scores, -_SECOND_LOOK)[-_SECOND_LOOK:] if size > _SECOND_LOOK else np.arange(size)
+            likely.sort()
+            for place, count in zip(places[later], counts[later], strict=True):
+                start, end = self.starts[place], self.starts[place + 1]
+                spots = start + np.searchsorted(self.rows[start:end], likely.astype(self.rows.dtype))
+                spots[spots == end] = start
+                there = self.rows[spots] == likely
+                scores[likely[there]] += count * self.weights[spots[there]].astype(np.float32)
+        return np.asarray(scores / (perfect * (SATURATION + 1)), dtype=np.float32)
+
+    def _near(self, question: Question, bag: Floats) -> tuple[Floats, Floats]:
+        size = len(self.ids)
+        if question.vector is None or not len(self.texts):
+            return np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
+        if len(self.texts) <= _ROWS:
+            cosines = self.texts @ question.vector
+            return best_of(cosines, self.text_starts[:-1], np.diff(self.text_starts))
+        whole = self.centres @ question.vector
+        likely = np.union1d(_top(whole, _SECOND_LOOK), _top(bag, _SECOND_LOOK))
+        lengths = self.text_starts[likely + 1] - self.text_starts[likely]
+        cosines = self.texts[_spread(self.text_starts[likely], lengths)] @ question.vector
+        nearest, near = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
+        nearest[likely], near[likely] = best_of(cosines, np.cumsum(lengths) - lengths, lengths)
+        return nearest, near
+
+    def _learned(self, question: Question, places: Places, hit: npt.NDArray[np.bool_]) -> Floats:
+        if not len(self.lines):
+            return np.zeros(len(self.ids), dtype=np.float32)
+        idf = np.where(hit, self.idf[places], np.float32(self.unknown_idf))
+        buckets, values = folded(question.terms, question.counts, idf)
+        learned = values @ self.lines[buckets]
+        if question.vector is not None and len(self.lines) > BUCKETS:
+            learned = learned + np.float32(question.known) * (question.vector @ self.lines[BUCKETS:])
+        return np.asarray(learned, dtype=np.float32)
+
+
+def folded(terms: Terms, counts: Floats, idf: Floats) -> tuple[Places, Floats]:
+    """The terms as the learned reader sees them: buckets, and in each a signed value, the whole of length one."""
+    mixed = terms.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    buckets = ((mixed >> np.uint64(20)) % np.uint64(BUCKETS)).astype(np.int64)
+    signs = np.where((mixed >> np.uint64(40)) & np.uint64(1), np.float32(1), np.float32(-1))
+    values = np.log1p(counts) * idf
+    length = float(np.sqrt(values @ values))
+    scaled = values * signs / np.float32(length) if length > 0 else values
+    return buckets, np.asarray(scaled, dtype=np.float32)
+
+
+def best_of(cosines: Floats, starts: Places, lengths: Places) -> tuple[Floats, Floats]:
+    """For each article the best cosine of its texts, and the mean over the best three."""
+    owners = np.repeat(np.arange(len(starts)), lengths)
+    left = cosines.copy()
+    best = np.maximum.reduceat(left, starts)
+    total, seen, top = best.copy(), np.ones(len(starts), dtype=np.float32), best
+    for _ in range(2):
+        left = np.where(left >= top[owners], np.float32(-2), left)
+        top = np.maximum.reduceat(left, starts)
+        there = top > -2
+        total += np.where(there, top, np.float32(0))
+        seen += there
+    return best, np.asarray(total / seen, dtype=np.float32)
+
+
+class Index:
+    """All sections, and what is needed to ask them. It never changes once it is built."""
+
+    def __init__(
+        self,
+        sections: Sequence[Section],
+        judge: Judge,
+        fusion: Fusion,
+        words: Mapping[str, int],
+        *,
+        digest: str = "",
+        rehearsal: Rehearsal | None = None,
+        vectors: WordVectors | None = None,
+        synonyms: Synonyms | None = None,
+        jurisdiction: Jurisdiction | None = None,
+    ) -> None:
+        self.sections = tuple(sections)
+        self.judge = judge
+        self.fusion = fusion
+        self.digest = digest
+        self.rehearsal = rehearsal
+        self._words = dict(words)
+        self._vectors = vectors
+        self._jurisdiction = jurisdiction
+        self._termer = Termer(synonyms)
+        self._speller = Speller(words, vectors.understands if vectors is not None else None)
+
+    @classmethod
+    def build(
+        cls,
+        articles: Sequence[Article],
+        vectors: WordVectors | None = None,
+        *,
+        synonyms: Synonyms | None = None,
+        jurisdiction: Jurisdiction | None = None,
+    ) -> Index:
+        """Make the index, and rehearse it on the shelves' own wordings; seconds, so never in a request."""
+        from knowledge import indexing
+
+        return indexing.build(articles, vectors, synonyms=synonyms, jurisdiction=jurisdiction)
+
+    def search(
+        self,
+        text: str,
+        *,
+        country: Country | None = None,
+        language: Language | None = None,
+        limit: int = 10,
+    ) -> Found:
+        """What these words find on the line of a country; without one, the language decides (Swedish means Sweden)."""
+        question = self.question(text)
+        countries = self._countries(text, country, language)
+        if not question.words:
+            return Found((), Band.NONE, 0.0, countries=countries)
+        sections = [part for part in self.sections if part.country is None or part.country in countries]
+        scored = [(part, part.score(question)) for part in sections if part.ids]
+        if not scored:
+            return Found((), Band.NONE, 0.0, len(question.words), countries)
+        evidence = evidence_of([scores for _, scores in scored], self.fusion, question)
+        band, sure = self.judge.band(features(evidence))
+        ids = [identifier for part, _ in scored for identifier in part.ids]
+        order = _top(evidence.fused, limit)
+        order = order[np.argsort(-evidence.fused[order], kind="stable")]
+        best = max(float(evidence.fused[order[0]]), 1e-9)
+        candidates = tuple(
+            Candidate(ids[place], round(sure * max(float(evidence.fused[place]) / best, 0.0), 6)) for place in order
+        )
+        return Found(candidates, band, sure, len(question.words), countries)
+
+    def question(self, text: str) -> Question:
+        """Make a question ready: bounded work, whatever came in."""
+        return self.prepared(self._speller.repaired(words_in(text)))
+
+    def prepared(self, words: Sequence[str]) -> Question:
+        """Make words ready that are spelt as they should be."""
+        return prepare(words, self._termer, self._vectors)
+
+    def _countries(self, text: str, country: Country | None, language: Language | None) -> tuple[Country, ...]:
+        line = country or (country_of(language) if language is not None else None)
+        if line is None:
+            return tuple(Country)
+        if self._jurisdiction is None:
+            return (line,)
+        return self._jurisdiction.countries(text, line)
+
+    # --- one file -------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write the index to one file, whole or not at all."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        sections = []
+        for number, section in enumerate(self.sections):
+            sections.append(
+                {
+                    "country": section.country.value if section.country is not None else None,
+                    "ids": section.ids,
+                    "unknown_idf": section.unknown_idf,
+                }
+            )
+            for name in ("terms", "starts", "rows", "weights", "idf", "text_starts"):
+                arrays[f"{number}.{name}"] = getattr(section, name)
+            for name in ("texts", "lines"):
+                arrays[f"{number}.{name}"] = getattr(section, name).astype(np.float16)
+        about = {
+            "format": FORMAT,
+            "digest": self.digest,
+            "sections": sections,
+            "words": self._words,
+            "fusion": vars(self.fusion),
+            "judge": _plain_judge(self.judge),
+            "rehearsal": vars(self.rehearsal) if self.rehearsal is not None else None,
+        }
+        arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), dtype=np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with half.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        half.replace(path)
+
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        *,
+        digest: str | None = None,
+        vectors: WordVectors | None = None,
+        synonyms: Synonyms | None = None,
+        jurisdiction: Jurisdiction | None = None,
+    ) -> Index | None:
+        """Read an index back; None where there is none, it is damaged, or it is not the one with this digest."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                about = json.loads(file["about"].tobytes())
+                if about["format"] != FORMAT or (digest is not None and about["digest"] != digest):
+                    return None
+                sections = [_section(file, number, plain) for number, plain in enumerate(about["sections"])]
+                return cls(
+                    sections,
+                    _judge(about["judge"]),
+                    Fusion(**about["fusion"]),
+                    about["words"],
+                    digest=about["digest"],
+                    rehearsal=Rehearsal(**about["rehearsal"]) if about["rehearsal"] is not None else None,
+                    vectors=vectors,
+                    synonyms=synonyms,
+                    jurisdiction=jurisdiction,
+                )
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return None
+
+
+def prepare(words: Sequence[str], termer: Termer, vectors: WordVectors | None) -> Question:
+    """Turn words into what the sections are asked with."""
+    terms, counts = np.unique(termer.terms(words), return_counts=True)
+    vector, known = None, 0.0
+    if vectors is not None:
+        letters = [word for word in words if word.isalpha()]
+        vector, known = vectors.words(letters), vectors.known_share(letters)
+    return Question(tuple(words), terms, counts.astype(np.float32), vector, known)
+
+
+def evidence_of(scores: Collection[Scores], fusion: Fusion, question: Question) -> Evidence:
+    """The scores of several sections in a row, for the judge."""
+    parts = list(scores)
+    near = [part.near if fusion.nearest > 1 else part.nearest for part in parts]
+    return Evidence(
+        fused=np.concatenate([part.fused(fusion, question.known) for part in parts]),
+        bag=np.concatenate([part.bag for part in parts]),
+        near=np.concatenate(near),
+        learned=np.concatenate([part.learned for part in parts]),
+        words=len(question.words),
+        known=question.known,
+    )
+
+
+def _spread(starts: Places, lengths: Places) -> Places:
+    """The places start, start + 1, … of every stretch in a row."""
+    total = int(lengths.sum())
+    shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    return np.asarray(shifts + np.arange(total), dtype=np.int64)
+
+
+def _top(values: Floats, many: int) -> Places:
+    """The places of the highest values, unordered."""
+    if len(values) <= many:
+        return np.arange(len(values))
+    return np.argpartition(values, -many)[-many:]
+
+
+def centres_of(texts: Floats, starts: Places) -> Floats:
+    """For each article the direction its texts share."""
+    if not len(texts):
+        return np.zeros((len(starts) - 1, 0), dtype=np.float32)
+    sums = np.add.reduceat(texts, starts[:-1], axis=0)
+    return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+
+def _section(file: Any, number: int, plain: Mapping[str, Any]) -> Section:
+    def array(name: str) -> Any:
+        return file[f"{number}.{name}"]
+
+    texts, text_starts = array("texts").astype(np.float32), array("text_starts")
+    return Section(
+        country=Country(plain["country"]) if plain["country"] is not None else None,
+        ids=tuple(plain["ids"]),
+        terms=array("terms"),
+        starts=array("starts"),
+        rows=array("rows"),
+        weights=array("weights"),
+        idf=array("idf"),
+        unknown_idf=plain["unknown_idf"],
+        texts=texts,
+        text_starts=text_starts,
+        centres=centres_of(texts, text_starts),
+        lines=array("lines").astype(np.float32),
+    )
+
+
+def _plain_judge(judge: Judge) -> dict[str, Any]:
+    return {**vars(judge), "right": vars(judge.right), "among": vars(judge.among)}
+
+
+def _judge(plain: Mapping[str, Any]) -> Judge:
+    curves = {name: Curve(tuple(plain[name]["weights"]), plain[name]["bias"]) for name in ("right", "among")}
+    return Judge(**{**plain, **curves})

@@ -1,0 +1,199 @@
+"""What a text is to the search: its words, and the terms they leave in the index.
+
+Every word leaves its padded character 3- and 4-grams, the same grams of the word in one rough Nordic spelling (so that
+Swedish, Danish, bokmål, nynorsk and dialect meet), itself, the pair with its neighbour, and the groups of synonyms it
+belongs to. A term is kept as the crc32 of its text, so an index needs no dictionary.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz.distance import OSA
+
+from helpline.content import load_yaml
+
+Terms = npt.NDArray[np.uint32]
+
+QUESTION_WORDS = 150  # a question longer than this is cut: what was asked stands in the first lines
+ARTICLE_WORDS = 600  # of one text of an article
+_READ_CHARACTERS = 8_000  # before words are told apart, so that a pasted book costs no more than a page
+_LONGEST_WORD = 40
+_GROUP_WEIGHT = 10  # a shared synonym group counts as this many shared grams; measured on wordings held out
+_REPAIR_FROM = 4  # letters; shorter words are too many and too alike to be put right
+_REPAIRED_AT_MOST = 25  # words of one question
+_VOCABULARY_AT_MOST = 20_000
+
+_WORD = re.compile(r"[^\W_]+")
+_UNSEEN = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe00-\ufe0f]")
+_MASKED = re.compile(r"\[[^\W\d_][^\[\]\n]{0,30}\]")  # what the masking left: "[navn]"
+_TWICE = re.compile(r"(.)\1+")
+_ROUGH = tuple(
+    pair.split(":")
+    for pair in "hv:v kv:v ck:k ph:f x:ks z:s w:v aa:å æ:e ä:e ö:o ø:o å:a é:e q:k".split()  # noqa: SIM905 - reads as pairs
+)
+
+
+def words_in(text: str, at_most: int = QUESTION_WORDS) -> list[str]:
+    """The first words of a text, lower case; marks of writing direction and of masked names are left out."""
+    text = unicodedata.normalize("NFC", text[:_READ_CHARACTERS]).lower()
+    text = _MASKED.sub(" ", _UNSEEN.sub("", text))
+    found: list[str] = []
+    for match in _WORD.finditer(text):
+        found.append(match[0][:_LONGEST_WORD])
+        if len(found) == at_most:
+            break
+    return found
+
+
+@lru_cache(maxsize=50_000)
+def rough(word: str) -> str:
+    """The word in one rough Nordic spelling, in which the neighbours' spellings meet."""
+    for written, plain in _ROUGH:
+        word = word.replace(written, plain)
+    return _TWICE.sub(r"\1", word)
+
+
+class Synonyms:
+    """Groups of words that mean the same on a ward (`content/synonyms.yaml`)."""
+
+    def __init__(self, groups: Mapping[str, Iterable[str]]) -> None:
+        whole: dict[str, set[str]] = {}
+        heads: dict[str, set[str]] = {}
+        phrases: dict[tuple[str, ...], set[str]] = {}
+        for group, members in groups.items():
+            for member in members:
+                parts = [rough(word) for word in words_in(member)]
+                if len(parts) > 1:
+                    phrases.setdefault(tuple(parts), set()).add(group)
+                elif parts:
+                    (heads if member.endswith("*") else whole).setdefault(parts[0], set()).add(group)
+        self._whole, self._heads, self._phrases = whole, heads, phrases
+        self._longest_phrase = max((len(phrase) for phrase in phrases), default=1)
+        self.digest = _digest(f"{group}: {' | '.join(members)}" for group, members in sorted(groups.items()))
+        self._of_word = lru_cache(maxsize=50_000)(self._look_up)
+
+    @classmethod
+    def load(cls, path: Path) -> Synonyms:
+        """Read the groups strictly; each needs at least two members."""
+        groups: dict[str, tuple[str, ...]] = {}
+        for name, node in load_yaml(path).entries().items():
+            members = node.texts(at_least=2)
+            for item, member in zip(node.items(), members, strict=True):
+                if not words_in(member):
+                    raise item.error(f'"{member}" holds no word.')
+            groups[name] = members
+        return cls(groups)
+
+    def groups(self, words: Sequence[str]) -> list[str]:
+        """The groups that these words and their neighbours belong to, one for each time."""
+        found = [group for word in words for group in self._of_word(word)]
+        if self._phrases:
+            spelt = [rough(word) for word in words]
+            for length in range(2, self._longest_phrase + 1):
+                for start in range(len(spelt) - length + 1):
+                    found += sorted(self._phrases.get(tuple(spelt[start : start + length]), ()))
+        return found
+
+    def _look_up(self, word: str) -> tuple[str, ...]:
+        spelt = rough(word)
+        found = set(self._whole.get(spelt, ()))
+        for length in range(2, len(spelt) + 1):
+            found |= self._heads.get(spelt[:length], set())
+        # The last part of a compound says what it is: "nødtolk" is a tolk. A short part says nothing.
+        for start in range(3, len(spelt) - 4):
+            for length in range(5, len(spelt) - start + 1):
+                found |= self._heads.get(spelt[start : start + length], set())
+        return tuple(sorted(found))
+
+
+class Termer:
+    """Turns words into terms, and remembers what it did for each word."""
+
+    def __init__(self, synonyms: Synonyms | None = None) -> None:
+        self._synonyms = synonyms
+        self._of_word = lru_cache(maxsize=50_000)(_word_terms)
+
+    def terms(self, words: Sequence[str]) -> Terms:
+        """The terms of these words in a row; one that occurs twice stands there twice."""
+        parts: list[Terms] = [self._of_word(word) for word in words]
+        marks = [f"{one} {other}" for one, other in itertools.pairwise(words)]
+        if self._synonyms is not None:
+            marks += [f"@{group}" for group in self._synonyms.groups(words) for _ in range(_GROUP_WEIGHT)]
+        if marks:
+            parts.append(_hashed(marks))
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)
+
+
+class Speller:
+    """Puts right a word with one letter wrong, where the shelves know the right one."""
+
+    def __init__(self, counts: Mapping[str, int], known: Callable[[str], bool] | None = None) -> None:
+        often = sorted(counts, key=lambda word: (-counts[word], word))[:_VOCABULARY_AT_MOST]
+        self._counts = {word: counts[word] for word in often}
+        self._known = known or (lambda _: False)
+        self._near: dict[str, list[str]] = {}
+        for word in often:
+            if len(word) >= _REPAIR_FROM - 1:
+                for trace in _traces(word):
+                    self._near.setdefault(trace, []).append(word)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return self._counts
+
+    def repaired(self, words: Sequence[str]) -> list[str]:
+        """The words, those misspelt put right; what is known, short, or like nothing known stays as it is."""
+        left = _REPAIRED_AT_MOST
+        found: list[str] = []
+        for word in words:
+            right = word
+            if left and len(word) >= _REPAIR_FROM and word not in self._counts and not self._known(word):
+                left -= 1
+                right = self._nearest(word)
+            found.append(right)
+        return found
+
+    def _nearest(self, word: str) -> str:
+        near = {other for trace in _traces(word) for other in self._near.get(trace, ())}
+        near = {other for other in near if OSA.distance(word, other, score_cutoff=1) <= 1}
+        return max(near, key=lambda other: (self._counts[other], other), default=word)
+
+
+def _traces(word: str) -> Iterator[str]:
+    """The word, and the word with each letter left out: two words one step apart share one of these."""
+    yield word
+    for place in range(len(word)):
+        yield word[:place] + word[place + 1 :]
+
+
+def _word_terms(word: str) -> Terms:
+    padded, spelt = f"<{word}>", f"<{rough(word)}>"
+    marks = [f"={word}"]
+    for length in (3, 4):
+        marks += [f"#{gram}" for gram in _grams(padded, length)]
+        marks += [f"~{gram}" for gram in _grams(spelt, length)]
+    return _hashed(marks)
+
+
+def _grams(padded: str, length: int) -> list[str]:
+    return [padded[start : start + length] for start in range(max(1, len(padded) - length + 1))]
+
+
+def _hashed(marks: Sequence[str]) -> Terms:
+    return np.fromiter((zlib.crc32(mark.encode()) for mark in marks), dtype=np.uint32, count=len(marks))
+
+
+def _digest(lines: Iterable[str]) -> str:
+    total = 0
+    for line in lines:
+        total = zlib.crc32(line.encode(), total)
+    return f"{total:08x}"
