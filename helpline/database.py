@@ -158,7 +158,8 @@ class Database:
         try:
             async with asyncio.timeout(5):
                 problems = await self._store.problems()
-                async with self.read() as conn:
+                # A write, though it writes nothing: a locked or read-only database shows here and not while reading.
+                async with self.write() as conn:
                     if not await conn.run_sync(migrations.is_current):
                         problems.append("The tables are not those of this version; run varde migrate.")
         except TimeoutError:

@@ -433,11 +433,12 @@ async def of_escalation(conn: AsyncConnection, escalation_id: str) -> list[Outgo
 async def transcript(conn: AsyncConnection, vault: Vault, lane: str, *, limit: int = 200) -> list[Said]:
     """The latest of what was said in a lane, in the order it was written."""
     rows = (await conn.execute(select(_outbound).where(_o.lane == lane).order_by(_o.id.desc()).limit(limit))).all()
+    keys = {subject: await vault.existing(conn, subject) for subject in {row.subject for row in rows}}
     said: list[Said] = []
     for row in reversed(rows):
         outgoing = _outgoing(row)
         message: OutboundMessage | None = None
-        key = await vault.existing(conn, outgoing.subject)
+        key = keys[outgoing.subject]
         if key is not None:
             try:
                 message = _message_from(key.unseal(outgoing.sealed_body, about=f"outbox:{outgoing.key}"))

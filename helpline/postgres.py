@@ -112,7 +112,17 @@ class PostgresStore:
         if listening is not None:
             listening.cancel()
             await asyncio.wait([listening])
+        if self._to_tell:
+            await self._tell_before_leaving()
         await self._engine.dispose()
+
+    async def _tell_before_leaving(self) -> None:
+        # A command that writes and ends is quicker than its own listening connection.
+        try:
+            async with asyncio.timeout(2), self._engine.connect() as conn:
+                await self._notify((await conn.get_raw_connection()).driver_connection)
+        except Exception as error:
+            log.warning("notice_lost", error_type=type(error).__name__)
 
     async def exists(self) -> bool:
         """Whether the database has our tables; looking makes none."""
@@ -166,6 +176,9 @@ class PostgresStore:
         except TimeoutError:
             await raw.execute("SELECT 1", timeout=5)  # else a connection that died silently would never be missed
             return
+        await self._notify(raw)
+
+    async def _notify(self, raw: Any) -> None:
         self._something_to_tell.clear()
         topics, self._to_tell = list(self._to_tell), {}
         while topics:

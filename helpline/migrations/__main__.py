@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from helpline import migrations
-from helpline.database import Database
+from helpline.bell import Bell
+from helpline.sqlite import SqliteStore
 
 
 def _tables_of(package: str) -> set[str]:
@@ -59,7 +61,7 @@ def _write(connection: Connection, package: str, message: str) -> list[str]:
 async def _make(package: str, message: str) -> list[str]:
     migrations.load_models()
     with tempfile.TemporaryDirectory() as folder:
-        db = Database.connect(f"sqlite:///{Path(folder) / 'empty.db'}")
+        db = SqliteStore(Path(folder) / "empty.db", Bell(), readers=1, patience=timedelta(seconds=5))
         try:
             async with db.write() as conn:
                 return await conn.run_sync(_write, package, message)

@@ -260,6 +260,17 @@ async def test_another_process_is_woken_too(db: Database, database_url: str) -> 
         await other.dispose()
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_a_command_that_ends_at_once_still_wakes_the_others(db: Database, database_url: str) -> None:
+    with db.watch("outbox") as watch:
+        await watch.wait(2)
+        command = Database.connect(database_url)
+        async with command.write() as conn:
+            wake(conn, "outbox")
+        await command.dispose()
+        assert await watch.wait(5)
+
+
 async def test_waking_needs_a_write(db: Database) -> None:
     with pytest.raises(RuntimeError):
         db.wake("outbox")
@@ -305,6 +316,7 @@ async def test_a_locked_database_is_named_and_later_works_again(database_url: st
         other.execute("BEGIN IMMEDIATE")
         results = await asyncio.gather(*(put(db, f"s{number}") for number in range(3)), return_exceptions=True)
         assert all(isinstance(result, StorageBusy) for result in results)
+        assert (await db.health()).problems == ("Another process is holding the database.",)
         other.execute("ROLLBACK")
         await put(db, "later")
         assert await subjects(db) == {"later"}
