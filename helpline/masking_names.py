@@ -200,7 +200,7 @@ class Names:
 
     def _is_compound(self, folded: str) -> bool:
         """Nordic words are put together: "krisesenteret" is one although no list holds it."""
-        return any(folded[cut:] in self._plain_words for cut in range(3, len(folded) - 4))
+        return "-" not in folded and any(folded[cut:] in self._plain_words for cut in range(3, len(folded) - 4))
 
     # --- where it stands -----------------------------------------------------------------------------------------
 
@@ -348,6 +348,11 @@ class Names:
             return False
         if _DOSE.match(text, token.end):
             return False
+        verb_like = token.opens and token.sort is _Sort.BOTH and len(token.text) > 2
+        if verb_like and cue is _Cue.NONE and token.folded not in self._cues.likely:
+            following = tokens[index + 1] if index + 1 < len(tokens) else None
+            if following is not None and following.sort is _Sort.SURE and following.given and following.capital:
+                return False  # "Ring Åshild", "Kan Ewelina": a verb that opens the sentence
         if token.folded in self._cues.month_names and _beside_digits(text, token.start, token.end):
             return False
         if cue is _Cue.CALLED:

@@ -200,7 +200,7 @@ def _at(text: str, groups: list[_Group], first: int, run_start: int, keep: froze
             if (plain in keep and len(plain) > 4) or (plain in keep and last == first and len(groups) == 1):
                 return None, last - first + 1
     for judge, shortest, longest, most in _JUDGES:
-        for last, number in windows if judge is not _telephone else reversed(windows):
+        for last, number in windows if judge in {_identity, _birth_date} else reversed(windows):
             if not shortest <= len(number) <= longest or last - first >= most:
                 continue
             kind = judge(text, groups, first, last, number, before, run_start)
@@ -232,6 +232,24 @@ def _gaps(text: str, groups: list[_Group], first: int, last: int) -> list[str]:
     return [text[groups[n].end : groups[n + 1].start] for n in range(first, last)]
 
 
+def _certain_identity(
+    text: str, groups: list[_Group], first: int, last: int, number: str, before: str, run_start: int
+) -> Kind | None:
+    """A number that is somebody's by its control digits, whatever other numbers it could be the beginning of."""
+    if "+" in text[run_start : groups[0].start]:
+        return None
+    if is_norwegian_id(number):
+        return Kind.NATIONAL_ID
+    if not is_swedish_id(number):
+        return None
+    # 070-174 06 05 can be read as a date too; a mobile number is what it is then.
+    mobile = len(number) == 10 and number[0] == "0" and _is_phone(number, "SE")
+    shape = _shape(groups, first, last)
+    if not mobile or _ID_WORD.search(before) or (not number.startswith("07") and shape in {(10,), (6, 4)}):
+        return Kind.NATIONAL_ID
+    return None
+
+
 def _identity(
     text: str, groups: list[_Group], first: int, last: int, number: str, before: str, run_start: int
 ) -> Kind | None:
@@ -251,8 +269,6 @@ def _identity(
 
 
 def _eleven(number: str, shape: tuple[int, ...], before: str, alone: bool) -> Kind | None:
-    if is_norwegian_id(number):
-        return Kind.NATIONAL_ID
     if _ID_WORD.search(before):
         return Kind.NATIONAL_ID
     if _DUF_WORD.search(before):
@@ -273,11 +289,6 @@ def _ten_or_twelve(
     if len(number) == 12 and _DUF_WORD.search(before):
         return Kind.DUF
     joined = "".join(_gaps(text, groups, first, last)).strip()
-    if is_swedish_id(number):
-        # 070-174 06 05 can be read as a date too; a mobile number is what it is then.
-        mobile = len(number) == 10 and number[0] == "0" and _is_phone(number, "SE")
-        if not mobile or named or (number[:2] not in {"07"} and shape in {(10,), (6, 4)}):
-            return Kind.NATIONAL_ID
     if named and (len(number) == 12 or _day_of_sweden(number) or shape in {(6, 4), (10,)}):
         return Kind.NATIONAL_ID
     if shape in {(6, 4), (8, 4)} and joined in {"-", "+"}:
@@ -458,7 +469,7 @@ def _is_service(number: str) -> bool:
 
 
 # Who judges a row of digits, how many digits it may have, and in how many groups.
-_JUDGES = ((_identity, 10, 16, 16), (_birth_date, 2, 8, 3), (_telephone, 7, 15, 15))
+_JUDGES = ((_certain_identity, 10, 12, 12), (_identity, 10, 16, 16), (_birth_date, 2, 8, 3), (_telephone, 7, 15, 15))
 
 
 # --- numbers with letters, and those that only a word before them tells -------------------------------------------
@@ -482,7 +493,7 @@ _PASSPORT = re.compile(
     r"uppehållstillståndskort)\b"
     r"(?:[\s.:,=#(]|nr|no|nummer(?:et)?|numret|number|har|hennes|hans|med|er|är|is|was|with|sier|säger|"
     r"says){0,8}?[\s.:,=#(]"
-    r"(?P<value>[A-Z]{0,3} ?\d(?:[ ]?\d){5,9}|(?=[A-Z0-9]{0,5}\d)[A-Z0-9]{2,4}\d{4,8})(?!\w)",
+    r"(?P<value>[A-Z]{0,3} ?\d(?:[ ]?\d){5,9}|(?=[A-Z0-9]{0,5}\d)[A-Z0-9]{2,4}\d{4,8}[A-Z]?)(?!\w)",
     re.IGNORECASE,
 )
 _PASSPORT_ALONE = re.compile(r"(?<![\w\-])[A-Z]{1,2}\d{7,8}(?!\w)")

@@ -141,6 +141,17 @@ def ordinary(sources: Path) -> dict[str, int]:
     return found
 
 
+def from_articles() -> set[str]:
+    """The words of the shipped articles that are written in lower case: nobody is named there, nynorsk is served."""
+    texts = (path.read_text() for path in (NAMES.parent / "articles").rglob("*.yaml"))
+    return {
+        word
+        for text in texts
+        for word in re.findall(r"[^\W\d_]{3,30}", text)
+        if word == word.lower() and word.isalpha()
+    }
+
+
 def by_hand(name: str) -> set[str]:
     """A list that people keep: words, and lines that begin with # to say why."""
     lines = (NAMES / name).read_text().splitlines()
@@ -176,7 +187,7 @@ def main(sources: Path) -> None:
     }
     rare -= given | family
     rare -= {name for name in rare if usual.get(name, 999) <= 700}
-    words = {word for word, centibels in usual.items() if centibels <= 610}
+    words = {word for word, centibels in usual.items() if centibels <= 610} | from_articles()
 
     home = {part for locale in ("nb_NO", "sv") for name in lists[locale]["first_name"] for part in parts(name)}
     frequent = {

@@ -56,7 +56,6 @@ def sentences(name: str) -> list[Sentence]:
 
 
 SENTENCES = sentences("masking_sentences.txt")
-HELD_OUT = sentences("masking_heldout.txt")
 
 
 def put_together(text: str, masked: Masked, language: Language = Language.NB) -> str:
@@ -80,16 +79,24 @@ def test_the_sentences_cover_what_must_go_and_what_must_stay() -> None:
     assert sum(not sentence.spans for sentence in SENTENCES) >= 140
 
 
-def test_what_is_found_in_sentences_nobody_tuned_for() -> None:
-    """Measured before the first rule was tuned: recall 0.942, precision 0.980. They must not fall below that."""
-    wanted = found = right = 0
-    for sentence in HELD_OUT:
+@pytest.mark.parametrize(
+    ("name", "recall", "precision"),
+    [
+        ("masking_heldout.txt", 0.942, 0.980),  # written before the first rule; now 0.98 and 1.0
+        ("masking_heldout2.txt", 0.956, 0.977),  # written after the rules were tuned; now 0.97 and 1.0
+    ],
+)
+def test_sentences_nobody_tuned_for(name: str, recall: float, precision: float) -> None:
+    """The figures are those of the first measurement, before anything was changed for a sentence of the set."""
+    wanted = found = right = real = 0
+    for sentence in sentences(name):
         spans = MASKER.mask(sentence.text, sentence.language).spans
         wanted += len(sentence.spans)
         found += len(spans)
         right += sum(any(span.start <= one.start and one.end <= span.end for span in spans) for one in sentence.spans)
-    assert right / wanted >= 0.94
-    assert right / found >= 0.97
+        real += sum(any(one.start < span.end and span.start < one.end for one in sentence.spans) for span in spans)
+    assert right / wanted >= recall
+    assert real / found >= precision
 
 
 def test_the_shipped_articles_come_back_as_they_were() -> None:
