@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy import URL, text
+from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from helpline.bell import Bell
@@ -43,25 +43,29 @@ class PostgresStore:
         self._to_tell: dict[str, None] = {}
         self._something_to_tell = asyncio.Event()
         milliseconds = str(int(patience.total_seconds() * 1000))
+        address = url.set(drivername="postgresql+asyncpg")
+        connecting = {
+            "timeout": patience.total_seconds(),
+            "server_settings": {
+                "application_name": "varde",
+                "timezone": "UTC",
+                "jit": "off",  # it plans for milliseconds to save microseconds
+                "lock_timeout": milliseconds,
+                "statement_timeout": "30000",
+                "idle_in_transaction_session_timeout": "60000",
+            },
+        }
         self._engine = create_async_engine(
-            url.set(drivername="postgresql+asyncpg"),
+            address,
             pool_size=pool,
             max_overflow=pool,
             pool_timeout=patience.total_seconds(),
             pool_recycle=1800,
             hide_parameters=True,
-            connect_args={
-                "timeout": patience.total_seconds(),
-                "server_settings": {
-                    "application_name": "varde",
-                    "timezone": "UTC",
-                    "jit": "off",  # planning for milliseconds to save microseconds
-                    "lock_timeout": milliseconds,
-                    "statement_timeout": "30000",
-                    "idle_in_transaction_session_timeout": "60000",
-                },
-            },
+            connect_args=connecting,
         )
+        # Listening takes no connection from those who work, and waits for none.
+        self._aside = create_async_engine(address, poolclass=NullPool, hide_parameters=True, connect_args=connecting)
 
     @asynccontextmanager
     async def _connected(self, *, readonly: bool) -> AsyncIterator[AsyncConnection]:
@@ -115,11 +119,12 @@ class PostgresStore:
         if self._to_tell:
             await self._tell_before_leaving()
         await self._engine.dispose()
+        await self._aside.dispose()
 
     async def _tell_before_leaving(self) -> None:
         # A command that writes and ends is quicker than its own listening connection.
         try:
-            async with asyncio.timeout(2), self._engine.connect() as conn:
+            async with asyncio.timeout(2), self._aside.connect() as conn:
                 await self._notify((await conn.get_raw_connection()).driver_connection)
         except Exception as error:
             log.warning("notice_lost", error_type=type(error).__name__)
@@ -156,18 +161,14 @@ class PostgresStore:
             await asyncio.sleep(_AGAIN_AFTER.total_seconds())
 
     async def _listen_once(self) -> None:
-        async with self._engine.connect() as conn:
+        async with self._aside.connect() as conn:
             raw = (await conn.get_raw_connection()).driver_connection
             assert raw is not None
             await raw.add_listener(_CHANNEL, self._heard)
-            try:
-                # What was done while nobody listened was not heard.
-                self._bell.ring_all()
-                while True:
-                    await self._tell(raw)
-            finally:
-                # The connection goes back to nobody's use: it must not be given out while it listens.
-                await conn.invalidate()
+            # What was done while nobody listened was not heard.
+            self._bell.ring_all()
+            while True:
+                await self._tell(raw)
 
     async def _tell(self, raw: Any) -> None:
         try:
