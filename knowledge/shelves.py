@@ -109,8 +109,8 @@ class Shelves:
     ) -> Shelves:
         """Make shelves of these articles; takes seconds, so never in a request.
 
-        `content` is the folder to read the tools from where none are given. The index is read from the file `saved` where
-        that was made of these articles, and kept there if not; a file that cannot be written is done without.
+        `content` is the folder to read the tools from where none are given. The index is read from the file `saved`
+        where that was made of these articles, and kept there if not; a file that cannot be written is done without.
         """
         if tools is None:
             tools = Tools.load(content) if content is not None else Tools()

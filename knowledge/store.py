@@ -1,0 +1,275 @@
+"""Articles in the database: every revision that ever was, and which one stands on the shelves.
+
+A revision never changes: what a clinician was told must be found again years later. A new wording is a new revision.
+Import is all or nothing, and importing the same twice changes nothing. `version` grows whenever the shelves change, so
+that every process knows to load them anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Integer, String, Text, UniqueConstraint, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import Field, SQLModel
+
+from helpline import audit
+from helpline.content import ContentError
+from helpline.storage import BigId, UtcDateTime, insert_once, rows_touched, table_of, wake
+from knowledge.articles import (
+    Article,
+    Kind,
+    export_folder,
+    export_lines,
+    fingerprint,
+    load_articles,
+    read_article,
+    to_yaml,
+)
+
+SHIPPED = "content"  # the author of what came with the program and no human has changed since
+TOPIC = "library"  # rung when the shelves change
+
+
+class RevisionState(StrEnum):
+    """What a revision is."""
+
+    DRAFT = "draft"  # being written; no clinician has seen it
+    PUBLISHED = "published"  # stands or has stood on the shelves; the article says which one stands there now
+
+
+class ArticleRow(SQLModel, table=True):
+    """An article, and which of its revisions is on the shelves. Kept for ever; it says nothing of any person."""
+
+    __tablename__ = "article"
+
+    id: str = Field(primary_key=True, sa_type=String)
+    country: str = Field(sa_type=String)
+    published: int | None = Field(default=None, sa_type=Integer)  # number of the revision; none when taken off
+    latest: int = Field(sa_type=Integer)  # number of the newest revision, published or not
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ArticleRevisionRow(SQLModel, table=True):
+    """One wording of an article, never changed. Kept for ever: answers given are traced back to it."""
+
+    __tablename__ = "article_revision"
+    __table_args__ = (UniqueConstraint("article_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    article_id: str = Field(sa_type=String, foreign_key="article.id")
+    number: int = Field(sa_type=Integer)
+    state: str = Field(sa_type=String)
+    body: str = Field(sa_type=Text)  # the YAML as an editor would write it
+    fingerprint: str = Field(sa_type=String)
+    author: str = Field(sa_type=String)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ShelfVersionRow(SQLModel, table=True):
+    """A single row that grows with each change of the shelves. Kept for ever."""
+
+    __tablename__ = "shelf_version"
+
+    id: int = Field(primary_key=True, sa_type=Integer)
+    version: int = Field(sa_type=Integer)
+
+
+_articles = table_of(ArticleRow)
+_revisions = table_of(ArticleRevisionRow)
+_versions = table_of(ShelfVersionRow)
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody else changed this article since it was read."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did: ids of articles."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()  # changed by a human since, and therefore not overwritten
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One wording an article has had."""
+
+    article: Article
+    state: RevisionState
+    author: str
+    created_at: datetime
+
+
+async def import_articles(conn: AsyncConnection, path: Path, actor: str, now: datetime) -> Imported:
+    """Publish the articles of a folder or file: new ones are added, known ones get a new revision where they differ."""
+    articles = await asyncio.to_thread(load_articles, path)
+    for article in articles:
+        if article.kind is Kind.FOREIGN:
+            # What stands on the shelves needs sources and a review date; a foreign file is asked, not published.
+            raise ContentError("Only articles in the project's own form can be published.", file=str(path))
+    return await put_articles(conn, articles, actor=actor, now=now)
+
+
+async def import_shipped(conn: AsyncConnection, folder: Path, now: datetime) -> Imported:
+    """Bring in what came with the program; never over what a human has changed or taken off the shelves."""
+    articles = await asyncio.to_thread(load_articles, folder)
+    return await put_articles(conn, articles, actor=SHIPPED, now=now, keep_edited=True)
+
+
+async def put_articles(
+    conn: AsyncConnection, articles: Iterable[Article], *, actor: str, now: datetime, keep_edited: bool = False
+) -> Imported:
+    """Publish articles, each as a new revision where it differs from the newest one, with one entry in the trail."""
+    wanted = {article.id: article for article in articles}
+    known = await _newest(conn)
+    added, changed, same, left = [], [], [], []
+    for article in wanted.values():
+        row = known.get(article.id)
+        if row is None:
+            if await _add(conn, article, actor=actor, now=now):
+                added.append(article.id)
+            continue
+        if keep_edited and (row.author != SHIPPED or row.published is None):
+            left.append(article.id)
+        elif row.fingerprint == fingerprint(article) and row.published == row.latest:
+            same.append(article.id)
+        else:
+            await _revise(conn, article, row.latest, actor=actor, now=now)
+            changed.append(article.id)
+    if added or changed:
+        await _shelves_changed(conn)
+        counts: dict[str, audit.Detail] = {"added": len(added), "changed": len(changed), "ids": changed[:50]}
+        await audit.append(conn, at=now, actor=actor, action="articles_imported", subject="shelves", details=counts)
+    return Imported(tuple(added), tuple(changed), tuple(same), tuple(left))
+
+
+async def save_article(conn: AsyncConnection, article: Article, *, actor: str, now: datetime) -> Article:
+    """Publish what a human changed; `ChangedMeanwhile` unless `article.revision` is the newest there is."""
+    # Read through the strict reader, so that nothing stands on the shelves which a restart would refuse.
+    checked = read_article(to_yaml(article), file=f"article {article.id}")
+    await _revise(conn, checked, article.revision, actor=actor, now=now)
+    await _shelves_changed(conn)
+    number = article.revision + 1
+    await audit.append(
+        conn,
+        at=now,
+        actor=actor,
+        action="article_published",
+        subject=f"article:{article.id}",
+        details={"revision": number},
+    )
+    return replace(checked, revision=number)
+
+
+async def take_off(conn: AsyncConnection, article_id: str, *, actor: str, now: datetime) -> bool:
+    """Take an article off the shelves, its history kept; False where it was not on them."""
+    standing = _articles.c.id == article_id, _articles.c.published.is_not(None)
+    taken = await conn.execute(update(_articles).where(*standing).values(published=None, changed_at=now))
+    if rows_touched(taken) != 1:
+        return False
+    await _shelves_changed(conn)
+    await audit.append(conn, at=now, actor=actor, action="article_taken_off", subject=f"article:{article_id}")
+    return True
+
+
+async def published(conn: AsyncConnection) -> tuple[Article, ...]:
+    """What stands on the shelves, each with the number of its revision."""
+    found = (
+        select(_revisions.c.article_id, _revisions.c.number, _revisions.c.body)
+        .join(_articles, _articles.c.id == _revisions.c.article_id)
+        .where(_revisions.c.number == _articles.c.published)
+        .order_by(_revisions.c.article_id)
+    )
+    rows = (await conn.execute(found)).all()
+    # A hundred files of YAML take a tenth of a second to read, which nobody else should have to wait for.
+    return await asyncio.to_thread(lambda: tuple(_article(row.article_id, row.number, row.body) for row in rows))
+
+
+async def revision(conn: AsyncConnection, article_id: str, number: int) -> Article | None:
+    """The article as it stood in this revision."""
+    wanted = (_revisions.c.article_id == article_id) & (_revisions.c.number == number)
+    row = (await conn.execute(select(_revisions.c.body).where(wanted))).one_or_none()
+    return _article(article_id, number, row.body) if row is not None else None
+
+
+async def history(conn: AsyncConnection, article_id: str) -> tuple[Revision, ...]:
+    """Every revision of an article, newest first."""
+    found = select(_revisions).where(_revisions.c.article_id == article_id).order_by(_revisions.c.number.desc())
+    return tuple(
+        Revision(_article(article_id, row.number, row.body), RevisionState(row.state), row.author, row.created_at)
+        for row in await conn.execute(found)
+    )
+
+
+async def version(conn: AsyncConnection) -> int:
+    """Grows with each change of the shelves; zero before the first."""
+    found = (await conn.execute(select(_versions.c.version))).scalar_one_or_none()
+    return int(found or 0)
+
+
+async def export_articles(conn: AsyncConnection, path: Path) -> int:
+    """Write what stands on the shelves: to one file of JSON lines where the path ends so, else to a folder of YAML."""
+    articles = await published(conn)
+    write = export_lines if path.suffix in {".jsonl", ".json"} else export_folder
+    return await asyncio.to_thread(write, articles, path)
+
+
+def _article(article_id: str, number: int, body: str) -> Article:
+    return read_article(body, file=f"database: article {article_id} revision {number}", revision=number)
+
+
+async def _newest(conn: AsyncConnection) -> dict[str, Any]:
+    """The newest revision of every article, without its body."""
+    columns = (_articles.c.id, _articles.c.published, _articles.c.latest, _revisions.c.fingerprint, _revisions.c.author)
+    newest = (_revisions.c.article_id == _articles.c.id) & (_revisions.c.number == _articles.c.latest)
+    rows: Sequence[Any] = (await conn.execute(select(*columns).join(_revisions, newest))).all()
+    return {row.id: row for row in rows}
+
+
+async def _add(conn: AsyncConnection, article: Article, *, actor: str, now: datetime) -> bool:
+    values = {"id": article.id, "country": article.country.value, "published": 1, "latest": 1, "changed_at": now}
+    # Two processes that start on an empty database both bring the shipped articles; the second finds them there.
+    if await insert_once(conn, _articles, values, unique=["id"]) is None:
+        return False
+    await conn.execute(insert(_revisions).values(_revision_values(article, 1, actor, now)))
+    return True
+
+
+async def _revise(conn: AsyncConnection, article: Article, latest: int, *, actor: str, now: datetime) -> None:
+    fresh = update(_articles).where(_articles.c.id == article.id, _articles.c.latest == latest)
+    number = latest + 1
+    moved = await conn.execute(
+        fresh.values(latest=number, published=number, country=article.country.value, changed_at=now)
+    )
+    if rows_touched(moved) != 1:
+        raise ChangedMeanwhile(article.id)
+    await conn.execute(insert(_revisions).values(_revision_values(article, number, actor, now)))
+
+
+def _revision_values(article: Article, number: int, author: str, now: datetime) -> dict[str, Any]:
+    return {
+        "article_id": article.id,
+        "number": number,
+        "state": RevisionState.PUBLISHED.value,
+        "body": to_yaml(article),
+        "fingerprint": fingerprint(article),
+        "author": author,
+        "created_at": now,
+    }
+
+
+async def _shelves_changed(conn: AsyncConnection) -> None:
+    moved = await conn.execute(update(_versions).where(_versions.c.id == 1).values(version=_versions.c.version + 1))
+    if rows_touched(moved) == 0:
+        await insert_once(conn, _versions, {"id": 1, "version": 1}, unique=["id"])
+    wake(conn, TOPIC)
