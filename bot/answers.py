@@ -1,4 +1,4 @@
-"""Putting a published revision into a reply: short, details, sources. Nothing is said that the revision does not say."""
+"""Putting a published revision into a reply: short, details, sources. Nothing is said that it does not say."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from helpline.messages import Choice, Country, Language
+from bot.channels.base import menu_line
+from helpline.messages import Country, Language
 from helpline.phrases import Phrases, say_date
 from helpline.segments import segments
 from knowledge.articles import Article, Confidence
 from knowledge.shelves import Answer
 
 __all__ = ["Answer", "Form", "details", "menu_line", "short", "sources", "title"]
+
+
+_MENU_ROOM = 60  # characters of the line of digits below an answer on SMS
 
 
 class Form(StrEnum):
@@ -31,24 +35,19 @@ class Speaker(Protocol):
     def country(self) -> Country: ...
 
 
-def menu_line(choices: Sequence[Choice]) -> str:
-    """The choices as one line of digits: "1 Mer 2 Kilder 0 Rådgiver"."""
-    return " ".join(f"{choice.digit} {choice.label}" for choice in choices)
-
-
 def title(article: Article, language: Language) -> str:
     """The article's title in this language where it has one, else in its own."""
     translated = article.translations.get(language)
     return translated.title if translated is not None else article.title
 
 
-def short(answer: Answer, phrases: Phrases, to: Speaker, now: object, form: Form) -> str:
+def short(answer: Answer, phrases: Phrases, to: Speaker, form: Form) -> str:
     """The short answer with what it rests on: source, jurisdiction, revision and review date.
 
     On SMS the source line is written shorter where the full one would cost a third segment.
     """
     article, language = answer.article, to.language
-    checked = say_date(article.reviewed_on, language)
+    checked = _checked(article, language)
     country = phrases.say(f"country.{article.country.value}", language)
     lead = []
     if answer.stale:
@@ -68,8 +67,7 @@ def short(answer: Answer, phrases: Phrases, to: Speaker, now: object, form: Form
             "answer.source.short", language, country=article.country.value, revision=article.revision, date=checked
         )
         full = "\n".join([*lead, answer.short, *doubt, source])
-        # 60 characters are left for the line of digits below.
-        if segments(full).septets <= 306 - 60:
+        if segments(full + " " * _MENU_ROOM).count <= 2:
             return full
         return "\n".join([*lead, answer.short, *doubt, brief_source])
     confidence = phrases.say(f"answer.confidence.{_CONFIDENCE[article.confidence]}", language)
@@ -87,9 +85,7 @@ def details(answer: Answer, phrases: Phrases, to: Speaker) -> str:
     parts = []
     if article.language is not language:
         parts.append(
-            phrases.say(
-                "answer.only_in", language, language=phrases.say(f"language.{article.language.value}", language)
-            )
+            phrases.say("answer.only_in", language, which=phrases.say(f"language.{article.language.value}", language))
         )
     if article.do_now:
         parts.append(_listed(phrases.say("details.do_now", language), article.do_now))
@@ -117,6 +113,10 @@ def sources(answer: Answer, phrases: Phrases, to: Speaker) -> str:
     return "\n\n".join(parts)
 
 
+def _checked(article: Article, language: Language) -> str:
+    return say_date(article.reviewed_on, language) if article.reviewed_on is not None else "?"
+
+
 def _link(url: str) -> str:
     return f" {url}" if url else ""
 
@@ -130,7 +130,7 @@ def _provenance(answer: Answer, phrases: Phrases, language: Language) -> str:
         cite=article.cite,
         country=phrases.say(f"country.{article.country.value}", language),
         revision=article.revision,
-        date=say_date(article.reviewed_on, language),
+        date=_checked(article, language),
     )
     return f"{confidence} {source}"
 

@@ -1,7 +1,9 @@
 """The command line: `varde …`.
 
-What people script against: with `--json` each result is one JSON object a line on standard output, logs go to standard error,
-wrong usage ends with 2 and failure with 1. `ask`, `refer`, `mask` and `oncall --batch` store nothing; where there is no database yet
+What people script against: with `--json` each result is one JSON object a line on standard output, logs go to standard
+error,
+wrong usage ends with 2 and failure with 1. `ask`, `refer`, `mask` and `oncall --batch` store nothing; where there is no
+database yet
 they read the shipped content and create nothing.
 """
 
@@ -58,6 +60,7 @@ class Shelf(StrEnum):
     ARTICLES = "articles"
     SERVICES = "services"
     ROSTER = "roster"
+    LADDERS = "ladders"
 
 
 class Usage(Exception):
@@ -84,7 +87,7 @@ def main() -> None:
         sys.exit(1)
 
 
-# --- lines in, lines out ------------------------------------------------------------------------------------------------
+# --- lines in, lines out ----------------------------------------------------------------------------------------
 
 
 def batch_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -111,9 +114,11 @@ def put(result: Mapping[str, Any]) -> None:
 
 
 def run_lines(
-    answer: Callable[[Mapping[str, Any]], Mapping[str, Any]], single: Mapping[str, Any] | None, batch: Path | None
+    answer: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    single: Mapping[str, Any] | None,
+    batch: Path | None,
 ) -> None:
-    """Answer one question, or each line of a file. A bad line is named and ends the run with 2, after what came before."""
+    """Answer one question, or each line of a file. A bad line is named and ends the run, after what came before."""
     if (single is None) == (batch is None):
         raise Usage("Give either one text or --batch FILE.")
     if single is not None:
@@ -135,3 +140,232 @@ def _answered(
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(work)
+
+
+def _text_or_batch(text: str | None, batch: Path | None, **extra: object) -> Mapping[str, Any] | None:
+    """The one line that options describe, or None where a file was given."""
+    given = {key: value for key, value in extra.items() if value not in (None, False, [])}
+    if text is None:
+        return given if given and batch is None else None
+    return {"text": text, **given}
+
+
+# --- what is answered, without storing anything -----------------------------------------------------------------
+
+
+@app.command()
+def ask(
+    text: Annotated[str | None, typer.Argument(help="The question.")] = None,
+    batch: BatchOption = None,
+    articles: Annotated[Path | None, typer.Option("--articles", help="A folder or JSON-lines file instead.")] = None,
+    country: CountryOption = None,
+    language: LanguageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What would be answered. Stores nothing."""
+    from bot.asking import asker
+
+    answer = asker(articles, country)
+    single = _text_or_batch(text, batch, country=country, language=language)
+    if as_json or batch is not None:
+        run_lines(answer, single, batch)
+        return
+    if single is None or text is None:
+        raise Usage("Give either one text or --batch FILE.")
+    result = _answered(answer, single, "")
+    say = Console(highlight=False, markup=False)
+    say.print(f"{result['outcome']}  (danger: {result['danger']}, {result['ms']} ms)")
+    for candidate in result["articles"]:
+        say.print(f"  {candidate['score']:.3f}  {candidate['id']}")
+
+
+@app.command()
+def refer(
+    place: Annotated[str | None, typer.Option("--place", help="Kommune, hospital, town or postal code.")] = None,
+    country: CountryOption = None,
+    need: Annotated[list[str] | None, typer.Option("--need", help="What is needed; may be repeated.")] = None,
+    sex: Annotated[str | None, typer.Option("--sex", help="female, male or other")] = None,
+    age: Annotated[str | None, typer.Option("--age", help="A number of years, adult or minor.")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="The patient's legal status.")] = None,
+    exploitation: Annotated[str | None, typer.Option("--exploitation", help="The form of exploitation.")] = None,
+    with_children: Annotated[bool, typer.Option("--with-children", help="Children come along.")] = False,
+    substance_use: Annotated[bool, typer.Option("--substance-use", help="There is active substance use.")] = False,
+    at: Annotated[str | None, typer.Option("--at", help="The instant, with its zone.")] = None,
+    batch: BatchOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who can help this patient, here, at this hour, and why."""
+    from bot.asking import referrer
+
+    years: object = int(age) if age is not None and age.isdecimal() else age
+    single = (
+        None
+        if batch is not None
+        else _line(
+            place=place,
+            country=country.value if country is not None else None,
+            need=need or None,
+            sex=sex,
+            age=years,
+            status=status,
+            exploitation=exploitation,
+            with_children=with_children or None,
+            substance_use=substance_use or None,
+            at=at,
+        )
+    )
+    answer = referrer()
+    if as_json or batch is not None:
+        run_lines(answer, single, batch)
+        return
+    assert single is not None
+    result = _answered(answer, single, "")
+    say = Console(highlight=False, markup=False)
+    found = result["place"]
+    say.print(f"{found['outcome']}: {found.get('name') or ''}")
+    for offer in result["offered"]:
+        say.print(f"  {offer['name']}\n      {'; '.join(offer['reasons'])}")
+    say.print(f"  {len(result['dropped'])} dropped (--json tells why)")
+
+
+def _line(**told: object) -> dict[str, object]:
+    return {key: value for key, value in told.items() if value is not None}
+
+
+@app.command()
+def mask(
+    text: Annotated[str | None, typer.Argument(help="The text.")] = None,
+    batch: BatchOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take out what points to a person."""
+    from bot.asking import masker
+
+    answer = masker().mask_line
+    single = _text_or_batch(text, batch)
+    if as_json or batch is not None:
+        run_lines(answer, single, batch)
+        return
+    if single is None:
+        raise Usage("Give either one text or --batch FILE.")
+    sys.stdout.write(f"{answer(single)['masked']}\n")
+
+
+@app.command()
+def oncall(
+    at: Annotated[
+        str | None, typer.Option("--at", help="The instant, with its zone; now where it is left out.")
+    ] = None,
+    batch: BatchOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who is on call: in the stored roster, or in each roster definition of a file."""
+    from bot.asking import on_call_now
+    from escalation.rota import oncall_line
+
+    if batch is not None:
+        if at is not None:
+            raise Usage("--at asks the stored roster; a line of --batch has its own instants.")
+        run_lines(oncall_line, None, batch)
+        return
+    found = _run(on_call_now(at))
+    if as_json:
+        put({"on_call": found})
+        return
+    say = Console(highlight=False, markup=False)
+    for roster in found:
+        people = ", ".join(roster["people"]) or "nobody"
+        say.print(f"{roster['roster']}: {people}" + (f" until {roster['until']}" if roster["until"] else ""))
+
+
+# --- the running line -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="The port to listen on.")] = None,
+    role: Annotated[Role, typer.Option("--role", help="Which part of the work this process does.")] = Role.ALL,
+) -> None:
+    """Run the line."""
+    from bot.serving import serve_line
+
+    raise typer.Exit(_run(serve_line(host, port, role.value)))
+
+
+@app.command()
+def chat(country: CountryOption = None, language: LanguageOption = None) -> None:
+    """Hold a conversation in this terminal: the same engine, the same storage."""
+    from bot.terminal import talk
+
+    raise typer.Exit(_run(talk(country, language)))
+
+
+# --- the operator -----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the tables to what this version needs."""
+    from bot.operating import migrate_database
+
+    _run(migrate_database())
+    _errors.print("The tables are up to date.")
+
+
+@app.command("import")
+def import_(
+    what: Annotated[Shelf, typer.Argument(help="What the file or folder holds.")],
+    path: Annotated[Path, typer.Argument(help="A file or folder.", exists=True)],
+) -> None:
+    """Bring in articles, services, a roster or the ladders. A file with a fault changes nothing."""
+    from bot.operating import bring_in
+
+    _errors.print(_run(bring_in(what.value, path)))
+
+
+@app.command()
+def export(
+    what: Annotated[Shelf, typer.Argument(help="What to take out.")],
+    path: Annotated[Path, typer.Argument(help="Where to: a folder, or a file for a roster.")],
+) -> None:
+    """Take out articles, services, the roster or the ladders, in the form that `import` reads."""
+    from bot.operating import take_out
+
+    _errors.print(_run(take_out(what.value, path)))
+
+
+@app.command()
+def check(as_json: JsonOption = False) -> None:
+    """Everything an operator should know is wrong: content, coverage, settings. Ends with 1 where there is any."""
+    from bot.operating import check_everything
+
+    findings = _run(check_everything())
+    for finding in findings:
+        if as_json:
+            put({"severity": finding.severity.value, "area": finding.area, "sentence": finding.sentence})
+        else:
+            _errors.print(f"{finding.severity.value:7} {finding.area}: {finding.sentence}")
+    if any(finding.severity.value == "wrong" for finding in findings):
+        raise typer.Exit(1)
+    if not as_json:
+        _errors.print("Nothing is wrong." if not findings else "Nothing must be mended before the line can run.")
+
+
+@staff_app.command("invite")
+def invite(
+    email: Annotated[str, typer.Argument(help="Their e-mail address; it is stored sealed.")],
+    role: Annotated[
+        list[str], typer.Option("--role", help="advisor, editor, coordinator or analyst; may be repeated.")
+    ],
+    name: Annotated[str | None, typer.Option("--name", help="What colleagues call them.")] = None,
+    language: Annotated[list[Language] | None, typer.Option("--language", help="What they answer in.")] = None,
+    phone: Annotated[
+        str | None, typer.Option("--phone", help="A number that takes SMS; they prove it by a code.")
+    ] = None,
+) -> None:
+    """Make an account, and print a link that signs them in once and codes that prove where they are reached."""
+    from bot.operating import invite_staff
+
+    for line in _run(invite_staff(email, role, name, language or [], phone)):
+        sys.stdout.write(line + "\n")

@@ -1,17 +1,17 @@
 """One message of a conversation at a time: gather, decide, apply.
 
-A worker holds the conversation by a lease. For each waiting message, in order, it reads what the decision needs, decides (pure),
-and writes state, replies, escalation, gaps and audit in one transaction that first checks that the hold is still good. A crash on any
-line leaves the message waiting, and nothing half done.
+A worker holds the conversation by a lease. For each waiting message, in order, it reads what the decision needs,
+decides (pure), and writes state, replies, escalation, gaps and audit in one transaction that first checks that the hold
+is still good. A crash on any line leaves the message waiting, and nothing half done.
 
-A decision that fails for a cause of our own is tried once more, and then said aloud: the clinician is told plainly, and an
+A decision that fails for a cause of our own is tried once more, and then said aloud: the clinician is told plainly, and
+an
 advisor is sought.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -43,6 +43,8 @@ from bot.store import LEASE, Conversation, Kind
 from bot.waiting_room import WaitingRoom
 from helpline import audit, inbox, lease, outbox
 from helpline.inbox import Received
+from helpline.masking import MARKS
+from helpline.masking import Kind as MaskedKind
 from helpline.messages import Address, Channel, Choice, OutboundMessage
 from helpline.outbox import OutboundKind
 from helpline.storage import StorageError
@@ -122,7 +124,7 @@ class Conversations:
         except StorageError as error:
             log.error("storage_trouble", conversation_id=conversation_id, error_type=type(error).__name__)
 
-    # --- one message --------------------------------------------------------------------------------------------------
+    # --- one message ---------------------------------------------------------------------------------------------
 
     async def _answer(self, conversation_id: str, token: str, message: Received) -> None:
         house = self._house
@@ -148,7 +150,7 @@ class Conversations:
             kind=message.kind,
             text=message.text,
             token=message.token,
-            marks=tuple(house.masker.mark(kind, state.language) for kind in message.masked_kinds),
+            marks=tuple(MARKS[state.language][MaskedKind(kind)] for kind in message.masked_kinds),
         )
         failed_before = conversation.attempts >= TRIES - 1
         try:
@@ -188,7 +190,7 @@ class Conversations:
             (Say(OutboundMessage(f"{text}\n\n{numbers}", (advisor,))), SeekAdvisor(Reason.TROUBLE, urgent=True)),
         )
 
-    # --- carrying out -------------------------------------------------------------------------------------------------
+    # --- carrying out --------------------------------------------------------------------------------------------
 
     async def _apply(self, conn: AsyncConnection, turn: _Turn, decision: Decision, now: datetime) -> None:
         conversation, state = turn.conversation, decision.state
@@ -200,7 +202,7 @@ class Conversations:
                     await store.set_muted(conn, conversation_id, muted=muted)
                     if muted:
                         await outbox.withdraw(conn, lane=conversation_id)
-                        await self._room.clinician_cannot_be_reached(conn, conversation_id, now)
+                        await self._room.clinician_left(conn, conversation_id, now)
                         address = None
                     else:
                         address = await store.address_of(conn, self._house.vault, conversation_id)
@@ -224,7 +226,7 @@ class Conversations:
                 case SeekAdvisor():
                     await self._room.seek(conn, conversation, state, effect, now)
                 case SayWhoIsSought():
-                    await self._room.say_who_is_sought(conn, conversation_id, now)
+                    await self._room.say_who_is_sought(conn, conversation, state, now)
                 case PassOn(text=text, danger=danger):
                     await self._room.to_advisor(conn, conversation_id, turn.message, text, danger=danger, now=now)
                 case RecordGap():
@@ -246,7 +248,8 @@ class Conversations:
                     await store.record_services(conn, services, needs, region, now)
                 case _:
                     assert_never(effect)
-        await self._room.clinician_wrote(conn, conversation_id, now)
+        if state.language is not conversation.language:
+            await self._room.note_language(conn, conversation_id, state.language, now)
         await store.keep_state(
             conn,
             self._house.vault,
@@ -287,7 +290,7 @@ class Conversations:
     async def _erase(self, conn: AsyncConnection, conversation_id: str, now: datetime) -> str | None:
         """Forget the conversation: its key goes, what waits is taken back, whoever helps is told that she left."""
         await outbox.withdraw(conn, lane=conversation_id)
-        await self._room.clinician_erased(conn, conversation_id, now)
+        await self._room.clinician_left(conn, conversation_id, now)
         fresh = await store.erase(conn, self._house.vault, conversation_id, now)
         await audit.append(
             conn,
@@ -298,7 +301,7 @@ class Conversations:
         )
         return fresh
 
-    # --- an advisor's own chat ------------------------------------------------------------------------------------------
+    # --- an advisor's own chat -----------------------------------------------------------------------------------
 
     async def _answer_staff(self, turn: _Turn, token: str) -> None:
         house, now = self._house, self._house.clock.now()
@@ -307,8 +310,8 @@ class Conversations:
                 raise HoldLost
             if not await inbox.mark_handled(conn, turn.message.id, now=now):
                 raise HoldLost
-            said: Sequence[OutboundMessage] = await advising.hear(
-                conn, house, self._room, turn.conversation, turn.message, now
-            )
-            for number, message in enumerate(said):
-                await self._say(conn, turn.conversation.id, turn.address, message, f"{turn.message.id}:{number}", now)
+            if turn.address is None:
+                return
+            said = await advising.hear(conn, house, self._room, turn.conversation, turn.address, turn.message, now)
+            if said is not None:
+                await self._say(conn, turn.conversation.id, turn.address, said, f"{turn.message.id}:0", now)

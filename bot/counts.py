@@ -1,4 +1,4 @@
-"""What is counted, in Prometheus' text format at `/metrics`. Labels are channels and outcomes, never anything of a person."""
+"""What is counted, as Prometheus text at `/metrics`. Labels are channels and outcomes, never anything of a person."""
 
 from __future__ import annotations
 

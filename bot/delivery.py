@@ -7,7 +7,8 @@ A message goes through these moments, and a process may die between any two of t
 3. the provider is called: a death from here on leaves the message in doubt;
 4. the outcome is on disk.
 
-A message in doubt is looked up where the provider can be asked (Twilio) and sent again where it cannot (Telegram): a page that
+A message in doubt is looked up where the provider can be asked (Twilio) and sent again where it cannot (Telegram): a
+page that
 comes twice is better than one that never came. Both are counted.
 """
 
@@ -51,10 +52,13 @@ GIVE_UP_AFTER = timedelta(hours=6)  # a reply older than this helps nobody; a pa
 PAGE_GIVE_UP_AFTER = timedelta(minutes=3)  # a page that does not go out is the ladder's business, not the outbox's
 
 
-class GivenUp(Protocol):
-    """Somebody above the outbox who must know that a message will not arrive."""
+class Listener(Protocol):
+    """Somebody above the outbox who must know what became of a message, in the transaction that records it."""
 
-    async def __call__(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
+    async def sent(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
+    async def delivered(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
+    async def delayed(self, conn: AsyncConnection, outgoing: Outgoing, wait: timedelta, now: datetime) -> None: ...
+    async def given_up(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
 
 
 def wait_before(attempt: int, retry_after: float | None, *, jitter: Callable[[], float] = random.random) -> timedelta:
@@ -70,9 +74,9 @@ def wait_before(attempt: int, retry_after: float | None, *, jitter: Callable[[],
 class Delivery:
     """The one that sends."""
 
-    def __init__(self, house: House, given_up: GivenUp) -> None:
+    def __init__(self, house: House, listener: Listener) -> None:
         self._house = house
-        self._given_up = given_up
+        self._listener = listener
 
     async def tick(self, now: datetime) -> int:
         """Send what is due; how many messages were dealt with."""
@@ -172,9 +176,9 @@ class Delivery:
 
     async def _sent(self, outgoing: Outgoing, sent: Sent) -> None:
         async with self._house.db.write() as conn:
-            await outbox.record_sent(
-                conn, outgoing, provider_message_id=sent.provider_message_id, now=self._house.clock.now()
-            )
+            now = self._house.clock.now()
+            if await outbox.record_sent(conn, outgoing, provider_message_id=sent.provider_message_id, now=now):
+                await self._listener.sent(conn, outgoing, now)
             self._house.tell_page(conn, outgoing.lane)
         self._house.counts.sent.labels(outgoing.channel.value, outgoing.kind.value).inc()
 
@@ -190,7 +194,8 @@ class Delivery:
             await self._give_up(outgoing, str(error))
             return
         async with self._house.db.write() as conn:
-            await outbox.record_retry(conn, outgoing, due_at=now + wait, error=str(error))
+            if await outbox.record_retry(conn, outgoing, due_at=now + wait, error=str(error)):
+                await self._listener.delayed(conn, outgoing, wait, now)
         self._house.counts.tried_later.labels(outgoing.channel.value).inc()
         log.warning("delivery_delayed", outbound_id=outgoing.id, channel=outgoing.channel.value, seconds=wait.seconds)
 
@@ -214,7 +219,7 @@ class Delivery:
         log.error(
             "delivery_given_up", outbound_id=outgoing.id, channel=outgoing.channel.value, kind=outgoing.kind.value
         )
-        await self._given_up(conn, outgoing, now)
+        await self._listener.given_up(conn, outgoing, now)
 
     async def reported(self, report: DeliveryReport) -> None:
         """Take a provider's later word about a message; a word that changes nothing is as good as none."""
@@ -226,6 +231,8 @@ class Delivery:
             self._house.tell_page(conn, changed.lane)
             if changed.state is outbox.OutboundState.GIVEN_UP:
                 await self._aloud(conn, changed, now)
+            else:
+                await self._listener.delivered(conn, changed, now)
 
 
 def _attempt(outgoing: Outgoing, attempt_id: str) -> SendAttempt:

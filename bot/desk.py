@@ -130,7 +130,7 @@ class Desk:
         lists = await self._lists(request)
         notice = await self._told(request)
         return self._door.pages.page(
-            "desk.html", request[LANGUAGE], notice=notice, **{**self._door.frame(request), **lists}
+            "desk.html", request[LANGUAGE], notice=notice, **{**await self._door.frame(request), **lists}
         )
 
     async def lists(self, request: web.Request) -> web.StreamResponse:

@@ -156,7 +156,7 @@ class CaseDesk:
             message_id=message_id or secrets.token_urlsafe(16),
             draft=draft,
             notice=notice,
-            **self._door.frame(request),
+            **await self._door.frame(request),
         )
 
     def _entries(self, request: web.Request, opened: Open) -> tuple[Entry, ...]:

@@ -12,6 +12,7 @@ from bot.house import House
 from bot.render import Pages
 from bot.waiting_room import WaitingRoom
 from bot.webchat import LANGUAGES
+from escalation import store as escalations
 from helpline import accounts
 from helpline.accounts import Role, Staff
 from helpline.live import Streams
@@ -52,13 +53,15 @@ class DeskDoor:
         """Cases in the words of whoever asks."""
         return Wording(self.house.phrases, request[LANGUAGE], staff_of(request), self.house.clock.now())
 
-    def frame(self, request: web.Request) -> dict[str, Any]:
+    async def frame(self, request: web.Request) -> dict[str, Any]:
         """What stands around every page."""
+        async with self.house.db.read() as conn:
+            policy = await escalations.policy(conn)
         return {
             "staff": staff_of(request),
             "languages": LANGUAGES,
             "here": request.path,
-            "starter": self.house.library.starter,
+            "starter": policy.starter,
             "csrf": csrf_of(request),
         }
 

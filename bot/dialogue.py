@@ -30,7 +30,7 @@ from helpline.messages import Choice, Country, InboundKind, Language, OutboundMe
 from helpline.phrases import Phrases
 from helpline.segments import pages
 from knowledge.articles import Article
-from knowledge.search import Band
+from knowledge.confidence import Band
 from knowledge.shelves import Facet, Shelves
 from knowledge.smalltalk import Smalltalk, Topic
 from knowledge.urgency import Danger, UrgencyRules
@@ -41,7 +41,7 @@ READ_AT_MOST = 4000  # characters of one message that are looked up; danger is l
 SUGGESTIONS = 3
 
 
-# --- what is remembered -------------------------------------------------------------------------------------------
+# --- what is remembered -----------------------------------------------------------------------------------------
 
 
 class Awaiting(StrEnum):
@@ -92,7 +92,7 @@ def state_from_json(data: Mapping[str, Any]) -> State:
     return State(**known)
 
 
-# --- what comes in ------------------------------------------------------------------------------------------------
+# --- what comes in ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class World:
     escalation: Waiting | None = None
 
 
-# --- what is decided ----------------------------------------------------------------------------------------------
+# --- what is decided --------------------------------------------------------------------------------------------
 
 
 class Reason(StrEnum):
@@ -243,7 +243,7 @@ class Decision:
     effects: tuple[Effect, ...]
 
 
-# --- tokens: what a tapped choice says ------------------------------------------------------------------------------
+# --- tokens: what a tapped choice says --------------------------------------------------------------------------
 
 ADVISOR = "a"
 MORE = "m"  # the rest of a text that was too long
@@ -253,7 +253,7 @@ ERASE_YES, ERASE_NO = "erase:1", "erase:0"
 
 ANSWER, DETAILS, SOURCES, HELP = "q", "d", "s", "w"  # each followed by :article
 HELPFUL, UNHELPFUL = "y", "n"  # likewise
-STATUS, AGE, LANGUAGE, REFERRAL = "st", "ag", "l", "r"  # each followed by its value
+STATUS, AGE, LANGUAGE, COUNTRY, REFERRAL = "st", "ag", "l", "c", "r"  # each followed by its value
 
 
 def decide(state: State, heard: Heard, world: World) -> Decision:
@@ -272,7 +272,7 @@ class _Turn:
         self.effects: list[Effect] = []
         self._pending: State | None = None  # the step to ask again after a side question
 
-    # --- saying things ----------------------------------------------------------------------------------------------
+    # --- saying things -------------------------------------------------------------------------------------------
 
     def phrase(self, key: str, **values: object) -> str:
         return self.world.phrases.say(key, self.state.language, **values)
@@ -295,10 +295,10 @@ class _Turn:
         numbered = self._numbered(choices)
         rest = ""
         if self.world.form is Form.NARROW:
-            first = pages(text, menu=answers.menu_line(numbered))
+            first = pages(text, menu=answers.menu_line(tuple(numbered)))
             if len(first) > 1:
                 numbered = self._numbered([self.choice(MORE, "choice.more"), *(c for c in choices if c.token != MORE)])
-                first = pages(text, menu=answers.menu_line(numbered))
+                first = pages(text, menu=answers.menu_line(tuple(numbered)))
                 text, rest = first[0], "\n\n".join(first[1:])
         self.state = replace(self.state, menu={c.digit: c.token for c in numbered}, rest=rest)
         self.effects.append(Say(OutboundMessage(text, tuple(numbered), urgent=urgent), served))
@@ -307,7 +307,7 @@ class _Turn:
         offered = [replace(choice, digit=str(place)) for place, choice in enumerate(choices[:9], start=1)]
         return [*offered, Choice(ADVISOR, self.phrase("choice.advisor"), "0")]
 
-    # --- the order of understanding ---------------------------------------------------------------------------------
+    # --- the order of understanding ------------------------------------------------------------------------------
 
     def hear(self, heard: Heard) -> None:
         if heard.kind is InboundKind.GROUP:
@@ -378,7 +378,7 @@ class _Turn:
     def _owned(self) -> bool:
         return self.world.escalation is not None and self.world.escalation.taken
 
-    # --- danger -----------------------------------------------------------------------------------------------------
+    # --- danger --------------------------------------------------------------------------------------------------
 
     def _danger(self, text: str) -> bool:
         """Deal with danger where the text shows it; whether it did."""
@@ -418,7 +418,7 @@ class _Turn:
     def _in_country(self, key: str) -> str:
         return self.world.phrases.say_in(key, self.state.country, self.state.language)
 
-    # --- text -------------------------------------------------------------------------------------------------------
+    # --- text ----------------------------------------------------------------------------------------------------
 
     def _text(self, text: str) -> None:
         said = plain(text)
@@ -516,7 +516,7 @@ class _Turn:
         self._tapped(token)
         return True
 
-    # --- taps -------------------------------------------------------------------------------------------------------
+    # --- taps ----------------------------------------------------------------------------------------------------
 
     def _tapped(self, token: str) -> None:
         kind, _, value = token.partition(":")
@@ -544,6 +544,8 @@ class _Turn:
                 self._facet_told(kind, value)
             case "l" if value in {language.value for language in Language}:
                 self._set_language(Language(value))
+            case "c" if value in {country.value for country in Country}:
+                self._set_country(Country(value))
             case "r":
                 self._referral_told(value)
             case _:
@@ -620,7 +622,7 @@ class _Turn:
             lambda: self.say(self.phrase("country.set", country=self.phrase(f"country.{country.value}")))
         )
 
-    # --- steps that wait for an answer --------------------------------------------------------------------------------
+    # --- steps that wait for an answer ---------------------------------------------------------------------------
 
     def _keeping_step(self, say: Any) -> None:
         """Say something in between, then ask again what was being asked."""
@@ -689,7 +691,7 @@ class _Turn:
             if choice.token != ADVISOR
         }
 
-    # --- questions and answers --------------------------------------------------------------------------------------
+    # --- questions and answers -----------------------------------------------------------------------------------
 
     def _question(self, text: str) -> None:
         too_long = len(text) > READ_AT_MOST
@@ -751,16 +753,15 @@ class _Turn:
         return draft.region if draft is not None else ""
 
     def _answer(self, article: Article) -> None:
-        facet = self.world.shelves.asks_for(article)
-        known = {Facet.STATUS: self.state.status, Facet.AGE: self.state.age}
-        if facet is not None and not known[facet] and not self.state.clarified:
+        facet = self.world.shelves.asks_for(article, status=self.state.status, age=self.state.age)
+        if facet is not None and not self.state.clarified:
             self.state = replace(self.state, awaiting=Awaiting.FACET, facet_of=article.id, clarified=True)
             self._ask_facet(article, facet)
             return
         answer = self._composed(article)
         self.state = replace(self.state, article=article.id, awaiting=Awaiting.NOTHING, facet_of="")
         self.say(
-            answers.short(answer, self.world.phrases, self.state, self.world.now, self.world.form),
+            answers.short(answer, self.world.phrases, self.state, self.world.form),
             self._about_choices(article),
             served=self._served(article, answer, "short"),
         )
@@ -808,11 +809,13 @@ class _Turn:
             served=self._served(article, answer, "sources"),
         )
 
-    # --- the one clarifying question ----------------------------------------------------------------------------------
+    # --- the one clarifying question -----------------------------------------------------------------------------
 
     def _facet_asked(self) -> Facet | None:
         article = self.world.shelves.article(self.state.facet_of)
-        return self.world.shelves.asks_for(article) if article is not None else None
+        if article is None:
+            return None
+        return self.world.shelves.asks_for(article, status=self.state.status, age=self.state.age)
 
     def _ask_facet(self, article: Article, facet: Facet) -> None:
         if facet is Facet.AGE:
@@ -841,13 +844,13 @@ class _Turn:
         else:
             self._answer(article)
 
-    # --- who can help -------------------------------------------------------------------------------------------------
+    # --- who can help --------------------------------------------------------------------------------------------
 
     def _start_referral(self, needs: Sequence[str]) -> None:
         known = self.state.referral
         draft = Draft(needs=tuple(needs), who="child" if self.state.age == "minor" else "")
         if known is not None and known.place_code:
-            draft = replace(draft, **known.place_values())
+            draft = draft.at_the_place_of(known)
         self._move_referral(draft)
 
     def _move_referral(self, draft: Draft) -> None:
@@ -912,7 +915,15 @@ class _Turn:
             status=self.state.status,
             at=self.world.now + _ahead(draft),
         )
-        text = referral.tell(shown, draft, self.world.phrases, self.state.language, self.world.now, self.world.form)
+        text = referral.tell(
+            shown,
+            draft,
+            self.world.phrases,
+            self.state.language,
+            self.world.form,
+            needs=self.world.directory.needs,
+            now=self.world.now,
+        )
         choices = []
         if shown.more:
             choices.append(self.choice(f"{REFERRAL}:more", "refer.more"))

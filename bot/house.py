@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,6 +41,7 @@ class House:
     library: Library
     channels: Mapping[Channel, ChannelAdapter]
     counts: Counts
+    content: Path  # the folder of the shipped content
 
     @property
     def country(self) -> Country:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import unicodedata
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,30 +11,19 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import store
+from bot.channels.base import clean_text
 from bot.house import House
 from bot.store import Kind
 from helpline import accounts, audit, inbox
 from helpline.languages import from_tag, guess
 from helpline.masking import Masked
-from helpline.messages import Address, Channel, Country, InboundKind, InboundMessage, Language
+from helpline.messages import Channel, Country, InboundKind, InboundMessage, Language
 
 log = structlog.get_logger(__name__)
 
 KEPT_AT_MOST = 20_000  # characters of one message; longer than any of the providers allows
 _LONG = 2_000  # characters from which masking is worth a thread of its own
 _CODE = re.compile(r"(?:/start\s+)?([0-9A-Za-z][0-9A-Za-z -]{8,14})")
-# Signs that only steer how text is drawn: they could turn a line around on an advisor's screen.
-_STEERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-
-
-def clean(text: str) -> str:
-    """The text without control characters and signs that turn lines around, at most `KEPT_AT_MOST` long."""
-    kept = (
-        sign
-        for sign in text[: KEPT_AT_MOST * 2]
-        if sign in "\n\t" or (sign not in _STEERING and unicodedata.category(sign) not in {"Cc", "Cs"})
-    )
-    return "".join(kept)[:KEPT_AT_MOST].strip()
 
 
 async def take_in(house: House, message: InboundMessage) -> bool:
@@ -45,11 +33,13 @@ async def take_in(house: House, message: InboundMessage) -> bool:
     Raises `StorageError` where it could not be written, and then the provider must not hear yes.
     """
     now = house.clock.now()
-    text = clean(message.text)
+    text = clean_text(message.text[: KEPT_AT_MOST * 2])[:KEPT_AT_MOST].strip()
     language = guess(text) or from_tag(message.language_hint) or _default_language(house, message)
     masked = await _masked(house, text, language)
     kinds = tuple(dict.fromkeys(span.kind.value for span in masked.spans))
-    stored = replace(message, text=masked.text)
+    # The provider's id of a tap may name a person, and a code behind "start" is a secret: neither is needed any more.
+    token = message.token if message.kind is InboundKind.TAP else ""
+    stored = replace(message, text=masked.text, token=token, callback_id="")
     async with house.db.write() as conn:
         conversation_id = await _conversation_of(conn, house, message, text, language, now)
         received = await inbox.receive(
@@ -96,6 +86,9 @@ async def _conversation_of(
             await store.make_staff(conn, known.id, staff.id)
         elif staff is None and known.kind == Kind.STAFF.value:
             await store.make_clinician(conn, known.id)
+        if known.muted and message.kind is not InboundKind.STOP:
+            # Whoever writes again wants an answer.
+            await store.set_muted(conn, known.id, muted=False)
         return str(known.id)
     return await store.create(
         conn,

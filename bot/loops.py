@@ -1,6 +1,7 @@
 """The work that is driven by the clock and by commits: thin loops around `tick(now)`.
 
-A loop sleeps until its topic is rung or the next `due_at` has come, and at most `LONGEST_SLEEP`, so that a lost wake-up costs
+A loop sleeps until its topic is rung or the next `due_at` has come, and at most `LONGEST_SLEEP`, so that a lost wake-up
+costs
 seconds and never a person. A tick that fails is logged, counted, and tried again: one bad row must not stop the rest.
 """
 

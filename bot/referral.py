@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
+from bot.answers import Form
 from helpline.messages import Choice, Country, Language
 from helpline.phrases import Phrases
+from routing.directory import Directory, Need
+from routing.matching import AgeGroup, Because, Offer, Query, match
 from routing.places import Gazetteer, Level, Outcome, Place, Understood
+from routing.reasons import say
+from routing.services import Sex, Status
 
 SHOWN = 3  # services in one message, before the ones that always answer
 
@@ -71,11 +77,16 @@ class Draft:
             return Step.WHEN
         return Step.DONE
 
-    def place_values(self) -> dict[str, str]:
-        """What is known of the place, for another draft about the same one."""
-        return {
-            name: getattr(self, name) for name in ("place_country", "place_level", "place_code", "place_name", "region")
-        }
+    def at_the_place_of(self, other: Draft) -> Draft:
+        """This draft, about the place that another one was about."""
+        return replace(
+            self,
+            place_country=other.place_country,
+            place_level=other.place_level,
+            place_code=other.place_code,
+            place_name=other.place_name,
+            region=other.region,
+        )
 
 
 def draft_from_json(data: Mapping[str, Any]) -> Draft:
@@ -197,3 +208,126 @@ def _place(key: str, gazetteer: Gazetteer) -> Place | None:
         return gazetteer.find(Country(country), Level(level), code)
     except ValueError:
         return None
+
+
+# --- from a finished draft to services --------------------------------------------------------------------------
+
+_OPENING = frozenset(
+    {
+        Because.OPEN_ALWAYS,
+        Because.OPEN_BY_LAW,
+        Because.OPEN_NOW,
+        Because.CLOSES_AT,
+        Because.CLOSED_NOW,
+        Because.OPENS_AT,
+        Because.CALL_FIRST,
+        Because.HOURS_UNKNOWN,
+    }
+)
+_CAUTION = frozenset(
+    {
+        Because.COVERS_PART,
+        Because.LIKELY_COVERS,
+        Because.ASK_SEX,
+        Because.ASK_AGE,
+        Because.ASK_STATUS,
+        Because.ASK_EXPLOITATION,
+        Because.ASK_CHILDREN,
+        Because.ASK_SUBSTANCE_USE,
+        Because.ONLY_SEX,
+        Because.ONLY_AGE,
+        Because.ONLY_STATUS,
+        Because.ONLY_EXPLOITATION,
+        Because.ACCESS,
+        Because.NO_PHONE,
+        Because.PARTLY_VERIFIED,
+        Because.UNVERIFIED,
+        Because.OLDER_SOURCE,
+        Because.UNDATED_SOURCE,
+        Because.NO_SOURCE,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The services of one message."""
+
+    best: tuple[Offer, ...]
+    always: tuple[Offer, ...]
+    more: bool  # whether there are further ones
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What is shown for this patient, without what is always shown."""
+        return tuple(offer.service.id for offer in self.best)
+
+
+def find(
+    draft: Draft, directory: Directory, gazetteer: Gazetteer, *, country: Country, status: str, at: datetime
+) -> Shown:
+    """The services for a finished draft, from the `shown`th on."""
+    place = None
+    if draft.place_code not in {"", SKIPPED}:
+        country = Country(draft.place_country)
+        place = gazetteer.find(country, Level(draft.place_level), draft.place_code)
+    needs = tuple(need for need in draft.needs if need != SKIPPED)
+    query = Query(
+        country=country,
+        place=place,
+        needs=needs,
+        sex={"woman": Sex.FEMALE, "man": Sex.MALE, "other": Sex.OTHER}.get(draft.who),
+        age={"child": AgeGroup.MINOR, "woman": AgeGroup.ADULT, "man": AgeGroup.ADULT, "family": AgeGroup.ADULT}.get(
+            draft.who
+        ),
+        status=Status(status).in_country(country) if status in {each.value for each in Status} else None,
+        with_children=draft.who == "family",
+    )
+    # "It is not urgent" asks nothing of opening hours.
+    matched = match(directory, query, None if draft.when == "later" else at)
+    fitting = [offer for offer in matched.offered if not offer.fallback]
+    page = fitting[draft.shown : draft.shown + SHOWN]
+    always = tuple(offer for offer in matched.offered if offer.fallback)
+    return Shown(tuple(page), always, more=len(fitting) > draft.shown + SHOWN)
+
+
+def tell(
+    shown: Shown,
+    draft: Draft,
+    phrases: Phrases,
+    language: Language,
+    form: Form,
+    *,
+    needs: Mapping[str, Need],
+    now: datetime,
+) -> str:
+    """The services in words: what each is, how to reach it, what to ask first, and how sure we are of it."""
+
+    def said(offer: Offer, codes: frozenset[Because]) -> list[str]:
+        country = offer.service.country
+        reasons = [reason for reason in offer.reasons if reason.code in codes]
+        return [say(each, language, phrases=phrases, needs=needs, country=country, now=now) for each in reasons]
+
+    def brief(offer: Offer) -> str:
+        service = offer.service
+        numbers = ", ".join(phone.number for phone in service.phones[:2])
+        line = f"{service.called(language)}: {numbers}" if numbers else service.called(language)
+        opening = said(offer, _OPENING)
+        return f"{line} ({'; '.join(opening)})" if opening else line
+
+    def full(offer: Offer) -> str:
+        cautions = said(offer, _CAUTION)
+        lines = [brief(offer), offer.service.described(language), f"{'; '.join(cautions)}." if cautions else ""]
+        return "\n".join(line for line in lines if line)
+
+    parts = [understood(draft, phrases, language)]
+    if not shown.best and draft.shown:
+        parts.append(phrases.say("refer.again", language))
+    if form is Form.NARROW:
+        lines = [brief(offer) for offer in (*shown.best, *shown.always)]
+        return "\n".join([*parts, *lines])
+    parts += [full(offer) for offer in shown.best]
+    if shown.always:
+        lines = [brief(offer) for offer in shown.always]
+        parts.append("\n".join([phrases.say("refer.always", language), *(f"- {line}" for line in lines)]))
+    return "\n\n".join(parts)

@@ -22,7 +22,7 @@ from helpline.messages import Choice, Language
 from helpline.phrases import Phrases
 from helpline.sessions import KEPT_TEXT
 from helpline.static_files import StaticFiles
-from helpline.web import LANGUAGE, html
+from helpline.web import LANGUAGE, ErrorPage, html
 
 _HERE = Path(__file__).resolve().parent
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
@@ -110,6 +110,11 @@ class Pages:
         """Somebody else's words: as they were written, and nothing but text."""
         shown = (paragraph.split("\n") for paragraph in _paragraphs(text))
         return tuple(Block("text", tuple(escape(line) for line in lines)) for lines in shown)
+
+
+def error_page(pages: Pages) -> ErrorPage:
+    """What the web kit shows to a person in place of a page."""
+    return pages.error
 
 
 def microseconds(at: datetime) -> int:

@@ -1,6 +1,7 @@
 """What the front door remembers: conversations, what was served, gaps, and what helped.
 
-A conversation is also the unit of work: it falls due when a message waits in it, and one worker at a time holds it, so that
+A conversation is also the unit of work: it falls due when a message waits in it, and one worker at a time holds it, so
+that
 the messages of one clinician are answered one after another and in their order.
 """
 
@@ -15,13 +16,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import LargeBinary, Row, String, and_, case, func, insert, select, update
+from sqlalchemy import LargeBinary, String, and_, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
 from helpline import lease
 from helpline.messages import Address, Channel, Country, Language
-from helpline.storage import BigId, UtcDateTime, table_of, wake
+from helpline.storage import AnyRow, BigId, UtcDateTime, table_of, wake
 from helpline.vault import Vault
 
 WORK = "conversations"  # the topic rung when a conversation falls due
@@ -73,9 +74,10 @@ class ServedRow(SQLModel, table=True):
 
 
 class GapRow(SQLModel, table=True):
-    """A question the shelves could not answer: masked words, where it stopped, and nobody. Kept until an editor closed it.
+    """A question the shelves could not answer: masked words, where it stopped, and nobody. Kept until closed.
 
-    It carries no conversation id, and its text is sealed under a key of its own: gaps are read by editors who may not read
+    It carries no conversation id, and its text is sealed under a key of its own: gaps are read by editors who may
+    not read
     conversations, and they outlive the conversation, unless the clinician erases what she wrote.
     """
 
@@ -148,7 +150,7 @@ def new_id() -> str:
     return uuid.UUID(bytes=secrets.token_bytes(16)).hex
 
 
-async def find_by_address(conn: AsyncConnection, fingerprint: str) -> Row[Any] | None:
+async def find_by_address(conn: AsyncConnection, fingerprint: str) -> AnyRow | None:
     """The conversation at this address: its id, kind and muted."""
     found = await conn.execute(
         select(conversations.c.id, conversations.c.kind, conversations.c.muted).where(
@@ -222,7 +224,7 @@ async def fall_due(conn: AsyncConnection, conversation_id: str, now: datetime) -
     wake(conn, WORK)
 
 
-def _conversation(row: Row[Any], state: Mapping[str, Any] | None) -> Conversation:
+def _conversation(row: AnyRow, state: Mapping[str, Any] | None) -> Conversation:
     return Conversation(
         id=row.id,
         kind=Kind(row.kind),
@@ -337,6 +339,30 @@ async def erase(conn: AsyncConnection, vault: Vault, conversation_id: str, now: 
     )
 
 
+async def forget_quiet(conn: AsyncConnection, vault: Vault, *, before: datetime, limit: int = 200) -> int:
+    """Forget conversations of clinicians in which nothing was said since; how many were."""
+    quiet = await conn.execute(
+        select(conversations.c.id)
+        .where(
+            conversations.c.kind == Kind.CLINICIAN.value,
+            conversations.c.last_at < before,
+            conversations.c.fingerprint.is_not(None),
+            conversations.c.lease_token.is_(None),
+        )
+        .limit(limit)
+    )
+    forgotten = 0
+    for row in quiet.all():
+        await conn.execute(
+            update(conversations)
+            .where(conversations.c.id == row.id)
+            .values(fingerprint=None, state=None, address=b"", due_at=None)
+        )
+        await vault.forget(conn, subject_of(row.id))
+        forgotten += 1
+    return forgotten
+
+
 async def record_served(
     conn: AsyncConnection,
     conversation_id: str,
@@ -436,7 +462,7 @@ async def due_count(conn: AsyncConnection, now: datetime) -> int:
 
 async def next_due(conn: AsyncConnection) -> datetime | None:
     """When the next conversation falls due."""
-    return (await conn.execute(select(func.min(conversations.c.due_at)))).scalar_one_or_none()
+    return await lease.next_due(conn, conversations)
 
 
 LEASE = timedelta(seconds=30)  # far longer than a decision takes, short enough that a crash keeps nobody waiting

@@ -1,6 +1,7 @@
 """The provider's doors and the operator's: webhooks, health, metrics.
 
-A webhook is answered with yes only after the message is on disk. Where storage cannot take it, the provider hears 503 and
+A webhook is answered with yes only after the message is on disk. Where storage cannot take it, the provider hears 503
+and
 comes again; a repeat of what is there already changes nothing and hears yes.
 """
 
@@ -53,11 +54,11 @@ class ProviderDoors:
         return web.Response()
 
     async def twilio_message(self, request: web.Request) -> web.StreamResponse:
-        await self._take(request, Channel.SMS)
+        await self._take(request, Channel.SMS, Channel.WHATSAPP)
         return web.Response(text=_TWIML, content_type="text/xml")
 
     async def twilio_status(self, request: web.Request) -> web.StreamResponse:
-        posted = await self._verified(request, self._adapter(Channel.SMS))
+        posted = await self._verified(request, self._adapter(Channel.SMS, Channel.WHATSAPP))
         try:
             report = read_status(read_form(posted))
         except BadPayload as error:
@@ -66,11 +67,12 @@ class ProviderDoors:
             await self._stored(self._delivery.reported(report))
         return web.Response(status=204)
 
-    def _adapter(self, channel: Channel) -> ChannelAdapter:
-        adapter = self._house.channels.get(channel)
-        if adapter is None:
-            raise Refused(404, "error.not_found")  # switched off looks like not there
-        return adapter
+    def _adapter(self, *channels: Channel) -> ChannelAdapter:
+        """The first of these that is on: SMS and WhatsApp come through one account and one door."""
+        for channel in channels:
+            if channel in self._house.channels:
+                return self._house.channels[channel]
+        raise Refused(404, "error.not_found")  # switched off looks like not there
 
     async def _verified(self, request: web.Request, adapter: ChannelAdapter) -> Webhook:
         posted = Webhook(
@@ -83,13 +85,13 @@ class ProviderDoors:
             raise Refused(403, "error.not_found")
         return posted
 
-    async def _take(self, request: web.Request, channel: Channel) -> None:
-        adapter = self._adapter(channel)
+    async def _take(self, request: web.Request, *channels: Channel) -> None:
+        adapter = self._adapter(*channels)
         posted = await self._verified(request, adapter)
         try:
             parsed = adapter.parse(posted)
         except BadPayload as error:
-            log.warning("payload_refused", channel=channel.value)
+            log.warning("payload_refused", channel=adapter.channel.value)
             raise Refused(400, "error.bad_request") from error
         match parsed:
             case None:

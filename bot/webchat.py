@@ -248,8 +248,7 @@ class Chat:
         """What may say that somebody is in danger, or asks for a human, passes every limit."""
         if message.token in {ADVISOR, DANGER_YES}:
             return True
-        world = self._house.library.world(now=self._house.clock.now())
-        if world.urgency.assess(message.text).level is not Danger.NO:
+        if self._house.library.urgency.assess(message.text).level is not Danger.NO:
             return True
         recognised = self._house.commands.recognise(message.text)
         return recognised is not None and recognised.command is Command.ADVISOR

@@ -18,7 +18,22 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy import Boolean, Index, Integer, String, Text, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import (
+    Boolean,
+    Executable,
+    Index,
+    Integer,
+    String,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -308,8 +323,17 @@ async def save(conn: AsyncConnection, changed: Sequence[Filed]) -> None:
     """Write escalations that were locked by this transaction."""
     if changed:
         statement = update(escalations).where(escalations.c.id == bindparam("which"))
-        await conn.execute(statement, [{"which": filed.id, **_columns(filed)} for filed in changed])
+        await _execute_all(conn, statement, [{"which": filed.id, **_columns(filed)} for filed in changed])
         wake(conn, TOPIC)
+
+
+async def _execute_all(conn: AsyncConnection, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
+    # A batch is handed to another thread, which costs more than a few statements of their own.
+    if len(rows) < 5:
+        for row in rows:
+            await conn.execute(statement, row)
+    else:
+        await conn.execute(statement, list(rows))
 
 
 async def find(conn: AsyncConnection, escalation_id: str, *, lock: bool = False) -> Filed | None:
@@ -437,8 +461,7 @@ def page_id(escalation_id: str, number: int) -> str:
 
 async def insert_pages(conn: AsyncConnection, made: Sequence[PageMade]) -> None:
     """Note pages that are handed out in this transaction."""
-    if made:
-        await conn.execute(insert(pages), [{**page.__dict__, "state": page.state.value} for page in made])
+    await _execute_all(conn, insert(pages), [{**page.__dict__, "state": page.state.value} for page in made])
 
 
 async def find_page(conn: AsyncConnection, id_: str) -> PageMade | None:
@@ -541,18 +564,17 @@ class Event:
 
 async def insert_events(conn: AsyncConnection, happened: Sequence[Event]) -> None:
     """Write down what happened."""
-    if happened:
-        rows = [
-            {
-                "escalation_id": event.escalation_id,
-                "at": event.at,
-                "kind": event.kind,
-                "actor": event.actor,
-                "details": orjson.dumps(dict(event.details)).decode(),
-            }
-            for event in happened
-        ]
-        await conn.execute(insert(events), rows)
+    rows = [
+        {
+            "escalation_id": event.escalation_id,
+            "at": event.at,
+            "kind": event.kind,
+            "actor": event.actor,
+            "details": orjson.dumps(dict(event.details)).decode(),
+        }
+        for event in happened
+    ]
+    await _execute_all(conn, insert(events), rows)
 
 
 async def history(conn: AsyncConnection, escalation_id: str) -> list[Event]:

@@ -17,20 +17,26 @@ class Clock(Protocol):
         """The present instant, in UTC."""
         ...
 
+    def not_before(self, instant: datetime | None) -> None:
+        """Never answer with less than this: an instant that storage has seen, read once it is open."""
+        ...
+
 
 class SystemClock:
     """The machine's clock, made safe against being set back.
 
     A wait is a `due_at` in a row. If the machine's clock were set back an hour, a page due in two minutes would wait
     for sixty-two, and somebody would stand in a corridor for it. So this clock runs on with the steady counter when the
-    wall clock falls behind, follows the wall clock when it jumps ahead, and never starts earlier than `floor` (the newest
-    instant that storage has seen).
+    wall clock falls behind, follows the wall clock when it jumps ahead, and is never behind what storage has seen.
     """
 
-    def __init__(self, *, floor: datetime | None = None) -> None:
-        start = datetime.now(UTC)
-        self._reading = max(start, floor) if floor else start
+    def __init__(self) -> None:
+        self._reading = datetime.now(UTC)
         self._counter = time.monotonic()
+
+    def not_before(self, instant: datetime | None) -> None:
+        if instant is not None:
+            self._reading = max(self.now(), instant)
 
     def now(self) -> datetime:
         counter = time.monotonic()
@@ -54,6 +60,10 @@ class SetClock:
 
     def now(self) -> datetime:
         return self._at
+
+    def not_before(self, instant: datetime | None) -> None:
+        if instant is not None:
+            self._at = max(self._at, instant)
 
     def advance(self, by: timedelta) -> None:
         """Let `by` pass; a negative length is a clock that was set back."""

@@ -1,0 +1,251 @@
+"""The one place where everything is wired together. Building starts nothing; the application's own start does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from bot import loops, shelving, store
+from bot.asking import masker_for
+from bot.channels.base import ChannelAdapter
+from bot.channels.local import LocalChannel
+from bot.channels.telegram import TelegramChannel
+from bot.channels.twilio import TwilioAccount, TwilioChannel
+from bot.commands import Commands
+from bot.conversation import Conversations
+from bot.counts import Counts
+from bot.delivery import Delivery
+from bot.desk import Desk
+from bot.house import House
+from bot.inbox import take_in
+from bot.library import TOPIC as LIBRARY
+from bot.library import Library
+from bot.loops import Loop
+from bot.render import Pages, error_page
+from bot.waiting_room import WaitingRoom
+from bot.web import ProviderDoors
+from bot.webchat import Chat
+from escalation import store as escalations
+from helpline import audit, outbox
+from helpline.clock import Clock
+from helpline.content import content_folder
+from helpline.database import Database
+from helpline.live import Streams
+from helpline.messages import Channel, Country, DeliveryError, InboundMessage, Language
+from helpline.phrases import Phrases
+from helpline.settings import Settings, TelegramMode
+from helpline.static_files import StaticFiles
+from helpline.vault import Vault
+from helpline.web import Access, WebKit
+
+log = structlog.get_logger(__name__)
+
+_HERE = Path(__file__).resolve().parent
+
+Say = Callable[[str], None]
+
+
+class Role(StrEnum):
+    """Which part of the work a process does."""
+
+    ALL = "all"
+    WEB = "web"  # takes in and shows
+    WORKER = "worker"  # answers, delivers, watches
+
+
+def channels_of(settings: Settings) -> dict[Channel, ChannelAdapter]:
+    """The channels that the settings switch on."""
+    channels: dict[Channel, ChannelAdapter] = {
+        Channel.WEB: LocalChannel(Channel.WEB),
+        Channel.TERMINAL: LocalChannel(Channel.TERMINAL),
+    }
+    telegram, twilio = settings.telegram, settings.twilio
+    if telegram is not None:
+        secret = telegram.secret.reveal() if telegram.secret is not None else ""
+        channels[Channel.TELEGRAM] = TelegramChannel(telegram.token.reveal(), secret, telegram.api_url)
+    if twilio is not None:
+        account = TwilioAccount(
+            twilio.account_sid,
+            twilio.auth_token.reveal(),
+            public_url=settings.public_url or "",
+            api_url=twilio.api_url,
+        )
+        if twilio.number is not None:
+            channels[Channel.SMS] = TwilioChannel(Channel.SMS, account, twilio.number)
+        if twilio.whatsapp_number is not None:
+            channels[Channel.WHATSAPP] = TwilioChannel(Channel.WHATSAPP, account, twilio.whatsapp_number)
+    return channels
+
+
+def build_house(
+    settings: Settings, *, clock: Clock, channels: Mapping[Channel, ChannelAdapter], content: Path | None = None
+) -> House:
+    """What every part is given. Reads the content that is not kept in storage, and refuses it where it is wrong."""
+    folder = content or content_folder()
+    library = Library(folder)
+    return House(
+        settings=settings,
+        clock=clock,
+        db=Database.connect(settings.database_url.reveal()),
+        vault=Vault(settings.master_key),
+        phrases=Phrases.load(folder / "phrases"),
+        commands=Commands.load(folder / "commands.yaml"),
+        masker=masker_for(folder, library.directory),
+        library=library,
+        channels=channels,
+        counts=Counts(),
+        content=folder,
+    )
+
+
+class Line:
+    """The whole line, wired: what a process runs, and what a test drives by hand."""
+
+    def __init__(self, house: House, *, role: Role = Role.ALL) -> None:
+        self.house = house
+        self.role = role
+        self.room = WaitingRoom(house)
+        self.delivery = Delivery(house, self.room)
+        self.conversations = Conversations(house, self.room)
+        self.pages = Pages(house.phrases, StaticFiles(_HERE / "static"))
+        self.chat = Chat(house, self.pages)
+        self.desk = Desk(house, self.room, self.pages)
+        self.doors = ProviderDoors(house, self.delivery)
+        index_file = house.settings.data_dir / "shelves.index"
+        self._index_file = index_file if house.settings.data_dir.is_dir() else None
+        self.work: tuple[Loop, ...] = (
+            Loop("answer", store.WORK, self.conversations.tick, store.next_due),
+            Loop("deliver", outbox.TOPIC, self.delivery.tick, outbox.next_due),
+            Loop("watch", escalations.TOPIC, self.room.tick, escalations.next_due),
+        )
+
+    @property
+    def streams(self) -> tuple[Streams, ...]:
+        """Every live page."""
+        return (self.chat.streams, self.desk.streams)
+
+    def application(self) -> web.Application:
+        """The web application. Starting it prepares storage and starts the work; ending it ends both."""
+        kit = WebKit(
+            phrases=self.house.phrases,
+            default_language=Language.SV if self.house.country is Country.SE else Language.NB,
+            guards={Access.STAFF: self.desk.sessions.guard},
+            error_page=error_page(self.pages),
+            secure=(self.house.settings.public_url or "").startswith("https:"),
+        )
+        routes = self.doors.routes()
+        if self.role is not Role.WORKER:
+            routes += [*self.pages.static.routes(), *self.chat.routes(), *self.desk.routes()]
+        app = kit.build(routes)
+        app.cleanup_ctx.append(self._running)
+        app.on_shutdown.append(self._end_streams)
+        return app
+
+    async def _end_streams(self, app: web.Application) -> None:
+        for streams in self.streams:
+            streams.close_all()
+
+    async def _running(self, app: web.Application) -> AsyncIterator[None]:
+        await self.prepare()
+        async with self.working():
+            yield
+        await self.close()
+
+    async def prepare(self, say: Say = lambda sentence: None) -> None:
+        """Bring storage up to date, put what ships onto the shelves, and load what is published."""
+        house = self.house
+        say("Preparing the database")
+        await house.db.migrate()
+        async with house.db.write() as conn:
+            await house.vault.check(conn)
+            newest = await audit.newest_instant(conn)
+        house.clock.not_before(newest)
+        say("Loading the shipped content")
+        await shelving.put_on_shelves(house, house.clock.now())
+        say("Making the shelves searchable")
+        await house.library.refresh(house.db, index_file=self._index_file)
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Do the work of this process's role while the block lasts."""
+        running = [Loop("library", LIBRARY, self.house.library.refresher(self.house.db, index_file=self._index_file))]
+        if self.role is not Role.WEB:
+            running += [*self.work, Loop("tidy", "tidy", self._tidy, longest_sleep=timedelta(hours=1))]
+        tasks = [asyncio.create_task(loops.run(self.house, loop), name=loop.name) for loop in running]
+        polled = self._polled_telegram()
+        if polled is not None:
+            tasks.append(asyncio.create_task(polled.keep_polling(self._take_polled), name="polling"))
+        tasks.append(asyncio.create_task(self._register_webhook(), name="webhook"))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _polled_telegram(self) -> TelegramChannel | None:
+        settings, telegram = self.house.settings.telegram, self.house.channels.get(Channel.TELEGRAM)
+        wanted = settings is not None and settings.mode is TelegramMode.POLLING and self.role is not Role.WEB
+        return telegram if wanted and isinstance(telegram, TelegramChannel) else None
+
+    async def _take_polled(self, message: InboundMessage) -> None:
+        await take_in(self.house, message)
+        await self.house.channels[message.channel].acknowledge(message)
+
+    async def _register_webhook(self) -> None:
+        """Tell Telegram where we are, until it has heard: a line that Telegram does not know is deaf."""
+        settings, telegram = self.house.settings, self.house.channels.get(Channel.TELEGRAM)
+        wanted = settings.telegram is not None and settings.telegram.mode is TelegramMode.WEBHOOK
+        if not wanted or self.role is Role.WORKER or not isinstance(telegram, TelegramChannel):
+            return
+        pause = 1.0
+        while settings.public_url:
+            try:
+                await telegram.start_webhook(f"{settings.public_url.rstrip('/')}/telegram")
+                return
+            except DeliveryError:
+                log.error("webhook_not_registered", seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 60)
+
+    async def _tidy(self, now: object) -> int:
+        return await shelving.tidy(self.house, self.house.clock.now())
+
+    async def settle(self) -> None:
+        """Do everything that is due now, until nothing is: what the loops do, in one go."""
+        for _ in range(200):
+            now = self.house.clock.now()
+            done = 0
+            for loop in self.work:
+                done += await loop.tick(now)
+            if not done:
+                return
+        raise RuntimeError("the work does not come to an end")
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        for adapter in self.house.channels.values():
+            await adapter.close()
+        await self.house.db.dispose()
+
+
+def build_app(
+    settings: Settings,
+    *,
+    clock: Clock,
+    channels: Mapping[Channel, ChannelAdapter] | None = None,
+    role: Role = Role.ALL,
+    content: Path | None = None,
+) -> Line:
+    """Wire everything together; nothing is opened, sent or started before the line is."""
+    house = build_house(
+        settings, clock=clock, channels=channels if channels is not None else channels_of(settings), content=content
+    )
+    return Line(house, role=role)

@@ -1,0 +1,151 @@
+"""`varde ask`, `refer`, `mask` and `oncall`: what would be answered, from storage where there is any.
+
+Nothing is stored. Where there is no database none is made, and the shipped content answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.commands import Commands
+from escalation import files as ladder_files
+from escalation import on_duty, rota
+from helpline.clock import SystemClock
+from helpline.content import content_folder
+from helpline.database import Database
+from helpline.masking import Masker
+from helpline.messages import Country
+from helpline.settings import load_settings
+from knowledge import store as shelf_store
+from knowledge.articles import Article, load_articles
+from knowledge.shelves import Shelves, Tools, ask_line
+from knowledge.smalltalk import Smalltalk
+from knowledge.urgency import UrgencyRules
+from routing import store as service_store
+from routing.directory import Directory
+from routing.places import Gazetteer
+from routing.refer import World, refer_line
+
+Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+async def _stored(read: Callable[[Database], Any]) -> Any | None:
+    """What `read` finds in the database; None where there is none yet."""
+    settings = load_settings(create=False)
+    db = Database.connect(settings.database_url.reveal())
+    try:
+        return await read(db) if await db.prepared() else None
+    finally:
+        await db.dispose()
+
+
+def asker(articles: Path | None, country: Country | None) -> Answerer:
+    """Answers questions over the published articles, or over a folder or file of others."""
+    content = content_folder()
+    tools = Tools.load(content)
+    shelved: tuple[Article, ...]
+    kept: Path | None = None
+    if articles is not None:
+        shelved = load_articles(articles)
+    else:
+        published = asyncio.run(_stored(_published))
+        shelved = published if published is not None else load_articles(content / "articles")
+        if published is not None:
+            kept = load_settings(create=False).data_dir / "shelves.index"
+    shelves = Shelves.build(shelved, tools, saved=kept if kept is not None and kept.is_file() else None)
+    urgency = UrgencyRules.load(content / "urgency")
+    smalltalk = Smalltalk.load(content / "smalltalk.yaml")
+    commands = Commands.load(content / "commands.yaml")
+
+    def answer(question: Mapping[str, Any]) -> Mapping[str, Any]:
+        if country is not None and "country" not in question:
+            question = {**question, "country": country.value}
+        return ask_line(
+            shelves,
+            urgency.assess,
+            question,
+            smalltalk=smalltalk,
+            is_command=lambda text: commands.recognise(text) is not None,
+        )
+
+    return answer
+
+
+async def _published(db: Database) -> tuple[Article, ...]:
+    async with db.read() as conn:
+        return await shelf_store.published(conn)
+
+
+def referrer() -> Answerer:
+    """Answers who can help."""
+    world = World.load(content_folder())
+
+    async def stored(db: Database) -> Directory:
+        async with db.read() as conn:
+            return await service_store.directory_of(conn, world.directory, world.gazetteer)
+
+    directory = asyncio.run(_stored(stored))
+    if directory is not None:
+        world = World(world.gazetteer, directory, world.phrases)
+    now = SystemClock().now()
+    return lambda line: refer_line(world, line, now=now)
+
+
+def masker() -> Masker:
+    """The masker as the running line has it."""
+    content = content_folder()
+    directory = Directory.load(content, Gazetteer.load(content / "places"))
+    return masker_for(content, directory)
+
+
+def masker_for(content: Path, directory: Directory) -> Masker:
+    """A masker that leaves the directory's own numbers and names standing."""
+    services = directory.services
+    return Masker.load(
+        content,
+        keep_numbers=[phone.number for service in services for phone in service.phones],
+        keep_words=[service.name for service in services],
+    )
+
+
+async def on_call_now(at: str | None) -> list[dict[str, Any]]:
+    """Who stands behind each stored roster at the instant; of the shipped one where there is no database.
+
+    Raises `ValueError` for an instant without a zone.
+    """
+    instant = SystemClock().now() if at is None else _instant(at)
+
+    async def stored(db: Database) -> list[dict[str, Any]]:
+        async with db.read() as conn:
+            found = await on_duty.who_is_on_call(conn, instant)
+        return [
+            {
+                "roster": each.roster,
+                "people": list(each.people),
+                "until": each.until.isoformat() if each.until is not None else None,
+            }
+            for each in found
+        ]
+
+    known: list[dict[str, Any]] | None = await _stored(stored)
+    if known is not None:
+        return known
+    return [
+        {"roster": each.name, "people": list(rota.on_call(each.schedule, ZoneInfo(each.zone), instant)), "until": None}
+        for each in ladder_files.read_rosters(content_folder() / "roster.yaml")
+    ]
+
+
+def _instant(at: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(at)
+    except ValueError as error:
+        raise ValueError(f"{at!r} is no instant; write 2026-11-22T02:35+01:00.") from error
+    if instant.tzinfo is None:
+        raise ValueError(f"{at!r} has no zone; write 2026-11-22T02:35+01:00.")
+    return instant

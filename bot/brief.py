@@ -1,0 +1,119 @@
+"""What an advisor must know before saying a word: what was asked and answered, why it stopped, the promise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import answers, store
+from bot.house import House
+from escalation import store as escalations
+from escalation.store import Filed
+from helpline import inbox
+from helpline.messages import InboundKind, Language
+from helpline.phrases import ZONES, say_time
+
+SHOWN = 8  # of the clinician's latest messages
+LONGEST = 1500  # characters of one of them
+
+
+@dataclass(frozen=True)
+class ShownAnswer:
+    """An article that the clinician was shown."""
+
+    article_id: str
+    title: str
+    revision: int
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """An escalation, for whoever takes it."""
+
+    code: str
+    urgent: bool
+    reason: str  # as said to people
+    place: str
+    language: Language
+    promise_at: datetime | None
+    wrote: tuple[str, ...] = field(repr=False)
+    answered: tuple[ShownAnswer, ...]
+    earlier: int  # escalations of the same conversation before this one
+
+
+async def gather(conn: AsyncConnection, house: House, filed: Filed, language: Language) -> Brief:
+    """Collect the brief; whoever calls this records that a conversation was looked at."""
+    received = await inbox.transcript(conn, house.vault, filed.conversation_id, limit=60)
+    wrote = [
+        message.text[:LONGEST] if not message.erased else house.phrases.say("brief.erased", language)
+        for message in received
+        if message.kind in {InboundKind.TEXT, InboundKind.EDITED} and (message.text or message.erased)
+    ]
+    seen: dict[tuple[str, int], ShownAnswer] = {}
+    for shown in await store.served_in(conn, filed.conversation_id):
+        article = house.library.shelves.article(shown.article_id)
+        title = answers.title(article, language) if article is not None else shown.article_id
+        refs = tuple(ref.ref for ref in article.law_refs) if article is not None else ()
+        cite = (article.cite,) if article is not None and article.cite and not refs else ()
+        seen[shown.article_id, shown.revision] = ShownAnswer(shown.article_id, title, shown.revision, (*refs, *cite))
+    return Brief(
+        code=filed.code,
+        urgent=filed.escalation.urgency.value == "urgent",
+        reason=reason_of(house, filed, language),
+        place=filed.region,
+        language=filed.language,
+        promise_at=filed.escalation.promise_at,
+        wrote=tuple(wrote[-SHOWN:]),
+        answered=tuple(seen.values()),
+        earlier=await escalations.count_of(conn, filed.conversation_id) - 1,
+    )
+
+
+def reason_of(house: House, filed: Filed, language: Language) -> str:
+    """Why a human is sought, in words."""
+    key = f"brief.reason.{filed.reason}"
+    if not house.phrases.has(key):
+        return filed.reason
+    if filed.reason == "danger":
+        return house.phrases.say(key, language, rules=filed.brief_ref or "?")
+    return house.phrases.say(key, language)
+
+
+def in_words(brief: Brief, house: House, language: Language, now: datetime) -> str:
+    """The brief as one message."""
+    say = house.phrases.say
+    lines = [say("brief.title", language, code=brief.code), say("brief.why", language, reason=brief.reason)]
+    place = brief.place or say("brief.unknown_place", language)
+    lines.append(say("brief.where", language, place=place, spoken=say(f"language.{brief.language.value}", language)))
+    if brief.promise_at is not None:
+        by = say_time(brief.promise_at, now=now, zone=ZONES[house.country], language=language)
+        lines.append(say("brief.promise", language, by=by))
+    if brief.earlier > 0:
+        lines.append(say("brief.earlier", language, count=brief.earlier))
+    parts = ["\n".join(lines)]
+    if brief.wrote:
+        parts.append("\n".join([say("brief.wrote", language), *(f"> {words}" for words in brief.wrote)]))
+    parts.append(_answered(brief.answered, house, language))
+    parts.append(say("brief.how", language, code=brief.code))
+    return "\n\n".join(parts)
+
+
+def _answered(shown: Sequence[ShownAnswer], house: House, language: Language) -> str:
+    lead = house.phrases.say("brief.answered", language)
+    if not shown:
+        return f"{lead} {house.phrases.say('brief.answered.nothing', language)}"
+    lines = [
+        house.phrases.say(
+            "brief.answered.line",
+            language,
+            title=answer.title,
+            revision=answer.revision,
+            sources="; ".join(answer.sources) or answer.article_id,
+        )
+        for answer in shown
+    ]
+    return "\n".join([lead, *(f"- {line}" for line in lines)])

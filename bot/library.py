@@ -1,0 +1,110 @@
+"""The shelves, the directory and the rules as they stand now: read once, swapped whole when something is published.
+
+A decision is given one immutable picture of them, so that nothing changes under it while it is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from bot.answers import Form
+from bot.commands import Commands
+from bot.dialogue import Waiting, World
+from helpline.content import ContentError
+from helpline.database import Database
+from helpline.phrases import Phrases
+from knowledge import store as shelf_store
+from knowledge.shelves import Shelves, Tools
+from knowledge.smalltalk import Smalltalk
+from knowledge.urgency import UrgencyRules
+from routing import store as service_store
+from routing.directory import Directory
+from routing.places import Gazetteer
+
+log = structlog.get_logger(__name__)
+
+TOPIC = "library"  # rung when articles or services were published
+
+
+@dataclass(frozen=True)
+class _Version:
+    """Which published articles and services are loaded."""
+
+    articles: int
+    services: tuple[int, int]
+
+
+class Library:
+    """Holds what is published."""
+
+    def __init__(self, folder: Path) -> None:
+        self.gazetteer = Gazetteer.load(folder / "places")
+        self.directory = Directory.load(folder, self.gazetteer)
+        self.urgency = UrgencyRules.load(folder / "urgency")
+        self.smalltalk = Smalltalk.load(folder / "smalltalk.yaml")
+        self._tools = Tools.load(folder)
+        self._shelves: Shelves | None = None
+        self._version: _Version | None = None
+        self._refused: _Version | None = None
+
+    @property
+    def shelves(self) -> Shelves:
+        """The published articles."""
+        if self._shelves is None:
+            raise RuntimeError("the shelves are not loaded yet")
+        return self._shelves
+
+    async def refresh(self, db: Database, *, index_file: Path | None = None) -> bool:
+        """Load what is published where it is newer than what is held; whether it was.
+
+        Shelves that cannot be loaded leave the old ones standing, and say so in the log.
+        """
+        async with db.read() as conn:
+            version = _Version(await shelf_store.version(conn), await service_store.version_of(conn))
+            if version in (self._version, self._refused):
+                return False
+            articles = await shelf_store.published(conn)
+            directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
+        try:
+            shelves = await asyncio.to_thread(Shelves.build, articles, self._tools, saved=index_file)
+        except ContentError as error:
+            if self._shelves is None:
+                raise
+            self._refused = version
+            log.error("library_refused", reason=type(error).__name__)
+            return False
+        self._shelves, self.directory, self._version = shelves, directory, version
+        log.info("library_loaded", articles=len(articles), services=len(directory.services))
+        return True
+
+    def refresher(self, db: Database, *, index_file: Path | None = None) -> Callable[[datetime], Awaitable[int]]:
+        """The loop's tick."""
+
+        async def tick(now: datetime) -> int:
+            await self.refresh(db, index_file=index_file)
+            return 0
+
+        return tick
+
+    def world(
+        self, *, phrases: Phrases, commands: Commands, now: datetime, form: Form, escalation: Waiting | None
+    ) -> World:
+        """Everything a decision looks at."""
+        return World(
+            phrases=phrases,
+            commands=commands,
+            shelves=self.shelves,
+            smalltalk=self.smalltalk,
+            urgency=self.urgency,
+            gazetteer=self.gazetteer,
+            directory=self.directory,
+            now=now,
+            form=form,
+            escalation=escalation,
+        )

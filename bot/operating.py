@@ -1,0 +1,325 @@
+"""What the operator does: migrate, bring in, take out, invite, and ask what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import phonenumbers
+import structlog
+
+from bot.app import build_house, channels_of
+from bot.house import House
+from bot.serving import LOCAL_ADVISOR
+from escalation import files as ladder_files
+from escalation import on_duty
+from helpline import accounts, audit, logs
+from helpline.accounts import AccountError, ContactChannel, Role
+from helpline.clock import SystemClock
+from helpline.content import ContentError, content_folder
+from helpline.database import Database
+from helpline.messages import Channel, Language
+from helpline.phrases import Phrases
+from helpline.sessions import SIGN_IN
+from helpline.settings import Settings, SettingsError, load_settings
+from knowledge import store as shelves
+from knowledge.articles import load_articles
+from knowledge.shelves import is_stale
+from knowledge.smalltalk import Smalltalk
+from knowledge.urgency import UrgencyRules
+from routing import store as services
+from routing.directory import Directory
+from routing.places import Gazetteer
+from routing.services import looks_like_address
+
+log = structlog.get_logger(__name__)
+
+OPERATOR = "operator"  # who acts where somebody at the machine does
+_INVITED_FOR = timedelta(days=3)
+
+
+class Refusal(ValueError):
+    """The operator asked for something that cannot be done."""
+
+
+@asynccontextmanager
+async def _house() -> AsyncIterator[House]:
+    """The line's storage, brought up to date, without anything running."""
+    settings = load_settings()
+    logs.configure(level="error")
+    house = build_house(settings, clock=SystemClock(), channels=channels_of(settings))
+    try:
+        await house.db.migrate()
+        async with house.db.write() as conn:
+            await house.vault.check(conn)
+        yield house
+    finally:
+        for adapter in house.channels.values():
+            await adapter.close()
+        await house.db.dispose()
+
+
+async def migrate_database() -> None:
+    """Bring the tables to what this version needs."""
+    db = Database.connect(load_settings().database_url.reveal())
+    try:
+        await db.migrate()
+    finally:
+        await db.dispose()
+
+
+async def bring_in(what: str, path: Path) -> str:
+    """Import a file or folder; a sentence that says what came of it. Nothing changes where the file has a fault."""
+    async with _house() as house:
+        now = house.clock.now()
+        async with house.db.write() as conn:
+            match what:
+                case "articles":
+                    put = await shelves.import_articles(conn, path, OPERATOR, now)
+                    return f"{len(put.added)} articles added, {len(put.changed)} changed, {len(put.same)} as they were."
+                case "services":
+                    done = await services.import_services(
+                        conn,
+                        path,
+                        directory=house.library.directory,
+                        gazetteer=house.library.gazetteer,
+                        now=now,
+                        actor=OPERATOR,
+                    )
+                    return (
+                        f"{len(done.added)} services added, {len(done.changed)} changed, {len(done.same)} as they were."
+                    )
+                case "roster":
+                    names = await ladder_files.import_rosters(conn, path, now, saved_by=OPERATOR)
+                    await audit.append(
+                        conn,
+                        at=now,
+                        actor=OPERATOR,
+                        action="roster_imported",
+                        subject="roster",
+                        details={"rosters": names},
+                    )
+                    return f"Rosters saved, valid from now: {', '.join(names)}."
+                case _:
+                    await ladder_files.import_ladders(conn, path, now, saved_by=OPERATOR)
+                    await audit.append(conn, at=now, actor=OPERATOR, action="ladders_imported", subject="ladders")
+                    return "Ladders saved. Whoever waits already keeps the ladder they were given."
+
+
+async def take_out(what: str, path: Path) -> str:
+    """Export in the form that `import` reads; a sentence that says what was written."""
+    async with _house() as house:
+        now = house.clock.now()
+        async with house.db.read() as conn:
+            match what:
+                case "articles":
+                    count = await shelves.export_articles(conn, path)
+                    return f"{count} articles written to {path}."
+                case "services":
+                    directory = await services.directory_of(conn, house.library.directory, house.library.gazetteer)
+                    written = services.export_services(directory, path, day=now.date())
+                    return f"{len(directory.services)} services written to {', '.join(map(str, written))}."
+                case "roster":
+                    text = await ladder_files.export_rosters(conn, now)
+                case _:
+                    text = await ladder_files.export_ladders(conn)
+        await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+        return f"Written to {path}."
+
+
+async def invite_staff(
+    email: str, roles: Sequence[str], name: str | None, languages: Sequence[Language], phone: str | None
+) -> list[str]:
+    """Make an account; the lines to pass on to them. Raises `Refusal`."""
+    known_roles = {role.value: role for role in Role}
+    unknown = [role for role in roles if role not in known_roles]
+    if unknown:
+        raise Refusal(f"There is no role {', '.join(unknown)}; the roles are {', '.join(known_roles)}.")
+    number = _phone(phone) if phone is not None else None
+    async with _house() as house:
+        now = house.clock.now()
+        try:
+            async with house.db.write() as conn:
+                staff = await accounts.add_staff(
+                    conn,
+                    house.vault,
+                    name=name or email.partition("@")[0],
+                    roles=[known_roles[role] for role in roles],
+                    email=email,
+                    languages=languages,
+                    zone=house.settings.zone.key,
+                    now=now,
+                )
+                await accounts.add_contact(
+                    conn,
+                    house.vault,
+                    staff_id=staff.id,
+                    channel=ContactChannel.DESK,
+                    value=staff.id,
+                    now=now,
+                    verified=True,
+                )
+                token = await accounts.make_sign_in_link(conn, staff.id, now=now, lasts=_INVITED_FOR)
+                lines = [f"Staff id, as the roster names them: {staff.id}"]
+                address = house.settings.public_url or f"http://{house.settings.host}:{house.settings.port}"
+                lines.append(f"Sign in, once, within three days: {address.rstrip('/')}{SIGN_IN}/{token}")
+                if Channel.TELEGRAM in house.channels:
+                    code = await accounts.make_contact_code(
+                        conn, staff.id, ContactChannel.TELEGRAM, now=now, lasts=_INVITED_FOR
+                    )
+                    lines.append(f"To be paged on Telegram, write to the bot: /start {code}")
+                if number is not None and Channel.SMS in house.channels:
+                    code = await accounts.make_contact_code(
+                        conn, staff.id, ContactChannel.SMS, now=now, lasts=_INVITED_FOR
+                    )
+                    lines.append(f"To be paged by SMS, send from that phone to the line: {code}")
+                await audit.append(
+                    conn,
+                    at=now,
+                    actor=OPERATOR,
+                    action="staff_invited",
+                    subject=f"staff:{staff.id}",
+                    details={"roles": sorted(roles)},
+                )
+        except AccountError as error:
+            raise Refusal(str(error)) from error
+    return lines
+
+
+def _phone(written: str) -> str:
+    try:
+        parsed = phonenumbers.parse(written, None)
+    except phonenumbers.NumberParseException as error:
+        raise Refusal("Write the phone number with its country, such as +47 912 34 567.") from error
+    if not phonenumbers.is_valid_number(parsed):
+        raise Refusal("There is no such phone number.")
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------------
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    WRONG = "wrong"  # must be mended
+    OPEN = "open"  # works, and should be looked at
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something an operator should know."""
+
+    severity: Severity
+    area: str
+    sentence: str
+
+
+async def check_everything() -> list[Finding]:
+    """Content, settings, storage and coverage, in that order. Changes nothing."""
+    findings: list[Finding] = []
+    now = SystemClock().now()
+    settings: Settings | None = None
+    try:
+        settings = load_settings(create=False)
+    except SettingsError as error:
+        findings += [Finding(Severity.WRONG, "settings", line) for line in str(error).splitlines() if line.strip()]
+    content = content_folder()
+    findings += _check_content(content, now)
+    if settings is not None:
+        findings += _check_settings(settings)
+        findings += await _check_storage(settings)
+    return findings
+
+
+def _check_content(content: Path, now: object) -> list[Finding]:
+    findings: list[Finding] = []
+
+    def tried(area: str, read: object) -> object | None:
+        assert callable(read)
+        try:
+            return read()  # type: ignore[no-any-return]
+        except ContentError as error:
+            findings.append(Finding(Severity.WRONG, area, str(error)))
+            return None
+
+    articles = tried("articles", lambda: load_articles(content / "articles"))
+    tried("phrases", lambda: Phrases.load(content / "phrases"))
+    tried("urgency", lambda: UrgencyRules.load(content / "urgency"))
+    tried("small talk", lambda: Smalltalk.load(content / "smalltalk.yaml"))
+    gazetteer = tried("places", lambda: Gazetteer.load(content / "places"))
+    if isinstance(gazetteer, Gazetteer):
+        directory = tried("services", lambda: Directory.load(content, gazetteer))
+        if isinstance(directory, Directory):
+            for service in directory.services:
+                if service.protected and looks_like_address(f"{service.name} {service.note}"):
+                    findings.append(Finding(Severity.WRONG, "services", f"{service.id} may give away an address."))
+    tried("ladders", lambda: ladder_files.read_ladders(content / "ladder.yaml"))
+    tried("roster", lambda: ladder_files.read_rosters(content / "roster.yaml"))
+    if isinstance(articles, tuple):
+        clock = SystemClock().now()
+        for article in articles:
+            if is_stale(article, clock):
+                findings.append(
+                    Finding(Severity.OPEN, "articles", f"{article.id} was to be reviewed by {article.review_by}.")
+                )
+    return findings
+
+
+def _check_settings(settings: Settings) -> list[Finding]:
+    findings = [
+        Finding(Severity.OPEN, "settings", f"{name} means nothing to this version; is it misspelt?")
+        for name in settings.unknown
+    ]
+    wanted = {
+        Channel.TELEGRAM: "VARDE_TELEGRAM_TOKEN",
+        Channel.SMS: "VARDE_TWILIO_ACCOUNT_SID, VARDE_TWILIO_AUTH_TOKEN and VARDE_TWILIO_NUMBER",
+        Channel.WHATSAPP: "VARDE_TWILIO_WHATSAPP_NUMBER",
+    }
+    for channel, names in wanted.items():
+        if channel not in settings.channels:
+            findings.append(Finding(Severity.OPEN, "settings", f"{channel.value} is off: set {names} to switch it on."))
+    if settings.public_url is None:
+        findings.append(
+            Finding(
+                Severity.OPEN, "settings", "VARDE_PUBLIC_URL is not set: Telegram is polled, Twilio cannot reach us."
+            )
+        )
+    return findings
+
+
+async def _check_storage(settings: Settings) -> list[Finding]:
+    db = Database.connect(settings.database_url.reveal())
+    findings: list[Finding] = []
+    try:
+        if not await db.prepared():
+            return [Finding(Severity.OPEN, "storage", "There is no database yet; `varde serve` makes one.")]
+        health = await db.health()
+        findings += [Finding(Severity.WRONG, "storage", problem) for problem in health.problems]
+        clock = SystemClock()
+        async with db.read() as conn:
+            broken = await audit.verify(conn)
+            if broken is not None:
+                findings.append(
+                    Finding(Severity.WRONG, "audit", f"The trail is broken at entry {broken.id} ({broken.reason}).")
+                )
+            newest = await audit.newest_instant(conn)
+            if newest is not None and newest > clock.now() + timedelta(minutes=1):
+                findings.append(
+                    Finding(Severity.WRONG, "clock", "The machine's clock is behind what storage has already seen.")
+                )
+            channels = frozenset({"desk", *(channel.value for channel in settings.channels)})
+            for sentence in await on_duty.what_is_wrong(conn, clock.now(), channels=channels):
+                findings.append(Finding(Severity.OPEN, "coverage", sentence))
+            if await accounts.find_staff(conn, LOCAL_ADVISOR) is not None:
+                findings.append(
+                    Finding(Severity.OPEN, "staff", "The local advisor is still here; invite your own and let them go.")
+                )
+    finally:
+        await db.dispose()
+    return findings

@@ -1,0 +1,48 @@
+"""Putting the shipped content into storage at the start, and clearing away what has been kept long enough."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot import store
+from bot.house import House
+from escalation import files as ladder_files
+from escalation import store as escalations
+from helpline import accounts, inbox, outbox
+from knowledge import store as shelves
+from routing import store as services
+
+log = structlog.get_logger(__name__)
+
+ROWS_KEPT = timedelta(days=90)  # of messages without their words, to know a provider's late repeat for one
+WORDS_KEPT = timedelta(days=30)  # of a conversation in which nothing has been said since
+
+
+async def put_on_shelves(house: House, now: datetime) -> None:
+    """Bring what ships into storage, where nothing newer of an editor's or coordinator's stands."""
+    folder = house.content
+    async with house.db.write() as conn:
+        await shelves.import_shipped(conn, folder / "articles", now)
+        await services.ship_services(conn, house.library.directory, now=now)
+        await ladder_files.prepare(conn, folder, now)
+        if house.settings.roster is not None:
+            await ladder_files.import_rosters(conn, house.settings.roster, now, saved_by="settings")
+        if house.settings.ladder is not None:
+            await ladder_files.import_ladders(conn, house.settings.ladder, now, saved_by="settings")
+
+
+async def tidy(house: House, now: datetime) -> int:
+    """Forget what its table says is kept no longer; zero, since nobody waits for more of it."""
+    async with house.db.write() as conn:
+        forgotten = await store.forget_quiet(conn, house.vault, before=now - WORDS_KEPT)
+        await inbox.delete_older(conn, before=now - ROWS_KEPT)
+        await outbox.delete_older(conn, before=now - ROWS_KEPT)
+        await outbox.delete_early_reports(conn, before=now - timedelta(days=1))
+        await accounts.delete_expired(conn, before=now - timedelta(days=1))
+        await escalations.delete_older(conn, before=now - escalations.KEPT_FOR)
+    if forgotten:
+        log.info("conversations_forgotten", count=forgotten)
+    await house.db.tidy()
+    return 0

@@ -1,0 +1,225 @@
+"""Between the front door and the waiting room: an advisor is sought, found, and talks with the clinician.
+
+The waiting room (`escalation/`) decides who is called and when; this file gives it the clinician's address, the brief,
+and passes
+words from one to the other. Neither sees the other's number or name.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import brief as briefs
+from bot import dialogue, store
+from bot.dialogue import SeekAdvisor, State
+from bot.house import House
+from bot.store import Conversation
+from escalation import advisors, relay, seeking, watch
+from escalation import store as escalations
+from escalation.advisors import PageNews
+from escalation.carry import Means
+from escalation.seeking import By
+from escalation.standing import State as Standing
+from escalation.standing import Urgency
+from escalation.store import Filed
+from helpline import outbox
+from helpline.inbox import Received
+from helpline.messages import Channel, Choice, Language, OutboundMessage
+from helpline.outbox import OutboundKind, Outgoing
+from routing.places import Level
+
+
+class WaitingRoom:
+    """The front door's side of it; `escalation.carry.Front` is what the waiting room sees of this."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        staff_channels = {Channel.TELEGRAM, Channel.SMS} & set(house.channels)
+        self.means = Means(
+            vault=house.vault,
+            phrases=house.phrases,
+            front=self,
+            channels=frozenset({"desk", *(channel.value for channel in staff_channels)}),
+        )
+
+    async def tick(self, now: datetime) -> int:
+        """Move every escalation whose time has come."""
+        return await watch.tick(self._house.db, self.means, now)
+
+    # --- what the waiting room asks of us ---------------------------------------------------------------------------
+
+    async def tell_clinician(
+        self, conn: AsyncConnection, conversation_id: str, message: OutboundMessage, *, key: str, now: datetime
+    ) -> None:
+        """Say something to the clinician, wherever she is reached now; the way to an advisor stands below."""
+        conversation = await store.get(conn, self._house.vault, conversation_id)
+        if conversation is None:
+            return
+        if not message.choices:
+            advisor = Choice(dialogue.ADVISOR, self._house.phrases.say("choice.advisor", conversation.language), "0")
+            message = OutboundMessage(message.text, (advisor,), urgent=message.urgent)
+        await self._to_clinician(conn, conversation_id, message, key=key, now=now)
+
+    async def brief(self, conn: AsyncConnection, filed: Filed, language: Language) -> OutboundMessage | None:
+        """What the advisor who takes it must read first."""
+        gathered = await briefs.gather(conn, self._house, filed, language)
+        return OutboundMessage(briefs.in_words(gathered, self._house, language, self._house.clock.now()))
+
+    async def _to_clinician(
+        self, conn: AsyncConnection, conversation_id: str, message: OutboundMessage, *, key: str, now: datetime
+    ) -> bool:
+        address = await store.address_of(conn, self._house.vault, conversation_id)
+        if address is None:
+            return False
+        adapter = self._house.channels.get(address.channel)
+        parts = adapter.fit(message) if adapter is not None else (message,)
+        for number, part in enumerate(parts):
+            await outbox.enqueue(
+                conn,
+                self._house.vault,
+                key=f"{key}:{number}",
+                lane=conversation_id,
+                kind=OutboundKind.REPLY,
+                subject=store.subject_of(conversation_id),
+                to=address,
+                message=part,
+                now=now,
+            )
+        self._house.tell_page(conn, conversation_id)
+        return True
+
+    # --- the clinician's side -----------------------------------------------------------------------------------------
+
+    async def standing(self, conn: AsyncConnection, conversation_id: str) -> dialogue.Waiting | None:
+        """How the conversation's open escalation stands."""
+        filed = await escalations.find_open(conn, conversation_id)
+        if filed is None:
+            return None
+        return dialogue.Waiting(
+            urgent=filed.escalation.urgency is Urgency.URGENT, taken=filed.escalation.state is Standing.TAKEN
+        )
+
+    async def seek(
+        self, conn: AsyncConnection, conversation: Conversation, state: State, wish: SeekAdvisor, now: datetime
+    ) -> Filed:
+        """Wake an advisor for this conversation."""
+        opened = await seeking.open_escalation(
+            conn,
+            self.means,
+            conversation_id=conversation.id,
+            urgency=Urgency.URGENT if wish.urgent else Urgency.ROUTINE,
+            language=state.language,
+            country=state.country,
+            region=self._region_name(state),
+            reason=wish.reason.value,
+            brief_ref=", ".join(wish.rules)[:200],
+            now=now,
+        )
+        return opened.filed
+
+    def _region_name(self, state: State) -> str:
+        code = state.referral.region if state.referral is not None else ""
+        if not code:
+            return ""
+        for level in (Level.FYLKE, Level.LAN):
+            place = self._house.library.gazetteer.find(state.country, level, code)
+            if place is not None:
+                return place.name
+        return ""
+
+    async def say_who_is_sought(
+        self, conn: AsyncConnection, conversation: Conversation, state: State, now: datetime
+    ) -> None:
+        """She asked again: the waiting room says how it stands."""
+        await self.seek(conn, conversation, state, SeekAdvisor(dialogue.Reason.ASKED, urgent=False), now)
+
+    async def to_advisor(
+        self,
+        conn: AsyncConnection,
+        conversation_id: str,
+        message: Received,
+        text: str,
+        *,
+        danger: bool,
+        now: datetime,
+    ) -> None:
+        """Pass her words to the advisor who owns the conversation."""
+        filed = await escalations.find_open(conn, conversation_id, lock=True)
+        if filed is None:
+            return
+        await seeking.note_reply(conn, filed.id, By.CLINICIAN, now)
+        key = "relay.clinician.danger" if danger else "relay.clinician"
+        await relay.to_owner(
+            conn,
+            self.means,
+            filed,
+            lambda language: OutboundMessage(
+                self._house.phrases.say(key, language, code=filed.code, words=text), urgent=danger
+            ),
+            key=f"relay:{message.id}:{int(danger)}",
+            subject=store.subject_of(conversation_id),
+            now=now,
+        )
+
+    async def clinician_left(self, conn: AsyncConnection, conversation_id: str, now: datetime) -> None:
+        """She erased what she wrote, or wants no more messages: nobody is woken for her any longer."""
+        await seeking.clinician_left(conn, self.means, conversation_id, now)
+
+    async def note_language(
+        self, conn: AsyncConnection, conversation_id: str, language: Language, now: datetime
+    ) -> None:
+        """She is spoken to in another language from now on."""
+        await seeking.note_language(conn, conversation_id, language, now)
+
+    # --- the advisor's side -------------------------------------------------------------------------------------------
+
+    async def advisor_wrote(
+        self, conn: AsyncConnection, filed: Filed, words: str, staff_id: str, *, key: str, now: datetime
+    ) -> bool:
+        """Pass an advisor's words to the clinician; False where she cannot be reached."""
+        text = self._house.phrases.say("advisor.says", filed.language, words=words)
+        sent = await self._to_clinician(conn, filed.conversation_id, OutboundMessage(text), key=key, now=now)
+        if sent:
+            await seeking.note_reply(conn, filed.id, By.STAFF, now, staff_id=staff_id)
+        return sent
+
+    # --- what became of messages --------------------------------------------------------------------------------------
+
+    async def sent(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None:
+        """A provider took it."""
+        if outgoing.page_id is not None:
+            await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.SENT, now)
+
+    async def delivered(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None:
+        """It is on the receiver's device, which is not the same as read."""
+        if outgoing.page_id is not None:
+            await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.DELIVERED, now)
+
+    async def delayed(self, conn: AsyncConnection, outgoing: Outgoing, wait: timedelta, now: datetime) -> None:
+        """A provider makes us wait: for a page, the next way is tried early."""
+        if outgoing.page_id is not None:
+            await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.HELD_UP, now, retry_after=wait)
+
+    async def given_up(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None:
+        """It will not arrive: a page moves on, and whoever helps a clinician learns that she was not reached."""
+        if outgoing.page_id is not None:
+            await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.REFUSED, now)
+            return
+        if outgoing.kind is not OutboundKind.REPLY:
+            return
+        filed = await escalations.find_open(conn, outgoing.lane)
+        if filed is None:
+            return
+        await relay.to_owner(
+            conn,
+            self.means,
+            filed,
+            lambda language: OutboundMessage(
+                self._house.phrases.say("relay.undelivered", language, code=filed.code), urgent=True
+            ),
+            key=f"undelivered:{outgoing.id}",
+            subject=f"staff:{filed.escalation.owner}" if filed.escalation.owner else store.subject_of(outgoing.lane),
+            now=now,
+        )
