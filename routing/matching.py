@@ -534,7 +534,7 @@ def _rank(directory: Directory, query: Query, offer: Offer, area: _Area) -> tupl
     child_first = service.child_route and (query.is_minor or "children" in query.needs)
     perhaps = urgent and state is OpenState.UNKNOWN and not child_first
     return (
-        0 if child_first else 1,
+        (1 if service.kind is ServiceKind.CHILD_HELPLINE else 0) if child_first else 2,
         # What is closed comes after all that may answer, and where it is urgent also what may be closed.
         2 if state is OpenState.CLOSED else 1 if perhaps else 0,
         # Where no child was spoken of, what is there for children alone comes later.

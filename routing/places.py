@@ -407,7 +407,7 @@ class Gazetteer:
 
         "Midtt-Telemark" is Midt-Telemark and not the fylke, and "Upplands Väsb" is not Uppland.
         """
-        home = [m for m in mentions if country is None or any(place.country is country for place in m.places)]
+        home = [m for m in mentions if any(place.country is country for place in m.places)] or mentions
         taken = {at for mention in home for at in range(mention.first, mention.last + 1)}
         small = self._words.fillers | self._words.prepositions | self._words.place_words
         # What follows a genitive belongs to it, also where it is an everyday word: Upplands-Bor.
@@ -638,14 +638,14 @@ class Gazetteer:
                     written, spellings, scorer=OSA.distance, processor=None, score_cutoff=reach, limit=None
                 ):
                     if not official or (owner, name) in self._official:
-                        found += [place for place in spelt[name] if place not in found]
+                        # A län that bears the bare name of its kommun is no second candidate.
+                        found += [
+                            place
+                            for place in spelt[name]
+                            if place not in found and not any(other.lies_in(place) for other in spelt[name])
+                        ]
         found.sort(key=lambda place: (LOCAL_FIRST.index(place.level), place.country.value, place.code))
-        # A län that only repeats the name of its kommun is no second candidate.
-        return tuple(
-            place
-            for place in found
-            if not any(other.lies_in(place) and place.name.startswith(other.name) for other in found)
-        )
+        return tuple(found)
 
 
 def _unique(places: Iterable[Place]) -> tuple[Place, ...]:

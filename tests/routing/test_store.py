@@ -1,0 +1,116 @@
+"""The directory in the database: taken in once, changed with a history, written out and read back the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from helpline import audit
+from helpline.content import ContentError, content_folder
+from helpline.database import Database
+from routing import store
+from tests.conftest import NINE
+from tests.routing.worlds import PLACES, SHIPPED, a_service
+
+SERVICES = content_folder() / "services"
+
+
+async def shipped(db: Database) -> store.Imported:
+    async with db.write() as conn:
+        return await store.ship_services(conn, SHIPPED, now=NINE)
+
+
+async def test_an_empty_database_answers_with_what_was_shipped(db: Database) -> None:
+    async with db.read() as conn:
+        assert await store.directory_of(conn, SHIPPED, PLACES) is SHIPPED
+
+
+async def test_the_shipped_services_are_brought_in_once(db: Database) -> None:
+    first, second = await shipped(db), await shipped(db)
+    assert (len(first.added), len(second.added), len(second.same)) == (224, 0, 224)
+    async with db.read() as conn:
+        found = await store.directory_of(conn, SHIPPED, PLACES)
+        assert {replace(service, revision=0) for service in found.services} == set(SHIPPED.services)
+        assert {service.revision for service in found.services} == {1}
+        assert await audit.verify(conn) is None
+
+
+async def test_an_import_gives_what_differs_a_new_revision_and_an_entry_in_the_trail(
+    db: Database, tmp_path: Path
+) -> None:
+    await shipped(db)
+    text = (SERVICES / "no.yaml").read_text(encoding="utf-8").replace("name: UDI", "name: Utlendingsdirektoratet")
+    (tmp_path / "no.yaml").write_text(text, encoding="utf-8")
+    async with db.write() as conn:
+        taken = await store.import_services(
+            conn, tmp_path, directory=SHIPPED, gazetteer=PLACES, now=NINE, actor="staff:noor"
+        )
+    assert (taken.added, taken.changed, len(taken.same)) == ((), ("udi",), 131)
+    async with db.read() as conn:
+        directory = await store.directory_of(conn, SHIPPED, PLACES)
+        assert (directory.get("udi").name, directory.get("udi").revision) == ("Utlendingsdirektoratet", 2)
+        past = await store.history(conn, "udi", SHIPPED, PLACES)
+        assert [(r.service.name, r.changed_by) for r in past] == [
+            ("Utlendingsdirektoratet", "staff:noor"),
+            ("UDI", store.SHIPPED),
+        ]
+        assert await audit.verify(conn) is None
+
+
+async def test_a_newer_release_does_not_overwrite_what_a_human_changed(db: Database) -> None:
+    await shipped(db)
+    rosa = replace(SHIPPED.get("rosa"), note="Kontrollert av oss.", revision=1)
+    async with db.write() as conn:
+        saved = await store.save_service(conn, rosa, now=NINE, actor="staff:noor")
+    assert saved.revision == 2
+    assert (await shipped(db)).left == ("rosa",)
+
+
+async def test_two_hands_on_one_service_are_told(db: Database) -> None:
+    await shipped(db)
+    rosa = replace(SHIPPED.get("rosa"), note="Ny.", revision=1)
+    async with db.write() as conn:
+        await store.save_service(conn, rosa, now=NINE, actor="staff:noor")
+    with pytest.raises(store.ChangedMeanwhile):
+        async with db.write() as conn:
+            await store.save_service(conn, rosa, now=NINE, actor="staff:asha")
+
+
+async def test_a_dry_run_tells_and_changes_nothing(db: Database) -> None:
+    async with db.write() as conn:
+        told = await store.import_services(
+            conn, SERVICES, directory=SHIPPED, gazetteer=PLACES, now=NINE, actor="staff:noor", dry_run=True
+        )
+        assert len(told.added) == 224
+        assert await store.version_of(conn) == (0, 0)
+
+
+async def test_one_wrong_line_and_nothing_is_taken_in(db: Database, tmp_path: Path) -> None:
+    broken = (SERVICES / "se.yaml").read_text(encoding="utf-8").replace('kommune: ["1730"]', 'kommune: ["9999"]')
+    (tmp_path / "se.yaml").write_text(broken, encoding="utf-8")
+    with pytest.raises(ContentError, match=r"se.yaml:\d+: There is no kommune"):
+        async with db.write() as conn:
+            await store.import_services(
+                conn, tmp_path, directory=SHIPPED, gazetteer=PLACES, now=NINE, actor="staff:noor"
+            )
+    async with db.read() as conn:
+        assert await store.version_of(conn) == (0, 0)
+
+
+async def test_a_missing_fallback_is_taken_from_what_was_shipped(db: Database) -> None:
+    async with db.write() as conn:
+        await store.put_services(conn, [a_service("only-one")], now=NINE, actor="staff:noor")
+    async with db.read() as conn:
+        directory = await store.directory_of(conn, SHIPPED, PLACES)
+    assert directory.get("only-one").revision == 1
+    assert directory.get("rosa").phones
+
+
+def test_what_is_exported_is_read_back_the_same(tmp_path: Path) -> None:
+    added = SHIPPED.with_services((*SHIPPED.services, a_service("one-more", name="Nei: ja, 08:00 #1", note="0301")))
+    written = store.export_services(added, tmp_path, day=date(2026, 11, 22))
+    assert [path.name for path in written] == ["no.yaml", "se.yaml"]
+    assert set(store.read_files(tmp_path, SHIPPED, PLACES)) == set(added.services)
