@@ -47,6 +47,7 @@ COMMON_NEEDS = (
     "labour",
 )
 WHO = ("woman", "man", "child", "family", "other")
+_WITHOUT_CHILDREN = frozenset({"woman", "man", "other"})
 WHEN = ("now", "tomorrow", "later")
 
 
@@ -272,6 +273,9 @@ def find(
         country = Country(draft.place_country)
         place = gazetteer.find(country, Level(draft.place_level), draft.place_code)
     needs = tuple(need for need in draft.needs if need != SKIPPED)
+    if draft.who in _WITHOUT_CHILDREN and len(needs) > 1:
+        # An article may look for help for a child too; of an adult alone that is not asked.
+        needs = tuple(need for need in needs if need != "children")
     query = Query(
         country=country,
         place=place,
