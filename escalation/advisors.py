@@ -79,7 +79,7 @@ async def acknowledge(
     staff_id: str,
     now: datetime,
     *,
-    contact: str | None = None,
+    contact: str = DESK,
 ) -> Done:
     """Take it: by the id of a page (a button) or of the escalation (the desk). The first one has it.
 
@@ -106,7 +106,7 @@ async def decline(
     staff_id: str,
     now: datetime,
     *,
-    contact: str | None = None,
+    contact: str = DESK,
 ) -> Done:
     """Say no to a page: the next one is called. An answer to a page from before it moved on changes nothing."""
     escalation_id, _, number = page_or_escalation.partition(":")
@@ -134,7 +134,7 @@ async def pass_on(
     to: str,
     now: datetime,
     *,
-    contact: str | None = None,
+    contact: str = DESK,
 ) -> Done:
     """The owner asks a colleague to take over, and stays the owner until the colleague does."""
     present = await _present(conn, means, now)

@@ -134,7 +134,8 @@ def climb(escalation: Escalation, now: datetime, staffing: Staffing) -> Moved:
     else:
         moved = _seek(escalation, now, staffing, said)
     if late and moved.state is State.SEEKING and not any(isinstance(effect, TellClinician) for effect in said):
-        said.append(TellClinician(ToClinician.DELAYED, by=moved.promise_at))
+        late_word = ToClinician.NOBODY_YET if moved.promise_at is None else ToClinician.DELAYED
+        said.append(TellClinician(late_word, by=moved.promise_at))
     moved = _send_due(moved, now, said, late=late)
     return _settle(moved, now, staffing), tuple(said)
 

@@ -133,12 +133,14 @@ def _spoken(languages: Sequence[Language]) -> frozenset[str]:
 def _ways(
     reaches: Sequence[Reach], own: Sequence[tuple[int, timedelta]] | None, house: Mapping[str, timedelta]
 ) -> tuple[Way, ...]:
-    """Somebody's rules: their own where they made any, otherwise the house's."""
+    """Somebody's rules: their own where they made any, otherwise the house's, which wait for no channel they lack."""
     usable = {reach.contact_id: not reach.stopped for reach in reaches}
     if own is not None:
         chosen = [(after, contact) for contact, after in own if contact in usable]
     else:
-        chosen = [(house[reach.channel], reach.contact_id) for reach in reaches if reach.channel in house]
+        known = [reach for reach in reaches if reach.channel in house]
+        first = min((house[reach.channel] for reach in known), default=timedelta())
+        chosen = [(house[reach.channel] - first, reach.contact_id) for reach in known]
     return tuple(Way(after, str(contact), usable=usable[contact]) for after, contact in sorted(chosen))
 
 

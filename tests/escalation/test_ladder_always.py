@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from escalation import ladder as climbing
 from escalation.effects import Effect, Page, PageReason, TellAdvisor, TellClinician, ToAdvisor, ToClinician
 from escalation.standing import FOR_EVER, Duty, Escalation, Ladder, Staffing, State, Step, Urgency, Way
+from escalation.store import from_json, to_json
 from tests.escalation.simulator import DEADLINES, START, minutes
 
 PEOPLE = ("A", "B", "C", "D")
@@ -70,6 +71,7 @@ class AnyEscalation(RuleBasedStateMachine):
     def note(self, escalation: Escalation, effects: tuple[Effect, ...]) -> None:
         before = getattr(self, "escalation", None)
         self.escalation = escalation
+        assert from_json(to_json(escalation)) == escalation
         for effect in effects:
             match effect:
                 case Page() as page:
