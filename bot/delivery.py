@@ -37,7 +37,7 @@ from helpline.messages import (
     TryLater,
     Undeliverable,
 )
-from helpline.outbox import OutboundKind, Outgoing
+from helpline.outbox import OutboundKind, OutboundState, Outgoing
 from helpline.vault import Forgotten
 
 log = structlog.get_logger(__name__)
@@ -142,7 +142,7 @@ class Delivery:
     ) -> None:
         async with gate:
             adapter = self._house.channels.get(outgoing.channel)
-            if outgoing.attempts and outgoing.state is outbox.OutboundState.SENDING:
+            if outgoing.attempts and outgoing.state is OutboundState.SENDING:
                 self._house.counts.sent_again.labels(outgoing.channel.value).inc()
             try:
                 sent = await self._call(adapter, to, message, _attempt(outgoing, attempt_id))
@@ -177,8 +177,17 @@ class Delivery:
     async def _sent(self, outgoing: Outgoing, sent: Sent) -> None:
         async with self._house.db.write() as conn:
             now = self._house.clock.now()
-            if await outbox.record_sent(conn, outgoing, provider_message_id=sent.provider_message_id, now=now):
-                await self._listener.sent(conn, outgoing, now)
+            state = await outbox.record_sent(conn, outgoing, provider_message_id=sent.provider_message_id, now=now)
+            match state:
+                case OutboundState.SENT:
+                    await self._listener.sent(conn, outgoing, now)
+                case OutboundState.DELIVERED:
+                    await self._listener.delivered(conn, outgoing, now)
+                case OutboundState.GIVEN_UP:
+                    # The provider's report that it failed was faster than our own note that it was sent.
+                    await self._aloud(conn, outgoing, now)
+                case _:
+                    pass  # another worker has dealt with it
             self._house.tell_page(conn, outgoing.lane)
         self._house.counts.sent.labels(outgoing.channel.value, outgoing.kind.value).inc()
 
@@ -229,7 +238,7 @@ class Delivery:
             if changed is None:
                 return
             self._house.tell_page(conn, changed.lane)
-            if changed.state is outbox.OutboundState.GIVEN_UP:
+            if changed.state is OutboundState.GIVEN_UP:
                 await self._aloud(conn, changed, now)
             else:
                 await self._listener.delivered(conn, changed, now)

@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
+_BELIEVED = timedelta(days=1)
+
+
 class Clock(Protocol):
     """Something that can be asked for the time."""
 
@@ -35,7 +38,8 @@ class SystemClock:
         self._counter = time.monotonic()
 
     def not_before(self, instant: datetime | None) -> None:
-        if instant is not None:
+        # More than a day ahead is not a clock that was set back: storage was once written with a clock that ran wild.
+        if instant is not None and instant - self.now() <= _BELIEVED:
             self._reading = max(self.now(), instant)
 
     def now(self) -> datetime:
