@@ -81,7 +81,11 @@ class Directory:
         return Directory(services, self.needs, self.fallbacks, self._gazetteer)
 
     def of(self, country: Country) -> tuple[Service, ...]:
-        return tuple(service for service in self.services if service.country is country)
+        return self._by_country[country]
+
+    @cached_property
+    def _by_country(self) -> Mapping[Country, tuple[Service, ...]]:
+        return {country: tuple(s for s in self.services if s.country is country) for country in Country}
 
     def find(self, service_id: str) -> Service | None:
         return self._by_id.get(service_id)
@@ -117,10 +121,13 @@ class Directory:
         """For each area, the services that answer in a part of it."""
         return self._around(lambda service: service.area.areas)
 
-    @cached_property
-    def advising(self) -> frozenset[str]:
+    def advising(self, country: Country) -> tuple[str, ...]:
         """Local services that give professionals in the whole country advice."""
-        return frozenset(service.id for service in self.services if service.area.advises_all)
+        return tuple(service.id for service in self._advising if service.country is country)
+
+    @cached_property
+    def _advising(self) -> tuple[Service, ...]:
+        return tuple(service for service in self.services if service.area.advises_all)
 
     def _around(
         self, areas: Callable[[Service], frozenset[AreaKey]]

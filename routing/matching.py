@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from helpline.messages import Country
 from helpline.phrases import ZONES
@@ -169,9 +170,8 @@ class Offer:
         return any(reason.code in ASKED for reason in self.reasons)
 
 
-@dataclass(frozen=True)
-class Drop:
-    """A service that does not fit, and why."""
+class Drop(NamedTuple):
+    """A service that does not fit, and why. There may be twenty thousand of them in one answer."""
 
     service: Service
     reasons: tuple[Reason, ...]
@@ -245,17 +245,23 @@ def match(
     areas = _Areas(directory, query)
     last = directory.fallbacks[query.country].ids(minor=query.is_minor)
     offered: list[tuple[tuple[object, ...], Offer]] = []
-    dropped: list[Drop] = []
-    for service in directory.services:
+    dropped = [
+        Drop(service, _OTHER_COUNTRY)
+        for country in Country
+        if country is not query.country
+        for service in directory.of(country)
+    ]
+    missing, near = areas.missing, areas.near
+    here: list[Service] = []
+    for service in directory.of(query.country):
+        if service.id in near or service.id in last:
+            here.append(service)
+        else:
+            dropped.append(Drop(service, missing))
+    for service in here:
         if service.id in last:
             continue
-        if service.country is not query.country:
-            dropped.append(Drop(service, _OTHER_COUNTRY))
-            continue
-        area = areas.of(service)
-        if area is None:
-            dropped.append(Drop(service, areas.missing))
-            continue
+        area = near[service.id]
         offer, why_not = _judge(directory, query, service, area, at, holidays)
         if offer is not None:
             offered.append((_rank(directory, query, offer, area), offer))
@@ -284,9 +290,6 @@ class _Areas:
     def __init__(self, directory: Directory, query: Query) -> None:
         country = query.country
         where = [place for place in query.where if place.country is country]
-        self._known = bool(where)
-        self._advice = bool(_ADVISED.intersection(query.needs or (_ADVICE,)))
-        self._advising = directory.advising
         self.missing = (
             (Reason(Because.OTHER_AREA, ", ".join(place.label for place in where)),)
             if where
@@ -319,13 +322,10 @@ class _Areas:
             else:
                 # One of the places it may be: ask which before relying on it.
                 part.setdefault(service_id, _Area(Reason(Because.COVERS_PART, sorted(places)[0]), _PART))
-        self._found: Mapping[str, _Area] = {**part, **found}
-
-    def of(self, service: Service) -> _Area | None:
-        area = self._found.get(service.id)
-        if area is None and self._advice and service.id in self._advising:
-            return _Area(Reason(Because.NATIONAL), 6)
-        return area
+        advised: dict[str, _Area] = {}
+        if _ADVISED.intersection(query.needs or (_ADVICE,)):
+            advised = {service_id: _Area(Reason(Because.NATIONAL), 6) for service_id in directory.advising(country)}
+        self.near: Mapping[str, _Area] = {**advised, **part, **found}
 
 
 def _judge(

@@ -10,7 +10,6 @@ Pure: the files of `content/places` are read once by `Gazetteer.load`, and every
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections import defaultdict
@@ -669,26 +668,27 @@ def _without_ending(token: _Token, endings: Sequence[str]) -> Iterator[tuple[str
 # --- reading the files -----------------------------------------------------------------------------------------------
 
 
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str, str], int]]:
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[list[str], int]]:
     """The rows of a table with their line numbers; lines that begin with # are comments."""
     shown = f"content/places/{path.name}"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise ContentError("The file cannot be read.", file=shown) from error
+    wanted = list(columns)
     header: list[str] | None = None
     for line, row in enumerate(lines, start=1):
-        if not row.strip() or row.startswith("#"):
+        if not row or row[0] == "#":
             continue
-        cells = next(csv.reader([row]))
+        cells = row.split(",")  # no cell of ours holds a comma, so none is quoted
         if header is None:
             header = cells
-            if tuple(header) != tuple(columns):
+            if header != wanted:
                 raise ContentError(f"The columns must be {', '.join(columns)}.", file=shown, line=line)
-            continue
-        if len(cells) != len(header):
-            raise ContentError(f"This row has {len(cells)} cells; {len(header)} belong there.", file=shown, line=line)
-        yield dict(zip(header, (cell.strip() for cell in cells), strict=True)), line
+        elif len(cells) != len(wanted):
+            raise ContentError(f"This row has {len(cells)} cells; {len(wanted)} belong there.", file=shown, line=line)
+        else:
+            yield cells, line
     if header is None:
         raise ContentError("The table is empty.", file=shown)
 
@@ -701,32 +701,30 @@ def _load(folder: Path) -> Gazetteer:
     _load_regions(folder, places, names, groups)
     for country, file in ((Country.NO, "kommuner-no.csv"), (Country.SE, "kommuner-se.csv")):
         above = Level.FYLKE if country is Country.NO else Level.LAN
-        for row, line in _rows(folder / file, ("code", "names", "parent")):
-            around = places.get((country, above, row["parent"]))
-            official = tuple(name.strip() for name in row["names"].split("|"))
-            if around is None or not all(official) or (country, Level.KOMMUNE, row["code"]) in places:
+        for (code, written, parent), line in _rows(folder / file, ("code", "names", "parent")):
+            around = places.get((country, above, parent))
+            official = tuple(name.strip() for name in written.split("|"))
+            if around is None or not all(official) or (country, Level.KOMMUNE, code) in places:
                 raise ContentError(
                     "The row needs a code of its own, a name, and the code of an area that exists.",
                     file=f"content/places/{file}",
                     line=line,
                 )
-            place = Place(
-                country, Level.KOMMUNE, row["code"], " - ".join(official), official, around.areas, around.name
-            )
+            place = Place(country, Level.KOMMUNE, code, " - ".join(official), official, around.areas, around.name)
             places[(country, *place.key)] = place
             names += [(name, place, Kind.OFFICIAL) for name in _kommune_forms(place)]
     for country, file in ((Country.NO, "aliases-no.csv"), (Country.SE, "aliases-se.csv")):
-        for row, line in _rows(folder / file, ("level", "code", "kind", "names")):
+        for (level, code, sort, written), line in _rows(folder / file, ("level", "code", "kind", "names")):
             try:
-                meant = places[(country, Level(row["level"]), row["code"])]
-                kind = Kind(row["kind"])
+                meant = places[(country, Level(level), code)]
+                kind = Kind(sort)
             except (KeyError, ValueError) as error:
                 raise ContentError(
-                    f"Level, code or kind is not known: {row['level']} {row['code']} {row['kind']}.",
+                    f"Level, code or kind is not known: {level} {code} {sort}.",
                     file=f"content/places/{file}",
                     line=line,
                 ) from error
-            for alias in row["names"].split("|"):
+            for alias in written.split("|"):
                 if not alias.strip():
                     raise ContentError("An empty name stands here.", file=f"content/places/{file}", line=line)
                 names.append((alias.strip(), meant, kind))
@@ -800,23 +798,23 @@ def _load_regions(
 
 def _load_postal(folder: Path, country: str) -> Mapping[str, tuple[str, str]]:
     table: dict[str, tuple[str, str]] = {}
-    for row, line in _rows(folder / f"postal-{country}.csv", ("code", "area", "town")):
-        if not row["code"].isdigit() or row["code"] in table:
+    for (code, area, town), line in _rows(folder / f"postal-{country}.csv", ("code", "area", "town")):
+        if not code.isdigit() or code in table:
             raise ContentError(
                 "A postal code must be digits and stand once.", file=f"content/places/postal-{country}.csv", line=line
             )
-        table[row["code"]] = (row["area"], row["town"])
+        table[code] = (area, town)
     return table
 
 
 def _load_old_codes(folder: Path, places: Mapping[tuple[Country, Level, str], Place]) -> Mapping[str, tuple[str, ...]]:
     table: dict[str, tuple[str, ...]] = {}
-    for row, line in _rows(folder / "old-codes-no.csv", ("old", "code")):
-        if (Country.NO, Level.KOMMUNE, row["code"]) not in places:
+    for (old, code), line in _rows(folder / "old-codes-no.csv", ("old", "code")):
+        if (Country.NO, Level.KOMMUNE, code) not in places:
             raise ContentError(
                 "There is no kommune with this number.", file="content/places/old-codes-no.csv", line=line
             )
-        table[row["old"]] = (*table.get(row["old"], ()), row["code"])
+        table[old] = (*table.get(old, ()), code)
     return table
 
 

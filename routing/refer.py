@@ -234,15 +234,19 @@ def _candidate(place: Place) -> dict[str, Any]:
 
 
 def _written(world: World, matched: Matched) -> dict[str, Any]:
-    def written(service: Service, because: Sequence[Reason]) -> list[str]:
-        return [world.written(reason, service.country) for reason in because]
+    # Thousands of services are dropped for the very same reason; its words are made once.
+    made: dict[int, list[str]] = {}
+
+    def written(service: Service, because: tuple[Reason, ...]) -> list[str]:
+        words = made.get(id(because))
+        if words is None:
+            words = made[id(because)] = [world.written(reason, service.country) for reason in because]
+        return words
 
     return {
         "offered": [
             {"id": offer.service.id, "name": offer.service.name, "reasons": written(offer.service, offer.reasons)}
             for offer in matched.offered
         ],
-        "dropped": [
-            {"id": drop.service.id, "reasons": written(drop.service, drop.reasons)} for drop in matched.dropped
-        ],
+        "dropped": [{"id": service.id, "reasons": written(service, reasons)} for service, reasons in matched.dropped],
     }
