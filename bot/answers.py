@@ -52,8 +52,7 @@ def short(answer: Answer, phrases: Phrases, to: Speaker, form: Form) -> str:
     lead = []
     if answer.stale:
         lead.append(phrases.say("answer.stale", language, date=checked))
-    if article.country is not to.country:
-        lead.append(phrases.say("answer.law_of", language, country=country))
+    lead += whose_law(article, phrases, to)
     source = phrases.say(
         "answer.source", language, cite=article.cite, country=country, revision=article.revision, date=checked
     )
@@ -77,6 +76,15 @@ def short(answer: Answer, phrases: Phrases, to: Speaker, form: Form) -> str:
 
 
 _CONFIDENCE = {Confidence.VERIFIED: "verified", Confidence.PARTLY: "partly", Confidence.UNVERIFIED: "unverified"}
+
+
+def whose_law(article: Article, phrases: Phrases, to: Speaker) -> list[str]:
+    """The sentence that says which country this is the law of, where the reader might take it for another's."""
+    swedish_abroad = to.language is Language.SV and article.country is not Country.SE
+    if article.country is to.country and not swedish_abroad:
+        return []
+    country = phrases.say(f"country.{article.country.value}", to.language)
+    return [phrases.say("answer.law_of", to.language, country=country)]
 
 
 def details(answer: Answer, phrases: Phrases, to: Speaker) -> str:

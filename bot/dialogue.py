@@ -26,6 +26,7 @@ from bot.answers import Form
 from bot.commands import Command, Commands, plain
 from bot.referral import Draft, Step
 from helpline.languages import from_tag, guess
+from helpline.masking import without_marks
 from helpline.messages import Choice, Country, InboundKind, Language, OutboundMessage
 from helpline.phrases import Phrases
 from helpline.segments import pages
@@ -710,7 +711,7 @@ class _Turn:
         if chat is Topic.ATTACK:
             self.say(self.phrase("protected"), [self.choice(REFERRAL, "choice.help")])
             return
-        found = self.world.shelves.find(text, country=self.state.country, language=self.state.language)
+        found = self.world.shelves.find(without_marks(text), country=self.state.country, language=self.state.language)
         shown = [
             article
             for candidate in found.candidates[:SUGGESTIONS]
@@ -724,7 +725,9 @@ class _Turn:
                 self._answer(shown[0])
             case Band.SUGGEST if shown:
                 offered = [Choice(f"{ANSWER}:{article.id}", self._title(article)) for article in shown]
-                self.say(self.phrase("suggest.lead"), [*offered, self.choice(NONE_OF_THESE, "choice.none")])
+                lead = answers.whose_law(shown[0], self.world.phrases, self.state)
+                text = "\n\n".join([*lead, self.phrase("suggest.lead")])
+                self.say(text, [*offered, self.choice(NONE_OF_THESE, "choice.none")])
             case _:
                 nearest = tuple(candidate.article_id for candidate in found.candidates[:SUGGESTIONS])
                 self.effects.append(RecordGap(Missing.UNKNOWN, text, nearest, found.confidence, self._region()))

@@ -20,7 +20,7 @@ from sqlalchemy import LargeBinary, String, and_, case, func, insert, select, up
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
-from helpline import lease
+from helpline import inbox, lease
 from helpline.messages import Address, Channel, Country, Language
 from helpline.storage import AnyRow, BigId, UtcDateTime, table_of, wake
 from helpline.vault import Vault
@@ -326,8 +326,7 @@ async def erase(conn: AsyncConnection, vault: Vault, conversation_id: str, now: 
         .where(conversations.c.id == conversation_id)
         .values(fingerprint=None, state=None, address=b"", due_at=None)
     )
-    await vault.forget(conn, subject_of(conversation_id))
-    return await create(
+    fresh = await create(
         conn,
         vault,
         address,
@@ -337,6 +336,11 @@ async def erase(conn: AsyncConnection, vault: Vault, conversation_id: str, now: 
         country=Country(row.country),
         now=now,
     )
+    waiting = await inbox.move_waiting(conn, vault, from_conversation=conversation_id, to_conversation=fresh)
+    await vault.forget(conn, subject_of(conversation_id))
+    if waiting:
+        await fall_due(conn, fresh, now)
+    return fresh
 
 
 async def forget_quiet(conn: AsyncConnection, vault: Vault, *, before: datetime, limit: int = 200) -> int:

@@ -138,6 +138,29 @@ async def mark_handled(conn: AsyncConnection, message_id: int, *, now: datetime)
     return rows_touched(done) == 1
 
 
+async def move_waiting(conn: AsyncConnection, vault: Vault, *, from_conversation: str, to_conversation: str) -> int:
+    """Give a new conversation the messages that nobody has handled yet, sealed under its own key; how many.
+
+    For erasing: what came in after the wish to erase is not part of it, and must not be lost with the old key.
+    """
+    rows = (
+        await conn.execute(
+            select(_inbound).where(_inbound.c.conversation_id == from_conversation, _inbound.c.handled_at.is_(None))
+        )
+    ).all()
+    old = await vault.existing(conn, f"conversation:{from_conversation}")
+    new = await vault.open(conn, f"conversation:{to_conversation}")
+    for row in rows:
+        sealed = None
+        if row.sealed is not None and old is not None:
+            about = _about(row.channel, row.provider_message_id)
+            sealed = new.seal(old.unseal(row.sealed, about=about), about=about)
+        await conn.execute(
+            update(_inbound).where(_inbound.c.id == row.id).values(conversation_id=to_conversation, sealed=sealed)
+        )
+    return len(rows)
+
+
 async def unhandled_conversations(conn: AsyncConnection, *, received_before: datetime, limit: int = 100) -> list[str]:
     """Conversations with a message that has waited since before this instant: what a crash may have left behind."""
     oldest = func.min(_inbound.c.id)

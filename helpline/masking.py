@@ -25,7 +25,7 @@ from helpline.masking_numbers import (
 from helpline.masking_view import STANDS, TAKEN, Find, Kind, View, view_of
 from helpline.messages import Language
 
-__all__ = ["MARKS", "Kind", "Masked", "Masker", "Span"]
+__all__ = ["MARKS", "Kind", "Masked", "Masker", "Span", "without_marks"]
 
 MARKS: Mapping[Language, Mapping[Kind, str]] = {
     Language.NB: {
@@ -84,6 +84,11 @@ _MARK = re.compile(
 
 # Looking again may find what only shows beside a mark; it always comes to rest long before this.
 _MOST_ROUNDS = 12
+
+
+def without_marks(text: str) -> str:
+    """The text without our marks: a mark says nothing about what was asked."""
+    return _MARK.sub(" ", text)
 
 
 @dataclass(frozen=True, order=True)
