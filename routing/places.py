@@ -351,6 +351,11 @@ class Gazetteer:
         )
         typed = "".join(token.plain for token in tokens[first : last + 1])
         folded = "".join(token.folded for token in tokens[first : last + 1])
+        if typed == folded:
+            # Without Nordic letters Habo may be Håbo too: taken as written, and the other can be chosen.
+            alike = [entry.place for entry in self._index.get(folded, ()) if entry.rank == 0]
+            home = {place.country for place in chosen}
+            others += tuple(p for p in _unique(alike) if p not in (*chosen, *others) and p.country in home)
         inflected = not any(folded == fold(entry.plain) for entry in entries)
         exact = any(typed in (entry.plain, f"{entry.plain}s") for entry in entries)
         return _Mention(first, last, chosen, others, exact, official=best == 0, inflected=inflected)

@@ -336,6 +336,13 @@ def test_tonight_in_tromso_the_crisis_centre_there_comes_first() -> None:
     assert why_dropped(matched, "nav") >= {Because.CLOSED_NOW}
 
 
+@pytest.mark.parametrize("need", ["police", "acute-care"])
+def test_in_danger_the_first_number_is_one_that_comes(need: str) -> None:
+    for place in REGIONS:
+        query = Query(_country(place), place=place, needs=(need,), age=30)
+        assert match(SHIPPED, query, NIGHT).offered[0].service.kind in {ServiceKind.POLICE, ServiceKind.EMERGENCY}
+
+
 def test_the_socialjour_of_the_kommun_comes_before_the_one_for_all() -> None:
     query = Query(Country.SE, place=kommune("1780", Country.SE), needs=("housing-tonight",))
     assert offered(match(SHIPPED, query, oslo_time("2026-11-23 20:00")))[:2] == [

@@ -223,6 +223,36 @@ def test_a_namesake_elsewhere_can_be_chosen_with_one_tap() -> None:
     assert PLACES.get(NO, Level.KOMMUNE, "4624") in understood.candidates
 
 
+def test_a_name_that_is_another_without_its_rings_offers_that_too() -> None:
+    understood = understand("Habo", SE)
+    assert understood.place == PLACES.get(SE, Level.KOMMUNE, "0643")
+    assert PLACES.get(SE, Level.KOMMUNE, "0305") in understood.candidates
+    assert understand("Håbo", SE).candidates == ()
+
+
+def _letters(had: str, wrote: str) -> dict[int, str]:
+    return {ord(letter): other for letter, other in zip(had, wrote, strict=True)}
+
+
+@pytest.mark.parametrize("spelling", ["a o", "aa oe ae", "the neighbour's letters"])
+def test_names_without_their_nordic_letters_and_inflected_find_their_place(spelling: str) -> None:
+    tables: dict[str, dict[int, str]] = {
+        "a o": _letters("æøåäöÆØÅÄÖ", "aoaaoAOAAO"),
+        "aa oe ae": {ord(a): b for a, b in zip("æøåäöÅØ", ("ae", "oe", "aa", "ae", "oe", "Aa", "Oe"), strict=True)},
+        "the neighbour's letters": _letters("æøäö", "äöæø"),
+    }
+    missed = set()
+    for place in PLACES.places(level=Level.KOMMUNE):
+        for name in place.names:
+            typed = name.translate(tables[spelling])
+            at, in_ = ("er på", "nå") if place.country is NO else ("är i", "nu")
+            for text in (typed, typed.lower(), f"hun {at} {typed} {in_}"):
+                understood = understand(text, place.country)
+                if place not in (understood.place, *understood.candidates):
+                    missed.add(text)
+    assert missed == set()
+
+
 @pytest.mark.parametrize(
     ("text", "country", "code", "why"),
     [
