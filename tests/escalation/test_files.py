@@ -23,6 +23,9 @@ rosters:
 """
 
 
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)  # nothing here depends on which it is
+
+
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
     """A copy of the shipped files, to be changed."""
@@ -126,7 +129,7 @@ async def test_typo_in_a_roster_stops_the_start(db: Database, shipped: Path, old
     assert sentence in str(refusal.value)
 
 
-def test_roster_that_may_not_stand_is_refused(tmp_path: Path) -> None:
+def test_roster_that_may_not_stand_is_refused(tmp_path: Path, dialect: str) -> None:
     path = tmp_path / "roster.yaml"
     overrides = """
       overrides:
