@@ -26,10 +26,16 @@ from knowledge.articles import Article, load_articles
 from knowledge.shelves import Shelves, Tools, ask_line
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import UrgencyRules
+from routing import closed_days
 from routing import store as service_store
 from routing.directory import Directory
 from routing.places import Gazetteer
 from routing.refer import World, refer_line
+
+
+class Refusal(ValueError):
+    """Something was asked for that cannot be done; the message says what can."""
+
 
 Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -93,7 +99,15 @@ def referrer() -> Answerer:
     if directory is not None:
         world = World(world.gazetteer, directory, world.phrases)
     now = SystemClock().now()
-    return lambda line: refer_line(world, line, now=now)
+
+    def answer(line: Mapping[str, Any]) -> Mapping[str, Any]:
+        at = line.get("at")
+        # An instant that cannot be read is the matcher's to refuse, with a sentence.
+        when = _instant_or_none(at) or now
+        closed = {country: closed_days.around(country, when) for country in Country}
+        return refer_line(world, line, now=now, holidays=closed)
+
+    return answer
 
 
 def masker() -> Masker:
@@ -116,7 +130,7 @@ def masker_for(content: Path, directory: Directory) -> Masker:
 async def on_call_now(at: str | None) -> list[dict[str, Any]]:
     """Who stands behind each stored roster at the instant; of the shipped one where there is no database.
 
-    Raises `ValueError` for an instant without a zone.
+    Raises `Refusal` for an instant without a zone.
     """
     instant = SystemClock().now() if at is None else _instant(at)
 
@@ -141,11 +155,18 @@ async def on_call_now(at: str | None) -> list[dict[str, Any]]:
     ]
 
 
+def _instant_or_none(at: object) -> datetime | None:
+    try:
+        return _instant(at) if isinstance(at, str) else None
+    except Refusal:
+        return None
+
+
 def _instant(at: str) -> datetime:
     try:
         instant = datetime.fromisoformat(at)
     except ValueError as error:
-        raise ValueError(f"{at!r} is no instant; write 2026-11-22T02:35+01:00.") from error
+        raise Refusal(f"{at!r} is no instant; write 2026-11-22T02:35+01:00.") from error
     if instant.tzinfo is None:
-        raise ValueError(f"{at!r} has no zone; write 2026-11-22T02:35+01:00.")
+        raise Refusal(f"{at!r} has no zone; write 2026-11-22T02:35+01:00.")
     return instant

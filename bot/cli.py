@@ -139,7 +139,12 @@ def _answered(
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(work)
+    from bot.asking import Refusal
+
+    try:
+        return asyncio.run(work)
+    except Refusal as error:
+        raise Usage(str(error)) from error
 
 
 def _text_or_batch(text: str | None, batch: Path | None, **extra: object) -> Mapping[str, Any] | None:

@@ -14,6 +14,7 @@ import phonenumbers
 import structlog
 
 from bot.app import build_house, channels_of
+from bot.asking import Refusal
 from bot.house import House
 from bot.serving import LOCAL_ADVISOR
 from escalation import files as ladder_files
@@ -41,10 +42,6 @@ log = structlog.get_logger(__name__)
 
 OPERATOR = "operator"  # who acts where somebody at the machine does
 _INVITED_FOR = timedelta(days=3)
-
-
-class Refusal(ValueError):
-    """The operator asked for something that cannot be done."""
 
 
 @asynccontextmanager

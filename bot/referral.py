@@ -14,6 +14,7 @@ from typing import Any, assert_never
 from bot.answers import Form
 from helpline.messages import Choice, Country, Language
 from helpline.phrases import Phrases
+from routing import closed_days
 from routing.directory import Directory, Need
 from routing.matching import AgeGroup, Because, Offer, Query, match
 from routing.places import Gazetteer, Level, Outcome, Place, Understood
@@ -288,7 +289,7 @@ def find(
         with_children=draft.who == "family",
     )
     # "It is not urgent" asks nothing of opening hours.
-    matched = match(directory, query, None if draft.when == "later" else at)
+    matched = match(directory, query, None if draft.when == "later" else at, holidays=closed_days.around(country, at))
     fitting = [offer for offer in matched.offered if not offer.fallback]
     page = fitting[draft.shown : draft.shown + SHOWN]
     always = tuple(offer for offer in matched.offered if offer.fallback)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.dialogue import ADVISOR
+from bot.dialogue import ADVISOR, ANSWER
 from bot.render import Entry, Pages, microseconds
 from helpline import inbox, outbox
 from helpline.inbox import Received
-from helpline.messages import Choice, InboundKind, Language
+from helpline.messages import Choice, Country, InboundKind, Language
 from helpline.outbox import OutboundState, Said
 from helpline.phrases import Phrases, say_time
 from helpline.vault import Vault
 
 LONGEST = 200  # messages each way that a page shows
+
+# What the examples on an empty page ask about. Pressing one opens its article, so it is answered in every language;
+# where somebody has taken that article off the shelves, it is asked in words.
+EXAMPLES: Mapping[Country, Mapping[str, str]] = {
+    Country.NO: {"1": "snakke-alene", "2": "tolk-folgesvenn", "3": "helse-uten-lovlig-opphold"},
+    Country.SE: {"1": "se-prata-ensam", "2": "se-tolk-risk", "3": "se-vard-papperslos-vuxen"},
+}
+_EXAMPLE_OF = {f"{ANSWER}:{article}": number for examples in EXAMPLES.values() for number, article in examples.items()}
 
 # What a button outside the conversation says, by the token it sends.
 _BUTTONS = {ADVISOR: "web.advisor", "erase:1": "web.erase", "c:NO": "country.NO", "c:SE": "country.SE"}
@@ -100,6 +108,9 @@ def _label(message: Received, said: Sequence[Said], reader: Reader, phrases: Phr
         for choice in earlier.message.choices:
             if choice.token == message.token and choice.token != ADVISOR:
                 return choice.label
+    example = _EXAMPLE_OF.get(message.token)
+    if example is not None:
+        return phrases.say(f"web.example.{example}", reader.language)
     if message.token in _OWN_NAMES:
         return _OWN_NAMES[message.token]
     key = _BUTTONS.get(message.token)

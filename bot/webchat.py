@@ -19,12 +19,12 @@ from aiohttp import web
 
 from bot import dialogue, store, transcript
 from bot.commands import Command
-from bot.dialogue import ADVISOR, DANGER_YES, State
+from bot.dialogue import ADVISOR, ANSWER, DANGER_YES, State
 from bot.house import House, page_topic
 from bot.inbox import take_in
 from bot.render import Entry, Pages
 from bot.store import Conversation, Kind
-from bot.transcript import Reader, Transcript
+from bot.transcript import EXAMPLES, Reader, Transcript
 from bot.visitor import AWAY, Visitor, Visitors
 from helpline.live import Streams
 from helpline.messages import Channel, Country, InboundKind, InboundMessage, Language
@@ -53,8 +53,6 @@ _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _TAP = re.compile(r"[\x21-\x7e]{1,48}")
 
 LANGUAGES = (("nb", "Bokmål"), ("nn", "Nynorsk"), ("sv", "Svenska"), ("en", "English"))
-EXAMPLES = ("1", "2", "3")
-
 _EMERGENCY: Mapping[Country, tuple[tuple[str, str], ...]] = {
     Country.NO: (("112", "web.emergency.police"), ("113", "web.emergency.ambulance")),
     Country.SE: (("112", "web.emergency.all"),),
@@ -154,7 +152,7 @@ class Chat:
             country=country,
             countries=[code.value for code in Country],
             emergency=[(number, say(key, language)) for number, key in _EMERGENCY[country]],
-            examples=[(number, say(f"web.example.{country}.{number}", language)) for number in EXAMPLES],
+            examples=[(number, say(f"web.example.{number}", language)) for number in EXAMPLES[country]],
             away=AWAY[country],
             entries=self._entries(view),
             cursor=view.cursor,
@@ -213,8 +211,7 @@ class Chat:
         if posted.tap:
             kind, text, token = InboundKind.TAP, "", posted.tap
         elif posted.example:
-            kind, token = InboundKind.TEXT, ""
-            text = self._house.phrases.say(f"web.example.{visitor.country}.{posted.example}", visitor.language)
+            kind, text, token = self._example(posted.example, visitor)
         else:
             kind, text, token = InboundKind.TEXT, posted.text, ""
         # What was sent belongs to the id: a page found with the back button may send other words under the old one.
@@ -228,6 +225,12 @@ class Chat:
             token=token,
             language_hint=visitor.language.value,
         )
+
+    def _example(self, number: str, visitor: Visitor) -> tuple[InboundKind, str, str]:
+        article = self._house.library.shelves.article(EXAMPLES[visitor.country][number])
+        if article is not None:
+            return InboundKind.TAP, "", f"{ANSWER}:{article.id}"
+        return InboundKind.TEXT, self._house.phrases.say(f"web.example.{number}", visitor.language), ""
 
     def _refusal(self, message: InboundMessage, visitor: Visitor) -> tuple[int, str, dict[str, str]] | None:
         """Status, sentence and headers with which a message is turned away; None where it is taken."""
@@ -433,7 +436,7 @@ async def _read_form(request: web.Request) -> Posted:
     message_id = fields.get("id", "")
     tap, example = fields.get("tap", ""), fields.get("example", "")
     language, country = fields.get("language", ""), fields.get("country", "")
-    if (tap and not _TAP.fullmatch(tap)) or (example and example not in EXAMPLES):
+    if (tap and not _TAP.fullmatch(tap)) or (example and example not in EXAMPLES[Country.NO]):
         raise Refused(400, "error.bad_request")
     try:
         return Posted(
