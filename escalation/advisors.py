@@ -539,36 +539,41 @@ async def page_reported(
     page = await store.find_page(conn, page_id)
     if page is None:
         return False
-    together = await store.bundled_with(conn, page)
     if news is PageNews.HELD_UP and retry_after is not None and retry_after <= PATIENCE:
         return False
-    changed = await store.note_pages(conn, [each.id for each in together], PageState(news.value), now)
-    if not changed or news in (PageNews.SENT, PageNews.DELIVERED):
-        return changed > 0
-    present = await _present(conn, means, now)
-    await _fall_back(conn, means, present, together, now, refused=news is PageNews.REFUSED)
+    together = await store.bundled_with(conn, page)
+    ids = [each.id for each in together]
+    if news in (PageNews.SENT, PageNews.DELIVERED):
+        return await store.note_pages(conn, ids, PageState(news.value), now) > 0
+    # The escalations before the pages, as everybody does who changes both: otherwise two could wait for each other.
+    locked = [await store.find(conn, id_, lock=True) for id_ in sorted({each.escalation_id for each in together})]
+    if not await store.note_pages(conn, ids, PageState(news.value), now):
+        return False
+    paged = {each.escalation_id: each for each in together}
+    moves = [(filed, paged[filed.id]) for filed in locked if filed is not None]
+    await _fall_back(conn, means, moves, now, refused=news is PageNews.REFUSED)
     return True
 
 
 async def _fall_back(
-    conn: AsyncConnection, means: Means, present: Present, together: Sequence[PageMade], now: datetime, *, refused: bool
+    conn: AsyncConnection, means: Means, failed: Sequence[tuple[Filed, PageMade]], now: datetime, *, refused: bool
 ) -> None:
+    present = await _present(conn, means, now)
+    cause = "page_refused" if refused else "page_held_up"
     moves = []
-    for page in sorted(together, key=lambda each: each.escalation_id):
-        filed = await store.find(conn, page.escalation_id, lock=True)
-        if filed is None:
-            continue
+    for filed, page in failed:
+        staffing = present.staffing[filed.escalation.urgency]
         escalation, effects = ladder.fall_back(
-            filed.escalation,
-            page.staff_id,
-            str(page.contact_id),
-            now,
-            present.staffing[filed.escalation.urgency],
-            refused=refused,
+            filed.escalation, page.staff_id, str(page.contact_id), now, staffing, refused=refused
         )
-        cause = "page_refused" if refused else "page_held_up"
         moves.append(Move(filed.after(escalation, now), effects, cause=cause, details={"page": page.id}))
     await Carrier(conn, means, present, now).carry_out(moves)
+
+
+async def page_wanted(conn: AsyncConnection, page_id: str) -> bool:
+    """Whether a page that is about to be handed to its provider is still needed; look once more before sending."""
+    page = await store.find_page(conn, page_id)
+    return page is not None and page.state is not PageState.WITHDRAWN
 
 
 async def waiting_for(conn: AsyncConnection, staff_id: str, now: datetime) -> list[Filed]:

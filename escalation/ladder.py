@@ -114,7 +114,7 @@ def reapply(escalation: Escalation, *, ladder: Ladder, now: datetime, staffing: 
         moved = _promise(moved, now)
         if earlier is not None and moved.promise_at is not None:
             moved = replace(moved, promise_at=min(earlier, moved.promise_at))  # a promise is never moved away
-        said.append(TellClinician(ToClinician.STILL_SEEKING, by=moved.promise_at))
+        said.append(TellClinician(ToClinician.SEEKING, by=moved.promise_at))
     return _settle(moved, now, staffing), tuple(said)
 
 

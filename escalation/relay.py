@@ -19,8 +19,8 @@ async def to_owner(
 ) -> bool:
     """Say this to the advisor who owns it, where they are reached by messages; the desk shows the conversation itself.
 
-    `subject` names whose key seals the words: the conversation's, so that erasing it erases them here too. False where the
-    owner has no such contact, or nobody owns it.
+    `subject` names whose key seals the words: the conversation's, so that erasing it erases them here too. False where
+    the owner has no such contact, or nobody owns it.
     """
     owner = filed.escalation.owner
     if owner is None:

@@ -477,8 +477,9 @@ async def pages_of(conn: AsyncConnection, escalation_id: str) -> list[PageMade]:
 
 
 async def waiting_pages(conn: AsyncConnection, escalation_id: str, staff_id: str | None) -> list[PageMade]:
-    """The pages, of one person or all, of which nothing more is known than that they were made."""
-    wanted = select(pages).where(pages.c.escalation_id == escalation_id, pages.c.state == PageState.MADE.value)
+    """The pages, of one person or all, that may not have left yet."""
+    not_gone = [PageState.MADE.value, PageState.HELD_UP.value]
+    wanted = select(pages).where(pages.c.escalation_id == escalation_id, pages.c.state.in_(not_gone))
     if staff_id is not None:
         wanted = wanted.where(pages.c.staff_id == staff_id)
     return [_page(row) for row in await conn.execute(wanted)]

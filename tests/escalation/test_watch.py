@@ -173,6 +173,30 @@ async def test_answer_takes_back_what_has_not_left(house: House) -> None:
     assert {page.state for page in await house.pages(opened.filed.id)} == {PageState.WITHDRAWN}
 
 
+async def test_page_that_waits_to_be_tried_again_is_not_wanted_after_the_answer(house: House) -> None:
+    opened = await house.open()
+    page = f"{opened.filed.id}:1"
+    async with house.db.write() as conn:
+        await advisors.page_reported(conn, house.means, page, PageNews.HELD_UP, house.now)
+        assert await advisors.page_wanted(conn, page)
+    await house.takes("noor", opened.filed.id)
+    async with house.db.read() as conn:
+        assert not await advisors.page_wanted(conn, page)
+        assert not await advisors.page_wanted(conn, "nothing:1")
+
+
+async def test_answer_and_refusal_at_once_do_not_wait_for_each_other(house: House) -> None:
+    opened = [await house.open(f"c{number}") for number in range(8)]
+
+    async def refuse(id_: str) -> None:
+        async with house.db.write() as conn:
+            await advisors.page_reported(conn, house.means, f"{id_}:1", PageNews.REFUSED, house.now)
+
+    work = [refuse(each.filed.id) for each in opened] + [house.takes("noor", each.filed.id) for each in opened]
+    await asyncio.gather(*work)
+    assert {(await house.filed(each.filed.id)).escalation.owner for each in opened} == {"noor"}
+
+
 async def test_a_new_roster_is_followed_at_once(house: House) -> None:
     opened = await house.open()
     async with house.db.write() as conn:
