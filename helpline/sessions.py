@@ -9,13 +9,17 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
 from aiohttp import web
 
 from helpline import accounts
 from helpline.accounts import Session, Staff
 from helpline.clock import Clock
 from helpline.database import Database
+from helpline.storage import StorageError
 from helpline.web import Refused, see_other, wants_page
+
+log = structlog.get_logger(__name__)
 
 SIGN_IN = "/desk/sign-in"
 CSRF_FIELD = "csrf"
@@ -92,10 +96,15 @@ class Sessions:
     async def _note_seen(self, token: str) -> None:
         now = self._clock.now()
         last = self._noted.pop(token, None)
-        self._noted[token] = last if last is not None and now - last < _NOTE_EVERY else now
-        if self._noted[token] == now:
-            async with self._db.write() as conn:
-                await accounts.note_seen(conn, token, now=now)
+        if last is None or now - last >= _NOTE_EVERY:
+            last = now
+            try:
+                async with self._db.write() as conn:
+                    await accounts.note_seen(conn, token, now=now)
+            except StorageError as error:
+                # A sign of life that is not noted costs an advisor a sign-in later, not what is being done now.
+                log.warning("session_not_noted", error_type=type(error).__name__)
+        self._noted[token] = last
         while len(self._noted) > _REMEMBERED:
             self._noted.popitem(last=False)
 
