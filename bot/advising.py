@@ -38,7 +38,8 @@ async def hear(
     if contact is None:
         return None
     if contact.verified_at == message.received_at:
-        # This very message was the code that proved the address.
+        # This very message was the code that proved the address: whoever waits for them is told to them here too.
+        await advisors.rules_changed(conn, room.means, staff_id, now)
         return OutboundMessage(house.phrases.say("contact.proved", conversation.language))
     heard = await advisors.hear(
         conn,

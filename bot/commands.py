@@ -1,7 +1,8 @@
 """The few words that ask the line for something other than an answer, in four languages.
 
 A command is only recognised where the whole message is one: "rådgiver" calls an advisor, "må jeg ha en rådgiver til
-stede" is a question.
+stede" is a question. Around the word for an advisor there may stand words that only ask politely: "hei, jeg må få snakke
+med en rådgiver nå".
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rapidfuzz.distance import OSA
 from helpline.content import ContentError, load_yaml
 
 _FORGIVING_LENGTH = 6  # letters; shorter words are too near to other words for a typing error to be forgiven
+_AROUND = "around_advisor"  # words that change nothing about a wish for an advisor
 
 
 class Command(StrEnum):
@@ -65,13 +67,16 @@ class Commands:
     """Every wording and the command it stands for."""
 
     wordings: Mapping[str, Command]
+    around_advisor: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: Path) -> Commands:
         """Read the file; a command without wordings, or a wording that means two things, is a `ContentError`."""
         root = load_yaml(path)
         wordings: dict[str, Command] = {}
-        for key, node in root.mapping(required={command.value for command in Command}).items():
+        fields = dict(root.mapping(required={*(command.value for command in Command), _AROUND}))
+        around = frozenset(plain(word) for word in fields.pop(_AROUND).texts())
+        for key, node in fields.items():
             for wording in node.texts():
                 known = wordings.setdefault(plain(wording), Command(key))
                 if known is not Command(key):
@@ -80,7 +85,7 @@ class Commands:
                         file=node.file,
                         line=node.line,
                     )
-        return cls(wordings)
+        return cls(wordings, around)
 
     def recognise(self, text: str) -> Recognised | None:
         """The command that this whole message is, or None."""
@@ -90,9 +95,15 @@ class Commands:
         exact = self.wordings.get(said)
         if exact is not None:
             return Recognised(exact, exact=True)
+        if self._asks_for_an_advisor(said):
+            return Recognised(Command.ADVISOR, exact=True)
         if len(said) >= _FORGIVING_LENGTH:
             for wording, command in self.wordings.items():
                 near = len(wording) >= _FORGIVING_LENGTH and abs(len(wording) - len(said)) <= 1
                 if near and OSA.distance(wording, said, score_cutoff=1) <= 1:
                     return Recognised(command, exact=False)
         return None
+
+    def _asks_for_an_advisor(self, said: str) -> bool:
+        left = [word for word in said.split() if word not in self.around_advisor]
+        return len(left) == 1 and len(left[0]) >= _FORGIVING_LENGTH and self.wordings.get(left[0]) is Command.ADVISOR

@@ -55,6 +55,7 @@ PAGE_GIVE_UP_AFTER = timedelta(minutes=3)  # a page that does not go out is the 
 class Listener(Protocol):
     """Somebody above the outbox who must know what became of a message, in the transaction that records it."""
 
+    async def wanted(self, conn: AsyncConnection, outgoing: Outgoing) -> bool: ...
     async def sent(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
     async def delivered(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
     async def delayed(self, conn: AsyncConnection, outgoing: Outgoing, wait: timedelta, now: datetime) -> None: ...
@@ -127,6 +128,9 @@ class Delivery:
                 try:
                     to, message = await outbox.open_message(conn, house.vault, outgoing)
                 except Forgotten:
+                    await outbox.record_unwanted(conn, outgoing)
+                    continue
+                if not await self._listener.wanted(conn, outgoing):
                     await outbox.record_unwanted(conn, outgoing)
                     continue
                 attempt_id = secrets.token_hex(16)

@@ -31,12 +31,13 @@ async def talk(country: Country | None, language: Language | None) -> int:
     terminal = _Terminal(line, screen)
     try:
         async with line.working():
+            screen.print("Ctrl-D or /quit ends.")
             if language is not None:
                 await terminal.tap(f"{dialogue.LANGUAGE}:{language.value}")
-            if country is not None:
-                await terminal.tap(f"{dialogue.COUNTRY}:{country.value}")
-            screen.print("Ctrl-D or /quit ends.")
-            await terminal.say("/start" if language is None and country is None else "")
+            if country not in {None, line.house.country}:
+                await terminal.tap(f"{dialogue.COUNTRY}:{country}")
+            if language is None:
+                await terminal.say("/start")
             await terminal.run()
     finally:
         await line.close()

@@ -187,6 +187,10 @@ class WaitingRoom:
 
     # --- what became of messages --------------------------------------------------------------------------------------
 
+    async def wanted(self, conn: AsyncConnection, outgoing: Outgoing) -> bool:
+        """Whether it should still go out: a page for an escalation that somebody has taken should not."""
+        return outgoing.page_id is None or await advisors.page_wanted(conn, outgoing.page_id)
+
     async def sent(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None:
         """A provider took it."""
         if outgoing.page_id is not None:
