@@ -1,7 +1,7 @@
 """The few words that ask the line for something other than an answer, in four languages.
 
 A command is only recognised where the whole message is one: "rådgiver" calls an advisor, "må jeg ha en rådgiver til
-stede" is a question. Around the word for an advisor there may stand words that only ask politely: "hei, jeg må få snakke
+stede" is a question. Around the word for an advisor there may stand words that only ask for it: "hei, jeg må få snakke
 med en rådgiver nå".
 """
 
@@ -105,5 +105,5 @@ class Commands:
         return None
 
     def _asks_for_an_advisor(self, said: str) -> bool:
-        left = [word for word in said.split() if word not in self.around_advisor]
-        return len(left) == 1 and len(left[0]) >= _FORGIVING_LENGTH and self.wordings.get(left[0]) is Command.ADVISOR
+        left = [word for word in said.split() if word != "?" and word not in self.around_advisor]
+        return len(left) == 1 and left[0].isalpha() and self.wordings.get(left[0]) is Command.ADVISOR
