@@ -9,14 +9,14 @@ from typing import Protocol
 from bot.channels.base import menu_line
 from helpline.messages import Country, Language
 from helpline.phrases import Phrases, say_date
-from helpline.segments import segments
+from helpline.segments import segments, to_gsm7
 from knowledge.articles import Article, Confidence
 from knowledge.shelves import Answer
 
 __all__ = ["Answer", "Form", "details", "menu_line", "short", "sources", "title"]
 
 
-_MENU_ROOM = 60  # characters of the line of digits below an answer on SMS
+_MENU_ROOM = 48  # characters of the line of digits below an answer on SMS
 
 
 class Form(StrEnum):
@@ -65,10 +65,14 @@ def short(answer: Answer, phrases: Phrases, to: Speaker, form: Form) -> str:
         brief_source = phrases.say(
             "answer.source.short", language, country=article.country.value, revision=article.revision, date=checked
         )
-        full = "\n".join([*lead, answer.short, *doubt, source])
-        if segments(full + " " * _MENU_ROOM).count <= 2:
-            return full
-        return "\n".join([*lead, answer.short, *doubt, brief_source])
+        brief_doubt = [phrases.say("answer.ask_human.short", language)] if doubt else []
+        # The fullest form that two segments hold together with the line of digits; the last one is read on by a tap.
+        tries = (
+            "\n".join([*lead, answer.short, *doubt, source]),
+            "\n".join([*lead, answer.short, *doubt, brief_source]),
+            " ".join([*lead, answer.short, *brief_doubt, brief_source]),
+        )
+        return next((text for text in tries if _fits(text)), tries[-1])
     confidence = phrases.say(f"answer.confidence.{_CONFIDENCE[article.confidence]}", language)
     if article.confidence is Confidence.UNVERIFIED:
         doubt = []
@@ -119,6 +123,10 @@ def sources(answer: Answer, phrases: Phrases, to: Speaker) -> str:
         parts.append(_listed(phrases.say("sources.read", language), read))
     parts.append(_provenance(answer, phrases, language))
     return "\n\n".join(parts)
+
+
+def _fits(text: str) -> bool:
+    return segments(to_gsm7(text) + " " * _MENU_ROOM).count <= 2
 
 
 def _checked(article: Article, language: Language) -> str:
