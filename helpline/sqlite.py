@@ -383,6 +383,10 @@ class SqliteStore:
     async def tidy(self) -> None:
         """Clear the write-ahead log, so that erased keys are nowhere on the disk."""
         async with self._lock:
+            if self._group is not None:
+                # The lock may be free between two members of a group, but the log cannot be cleared inside its
+                # transaction.
+                await to_the_end(self._end(self._group))
             _, driver = await self._connected()
             await driver.tidy()
 
@@ -444,20 +448,24 @@ class SqliteStore:
         if not holding:
             await self._lock.acquire()
         try:
-            if group.over.is_set():
-                return
-            self._group = None
-            try:
-                await group.transaction.commit()
-            except Exception as error:
-                await self._close_writer()
-                group.end(storage_error(error) or StorageError("The transaction could not be committed."))
-            else:
-                group.end()
+            if not group.over.is_set():
+                await self._end(group)
+        finally:
+            self._lock.release()
+
+    async def _end(self, group: _Group) -> None:
+        """Commit what the group wrote, and tell its members; whoever calls holds the lock."""
+        self._group = None
+        try:
+            await group.transaction.commit()
+        except Exception as error:
+            await self._close_writer()
+            group.end(storage_error(error) or StorageError("The transaction could not be committed."))
+        else:
+            group.end()
         finally:
             if not group.over.is_set():
                 group.end(StorageError("The commit was broken off."))
-            self._lock.release()
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:

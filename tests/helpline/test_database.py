@@ -397,3 +397,17 @@ async def test_tidying_disturbs_nothing(db: Database, clock: SetClock) -> None:
         await db.tidy()
     await db.tidy()
     assert await subjects(db) == {"a"}
+
+
+async def test_tidying_waits_for_who_shares_a_commit(db: Database) -> None:
+    async def write_some(name: str) -> None:
+        for number in range(20):
+            await put(db, f"{name}{number}")
+
+    async with asyncio.TaskGroup() as group:
+        for name in "abcd":
+            group.create_task(write_some(name))
+        for _ in range(10):
+            await asyncio.sleep(0)
+            await db.tidy()
+    assert len(await subjects(db)) == 80
