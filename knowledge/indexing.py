@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -88,13 +88,15 @@ class _Reader:
     """The learned reader and what its leave-one-out formula needs."""
 
     inputs: Floats  # a row a text
-    owners: npt.NDArray[np.int64]
+    owners: npt.NDArray[np.int64]  # the column of "none of these" comes after the articles'
     lines: Floats
     swayed: Floats  # inputs times the inverse of their spread
     place: Mapping[tuple[int, int], int]  # (article, text) to row
 
 
-def digest_of(articles: Sequence[Article], vectors: WordVectors | None, synonyms: Synonyms | None) -> str:
+def digest_of(
+    articles: Sequence[Article], vectors: WordVectors | None, synonyms: Synonyms | None, chatter: Sequence[str] = ()
+) -> str:
     """What an index was made from; another digest means that it is stale."""
     total = hashlib.sha256(
         f"{FORMAT} {vectors.digest if vectors else ''} {synonyms.digest if synonyms else ''}".encode()
@@ -104,6 +106,8 @@ def digest_of(articles: Sequence[Article], vectors: WordVectors | None, synonyms
         total.update(f"\n{article.id}\x1f{country}".encode())
         for weight, text, _ in _fields(article):
             total.update(f"\x1f{weight}{text}".encode())
+    for message in chatter:
+        total.update(f"\n{message}".encode())
     return total.hexdigest()
 
 
@@ -113,6 +117,7 @@ def build(
     *,
     synonyms: Synonyms | None = None,
     jurisdiction: Jurisdiction | None = None,
+    chatter: Sequence[str] = (),
 ) -> Index:
     """Make the index of these articles, whatever order they come in."""
     termer = Termer(synonyms)
@@ -121,12 +126,13 @@ def build(
         by_country.setdefault(None if article.everywhere else article.country, []).append(article)
     words: Counter[str] = Counter()
     workshops = []
+    heard = [words for words in (words_in(message) for message in chatter) if words]
     for country in sorted(by_country, key=lambda one: one.value if one is not None else ""):
         readings = [_reading(article) for article in by_country[country]]
         for reading in readings:
             for text in reading.texts:
                 words.update(text.words)
-        workshops.append(_Workshop(country, readings, termer, vectors))
+        workshops.append(_Workshop(country, readings, heard, termer, vectors))
     often = {word: count for word, count in words.items() if count >= _ONCE}
     fusion, judge, rehearsal = _rehearse(workshops)
     return Index(
@@ -134,7 +140,7 @@ def build(
         judge,
         fusion,
         often,
-        digest=digest_of(articles, vectors, synonyms),
+        digest=digest_of(articles, vectors, synonyms, chatter),
         rehearsal=rehearsal,
         vectors=vectors,
         synonyms=synonyms,
@@ -187,9 +193,15 @@ class _Workshop:
     """Where the section of one country is made."""
 
     def __init__(
-        self, country: Country | None, readings: Sequence[Reading], termer: Termer, vectors: WordVectors | None
+        self,
+        country: Country | None,
+        readings: Sequence[Reading],
+        chatter: Sequence[Sequence[str]],
+        termer: Termer,
+        vectors: WordVectors | None,
     ) -> None:
         self._readings = readings
+        self._chatter = chatter
         self._termer = termer
         self._vectors = vectors
         self._bags = _Bags()
@@ -208,7 +220,7 @@ class _Workshop:
             texts=texts,
             text_starts=text_starts,
             centres=centres_of(texts, text_starts),
-            lines=np.zeros((0, len(readings)), dtype=np.float32),
+            lines=np.zeros((0, len(readings) + 1), dtype=np.float32),
         )
         self._reader = self._learn()
         if self._reader is not None:
@@ -272,18 +284,18 @@ class _Workshop:
         if size < 2 or size > _LEARNED_ARTICLES or not 2 * size <= len(taught) <= _LEARNED_TEXTS:
             return None
         width = BUCKETS + (self._vectors.size if self._vectors is not None else 0)
-        inputs = np.zeros((len(taught), width), dtype=np.float32)
-        for row, (article, number) in enumerate(taught):
-            words = self._readings[article].texts[number].words
-            inputs[row] = self.input(prepare(words, self._termer, self._vectors), known=1.0)
-        owners = np.array([article for article, _ in taught], dtype=np.int64)
+        learned = [self._readings[article].texts[number].words for article, number in taught] + [*self._chatter]
+        inputs = np.stack([self.input(prepare(words, self._termer, self._vectors), known=1.0) for words in learned])
+        owners = np.array([article for article, _ in taught] + [size] * len(self._chatter), dtype=np.int64)
         spread = inputs.T @ inputs
         spread[np.diag_indices(width)] += np.float32(_RIDGE)
         inverse = np.linalg.inv(spread)
-        sums = np.zeros((size, width), dtype=np.float32)
+        sums = np.zeros((size + 1, width), dtype=np.float32)
         np.add.at(sums, owners, inputs)
         lines = inverse @ sums.T
-        place = {key: row for row, key in enumerate(taught)}
+        place = {
+            key: row for row, key in enumerate([*taught, *((size, number) for number in range(len(self._chatter)))])
+        }
         return _Reader(inputs, owners, lines.astype(np.float32), inputs @ inverse, place)
 
     def input(self, question: Question, *, known: float) -> Floats:
@@ -312,21 +324,32 @@ class _Workshop:
         ]
         return sorted(found, key=lambda one: zlib.crc32(f"{self._readings[one[0]].id} {one[1]}".encode()))
 
+    def overhear(self) -> Iterator[tuple[Question, Scores]]:
+        """Ask what these shelves do not answer, each message as if it had not been heard of."""
+        for number, words in enumerate(self._chatter):
+            question = prepare(words, self._termer, self._vectors)
+            scores = self.section.score(question)
+            if self._reader is not None:
+                said = self._unseen(self.input(question, known=question.known), len(self._readings), number)
+                scores = replace(scores, learned=said[:-1], elsewhere=float(said[-1]))
+            yield question, scores
+
     def ask(self, article: int, number: int) -> _Asked:
         """Ask one wording as if it were not there, and as if its article were not."""
         words = self._readings[article].texts[number].words
         question = prepare(words, self._termer, self._vectors)
         scores = self.section.score(question)
-        bag, nearest, near, learned = (
-            column.copy() for column in (scores.bag, scores.nearest, scores.near, scores.learned)
-        )
+        bag, nearest, near = scores.bag.copy(), scores.nearest.copy(), scores.near.copy()
         bag[article] = self._bag_without(question, article, number)
         nearest[article], near[article] = self._near_without(question, article, number)
-        away = learned
+        held_out = replace(scores, bag=bag, nearest=nearest, near=near)
+        away = held_out
         if self._reader is not None:
-            learned, away = self._learned_without(question, article, number)
-        held_out = Scores(bag, nearest, near, learned)
-        return _Asked(question, article, held_out, _without(replace(held_out, learned=away), article))
+            asked = self.input(question, known=question.known)
+            said, unread = self._unseen(asked, article, number), self._unread(asked, article)
+            held_out = replace(held_out, learned=said[:-1], elsewhere=float(said[-1]))
+            away = replace(away, learned=unread[:-1], elsewhere=float(unread[-1]))
+        return _Asked(question, article, held_out, _without(away, article))
 
     def _bag_without(self, question: Question, article: int, number: int) -> float:
         section, bags = self.section, self._bags
@@ -352,26 +375,29 @@ class _Workshop:
         nearest, near = best_of(left @ question.vector, np.zeros(1, dtype=np.int64), np.array([len(left)]))
         return float(nearest[0]), float(near[0])
 
-    def _learned_without(self, question: Question, article: int, number: int) -> tuple[Floats, Floats]:
-        """What the learned reader would say had it not seen this text, and had it not seen this article."""
+    def _unseen(self, asked: Floats, owner: int, number: int) -> Floats:
+        """What the learned reader would say to this had it not seen this text of this owner."""
         reader = self._reader
         assert reader is not None
-        asked = self.input(question, known=question.known)
         said = asked @ reader.lines
-        row = reader.place.get((article, number))
-        held_out = said
-        if row is not None:
-            miss = -(reader.inputs[row] @ reader.lines)
-            miss[article] += 1
-            share = float(reader.swayed[row] @ reader.inputs[row])
-            held_out = said - float(asked @ reader.swayed[row]) / max(1 - share, 1e-3) * miss
+        row = reader.place.get((owner, number))
+        if row is None:
+            return np.asarray(said, dtype=np.float32)
+        miss = -(reader.inputs[row] @ reader.lines)
+        miss[owner] += 1
+        share = float(reader.swayed[row] @ reader.inputs[row])
+        return np.asarray(said - float(asked @ reader.swayed[row]) / max(1 - share, 1e-3) * miss, dtype=np.float32)
+
+    def _unread(self, asked: Floats, article: int) -> Floats:
+        """What the learned reader would say to this had it not read this article at all."""
+        reader = self._reader
+        assert reader is not None
         own = np.flatnonzero(reader.owners == article)
         misses = -(reader.inputs[own] @ reader.lines)
         misses[:, article] += 1
         shares = reader.swayed[own] @ reader.inputs[own].T
         corrected = np.linalg.solve(np.eye(len(own), dtype=np.float32) - shares, misses)
-        away = said - (reader.swayed[own] @ asked) @ corrected
-        return held_out.astype(np.float32), away.astype(np.float32)
+        return np.asarray(asked @ reader.lines - (reader.swayed[own] @ asked) @ corrected, dtype=np.float32)
 
 
 def _taught(reading: Reading) -> list[int]:
@@ -387,8 +413,13 @@ def _taught(reading: Reading) -> list[int]:
 
 def _without(scores: Scores, article: int) -> Scores:
     """The scores as if the article were not there."""
-    columns = (scores.bag, scores.nearest, scores.near, scores.learned)
-    return Scores(*(np.delete(column, article) for column in columns))
+    return Scores(
+        np.delete(scores.bag, article),
+        np.delete(scores.nearest, article),
+        np.delete(scores.near, article),
+        np.delete(scores.learned, article),
+        scores.elsewhere,
+    )
 
 
 def _rehearse(workshops: Sequence[_Workshop]) -> tuple[Fusion, Judge, Rehearsal | None]:
@@ -400,7 +431,7 @@ def _rehearse(workshops: Sequence[_Workshop]) -> tuple[Fusion, Judge, Rehearsal 
         asked += [workshop.ask(article, number) for article, number in wordings[:share]]
     asked = [one for one in asked if len(one.away.bag)]
     if not asked:
-        return Fusion(), SHIPPED, None
+        return Fusion(), confidence.SHIPPED, None
     fusion = _best_fusion(asked, learned=any(len(workshop.section.lines) for workshop in workshops))
     rows, first, among, inside = [], [], [], []
     ranks = []
@@ -417,7 +448,16 @@ def _rehearse(workshops: Sequence[_Workshop]) -> tuple[Fusion, Judge, Rehearsal 
         first.append(False)
         among.append(False)
         inside.append(False)
-    judge = confidence.fit(rows, first, among, inside, precision=PRECISION) or SHIPPED
+    weights = [1.0] * len(asked) + [confidence.NEIGHBOURING] * len(asked)
+    for workshop in workshops:
+        overheard = list(workshop.overhear())
+        for question, scores in overheard:
+            rows.append(features(evidence_of([scores], fusion, question)))
+            first.append(False)
+            among.append(False)
+            inside.append(False)
+            weights.append(confidence.CHATTER * len(asked) / (len(overheard) * len(workshops)))
+    judge = confidence.fit(rows, first, among, weights, precision=PRECISION) or confidence.SHIPPED
     bands = [judge.band(row) for row in rows]
     answered = sum(band is Band.ANSWER for (band, _), within in zip(bands, inside, strict=True) if within)
     rehearsal = Rehearsal(
@@ -445,10 +485,3 @@ def _best_fusion(asked: Sequence[_Asked], *, learned: bool) -> Fusion:
         if total > best_rank + 1e-9:
             best, best_rank = fusion, total
     return best
-
-
-SHIPPED = Judge(
-    confidence.Curve((0.0,) * len(confidence.FEATURES), -1.0),
-    confidence.Curve((0.0,) * len(confidence.FEATURES), -1.0),
-    answer_from=0.9,
-)

@@ -36,7 +36,7 @@ Rows = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 SATURATION = 2.0  # BM25's k1
 LENGTH = 0.75  # and its b
 BUCKETS = 2048  # the learned reader sees terms folded into this many
-FORMAT = 3  # of the file; another number means another file
+FORMAT = 5  # of the file; another number means another file
 
 _POSTINGS = 300_000  # read of one question's terms, rarest first; common terms of huge shelves wait for the second look
 _SECOND_LOOK = 200  # articles
@@ -92,6 +92,7 @@ class Question:
     counts: Floats
     vector: Floats | None
     known: float
+    trade: int = 0  # groups of synonyms touched
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Scores:
     nearest: Floats  # cosine of the nearest text
     near: Floats  # mean over the nearest three
     learned: Floats
+    elsewhere: float = 0.0  # what the learned reader gives to "none of these"
 
     def fused(self, fusion: Fusion, known: float) -> Floats:
         """The scores added up."""
@@ -129,7 +131,8 @@ class Section:
     texts: Floats
     text_starts: Places
     centres: Floats
-    # The learned reader: a weight for each bucket and vector dimension, for each article; empty where there is none.
+    # The learned reader: a weight for each bucket and vector dimension, for each article and for "none of these"; empty
+    # where there is none.
     lines: Floats
 
     def score(self, question: Question) -> Scores:
@@ -139,7 +142,8 @@ class Section:
         hit = self.terms[places] == question.terms if len(self.terms) else np.zeros(len(places), dtype=bool)
         bag = self._bag(places[hit], question.counts[hit], question.counts[~hit])
         nearest, near = self._near(question, bag)
-        return Scores(bag, nearest, near, self._learned(question, places, hit))
+        learned = self._learned(question, places, hit)
+        return Scores(bag, nearest, near, learned[:-1], float(learned[-1]))
 
     def _bag(self, places: Places, counts: Floats, unknown: Floats) -> Floats:
         size = len(self.ids)
@@ -181,7 +185,7 @@ class Section:
 
     def _learned(self, question: Question, places: Places, hit: npt.NDArray[np.bool_]) -> Floats:
         if not len(self.lines):
-            return np.zeros(len(self.ids), dtype=np.float32)
+            return np.zeros(len(self.ids) + 1, dtype=np.float32)
         idf = np.where(hit, self.idf[places], np.float32(self.unknown_idf))
         buckets, values = folded(question.terms, question.counts, idf)
         learned = values @ self.lines[buckets]
@@ -251,11 +255,15 @@ class Index:
         *,
         synonyms: Synonyms | None = None,
         jurisdiction: Jurisdiction | None = None,
+        chatter: Sequence[str] = (),
     ) -> Index:
-        """Make the index, and rehearse it on the shelves' own wordings; seconds, so never in a request."""
+        """Make the index, and rehearse it on the shelves' own wordings; seconds, so never in a request.
+
+        `chatter` are messages that these shelves do not answer, whatever they hold.
+        """
         from knowledge import indexing
 
-        return indexing.build(articles, vectors, synonyms=synonyms, jurisdiction=jurisdiction)
+        return indexing.build(articles, vectors, synonyms=synonyms, jurisdiction=jurisdiction, chatter=chatter)
 
     def search(
         self,
@@ -347,7 +355,7 @@ class Index:
     ) -> Index | None:
         """Read an index back; None where there is none, it is damaged, or it is not the one with this digest."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 about = json.loads(file["about"].tobytes())
                 if about["format"] != FORMAT or (digest is not None and about["digest"] != digest):
                     return None
@@ -374,7 +382,7 @@ def prepare(words: Sequence[str], termer: Termer, vectors: WordVectors | None) -
     if vectors is not None:
         letters = [word for word in words if word.isalpha()]
         vector, known = vectors.words(letters), vectors.known_share(letters)
-    return Question(tuple(words), terms, counts.astype(np.float32), vector, known)
+    return Question(tuple(words), terms, counts.astype(np.float32), vector, known, termer.groups(words))
 
 
 def evidence_of(scores: Collection[Scores], fusion: Fusion, question: Question) -> Evidence:
@@ -388,6 +396,8 @@ def evidence_of(scores: Collection[Scores], fusion: Fusion, question: Question) 
         learned=np.concatenate([part.learned for part in parts]),
         words=len(question.words),
         known=question.known,
+        trade=question.trade,
+        elsewhere=max(part.elsewhere for part in parts),
     )
 
 

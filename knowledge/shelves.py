@@ -17,9 +17,10 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from helpline import languages
+from helpline.content import load_yaml
 from helpline.messages import Country, Language, country_of
 from knowledge import indexing
-from knowledge.articles import Article, Status, Variant
+from knowledge.articles import Article, Kind, Status, Variant
 from knowledge.confidence import Band
 from knowledge.jurisdiction import Jurisdiction
 from knowledge.search import Found, Index
@@ -76,14 +77,17 @@ class Tools:
     vectors: WordVectors | None = None
     synonyms: Synonyms | None = None
     jurisdiction: Jurisdiction | None = None
+    chatter: tuple[str, ...] = ()  # messages that our own shelves do not answer
 
     @classmethod
     def load(cls, content: Path) -> Tools:
         """Read them from the content folder."""
+        chatter = load_yaml(content / "chatter.yaml").mapping(required=["messages"])["messages"].texts(at_least=1)
         return cls(
             WordVectors.load(content / "vectors" / "nordic-static-1.npz"),
             Synonyms.load(content / "synonyms.yaml"),
             Jurisdiction.load(content / "jurisdiction.yaml"),
+            chatter,
         )
 
 
@@ -115,9 +119,12 @@ class Shelves:
         if tools is None:
             tools = Tools.load(content) if content is not None else Tools()
         shelved = tuple(sorted(articles, key=lambda article: article.id))
+        # Somebody else's shelves may well answer what ours do not.
+        foreign = any(article.kind is Kind.FOREIGN for article in shelved)
+        chatter = () if foreign else tools.chatter
         index = None
         if saved is not None:
-            digest = indexing.digest_of(shelved, tools.vectors, tools.synonyms)
+            digest = indexing.digest_of(shelved, tools.vectors, tools.synonyms, chatter)
             index = Index.load(
                 saved,
                 digest=digest,
@@ -126,7 +133,13 @@ class Shelves:
                 jurisdiction=tools.jurisdiction,
             )
         if index is None:
-            index = Index.build(shelved, tools.vectors, synonyms=tools.synonyms, jurisdiction=tools.jurisdiction)
+            index = Index.build(
+                shelved,
+                tools.vectors,
+                synonyms=tools.synonyms,
+                jurisdiction=tools.jurisdiction,
+                chatter=chatter,
+            )
             if saved is not None:
                 with contextlib.suppress(OSError):
                     index.save(saved)

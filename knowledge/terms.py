@@ -28,7 +28,7 @@ ARTICLE_WORDS = 600  # of one text of an article
 _READ_CHARACTERS = 8_000  # before words are told apart, so that a pasted book costs no more than a page
 _LONGEST_WORD = 40
 _GROUP_WEIGHT = 10  # a shared synonym group counts as this many shared grams; measured on wordings held out
-_REPAIR_FROM = 4  # letters; shorter words are too many and too alike to be put right
+_REPAIR_FROM = 5  # letters; shorter words are too many and too alike to be put right
 _REPAIRED_AT_MOST = 25  # words of one question
 _VOCABULARY_AT_MOST = 20_000
 
@@ -121,6 +121,10 @@ class Termer:
     def __init__(self, synonyms: Synonyms | None = None) -> None:
         self._synonyms = synonyms
         self._of_word = lru_cache(maxsize=50_000)(_word_terms)
+
+    def groups(self, words: Sequence[str]) -> int:
+        """How many different groups of synonyms these words touch: how much of it is our trade."""
+        return len(set(self._synonyms.groups(words))) if self._synonyms is not None else 0
 
     def terms(self, words: Sequence[str]) -> Terms:
         """The terms of these words in a row; one that occurs twice stands there twice."""

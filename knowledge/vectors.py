@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zipfile
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -47,12 +48,12 @@ class WordVectors:
     def load(cls, path: Path) -> WordVectors:
         """Read the table."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 words = file["words"].tobytes().decode("utf-8").split("\n")
                 rows = file["rows"].astype(np.float32) * file["scale"].astype(np.float32)[:, None]
                 gram_rows = file["grams"].astype(np.float32) * file["gram_scale"].astype(np.float32)[:, None]
                 digest = f"{zlib.crc32(file['rows'].tobytes()):08x}{zlib.crc32(file['words'].tobytes()):08x}"
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ContentError("The word vectors cannot be read.", file=str(path)) from error
         if len(words) != len(rows):
             raise ContentError(f"There are {len(words)} words but {len(rows)} rows.", file=str(path))
