@@ -31,8 +31,8 @@ _TELLS: Mapping[Language, frozenset[str]] = {
         "man har rätt papperslös anmäla".split()
     ),
     Language.EN: frozenset(
-        "the a an is are was were i you he she they we my her his their what who where how why when not no do does did "
-        "can could should must have has had of to in on at for from with and or but if without patient patients she's "
+        "the a an is are was were you he she they we my her his their what who where how why when not no do does did "
+        "can could should must have has had of to in on at from with and or but if without patient patients she's "
         "he's don't isn't this that there here it its be been get gets got about after before need needs want wants am "
         "says said tell told anyone someone hospital nurse doctor help".split()
     ),
