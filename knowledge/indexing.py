@@ -283,20 +283,16 @@ class _Workshop:
         taught = [(article, number) for article, reading in enumerate(self._readings) for number in _taught(reading)]
         if size < 2 or size > _LEARNED_ARTICLES or not 2 * size <= len(taught) <= _LEARNED_TEXTS:
             return None
-        width = BUCKETS + (self._vectors.size if self._vectors is not None else 0)
         learned = [self._readings[article].texts[number].words for article, number in taught] + [*self._chatter]
         inputs = np.stack([self.input(prepare(words, self._termer, self._vectors), known=1.0) for words in learned])
         owners = np.array([article for article, _ in taught] + [size] * len(self._chatter), dtype=np.int64)
-        spread = inputs.T @ inputs
-        spread[np.diag_indices(width)] += np.float32(_RIDGE)
-        inverse = np.linalg.inv(spread)
-        sums = np.zeros((size + 1, width), dtype=np.float32)
-        np.add.at(sums, owners, inputs)
-        lines = inverse @ sums.T
+        belongs = np.zeros((len(owners), size + 1), dtype=np.float32)
+        belongs[np.arange(len(owners)), owners] = 1
+        swayed = _swayed(inputs)
         place = {
             key: row for row, key in enumerate([*taught, *((size, number) for number in range(len(self._chatter)))])
         }
-        return _Reader(inputs, owners, lines.astype(np.float32), inputs @ inverse, place)
+        return _Reader(inputs, owners, swayed.T @ belongs, swayed, place)
 
     def input(self, question: Question, *, known: float) -> Floats:
         """A text as the learned reader sees it."""
@@ -398,6 +394,15 @@ class _Workshop:
         shares = reader.swayed[own] @ reader.inputs[own].T
         corrected = np.linalg.solve(np.eye(len(own), dtype=np.float32) - shares, misses)
         return np.asarray(asked @ reader.lines - (reader.swayed[own] @ asked) @ corrected, dtype=np.float32)
+
+
+def _swayed(inputs: Floats) -> Floats:
+    """The inputs times the inverse of their spread, by whichever of the two equal ways is the shorter."""
+    many, width = inputs.shape
+    ridge = np.float32(_RIDGE)
+    if many < width:
+        return np.asarray(np.linalg.solve(inputs @ inputs.T + ridge * np.eye(many, dtype=np.float32), inputs))
+    return np.asarray(inputs @ np.linalg.inv(inputs.T @ inputs + ridge * np.eye(width, dtype=np.float32)))
 
 
 def _taught(reading: Reading) -> list[int]:
