@@ -66,11 +66,18 @@ async def gather(conn: AsyncConnection, house: House, filed: Filed, language: La
         reason=reason_of(house, filed, language),
         place=filed.region,
         language=filed.language,
-        promise_at=filed.escalation.promise_at,
+        promise_at=filed.escalation.promise_at or await _promised(conn, filed),
         wrote=tuple(wrote[-SHOWN:]),
         answered=tuple(seen.values()),
         earlier=await escalations.count_of(conn, filed.conversation_id) - 1,
     )
+
+
+async def _promised(conn: AsyncConnection, filed: Filed) -> datetime | None:
+    """By when she was last told that she would hear: who takes it must know, though taking it keeps the promise."""
+    told = [event for event in await escalations.history(conn, filed.id) if event.kind == "clinician_told"]
+    by = next((event.details["by"] for event in reversed(told) if "by" in event.details), None)
+    return datetime.fromisoformat(by) if by is not None else None
 
 
 def reason_of(house: House, filed: Filed, language: Language) -> str:

@@ -40,6 +40,7 @@ from routing.places import Gazetteer
 
 READ_AT_MOST = 4000  # characters of one message that are looked up; danger is looked for in all of it
 SUGGESTIONS = 3
+_LANGUAGE_COMMANDS = frozenset({Command.NB, Command.NN, Command.SV, Command.EN})
 
 
 # --- what is remembered -----------------------------------------------------------------------------------------
@@ -69,6 +70,7 @@ class State:
     menu: Mapping[str, str] = field(default_factory=dict)  # digit → token of what was last offered
     asked: str = field(default="", repr=False)  # the question that a pending step or suggestion came from, masked
     facet_of: str = ""  # article whose answer waits for a facet
+    interrupted: Awaiting = Awaiting.NOTHING  # what was being asked when it was first asked about danger
     clarified: bool = False  # one clarifying question for this question was already asked
     status: str = ""  # legal status, where the clinician said it
     age: str = ""  # minor or adult, where the clinician said it
@@ -87,7 +89,8 @@ def state_from_json(data: Mapping[str, Any]) -> State:
     known = {name: data[name] for name in {entry.name for entry in fields(State)} & set(data)}
     known["language"] = Language(known["language"])
     known["country"] = Country(known["country"])
-    known["awaiting"] = Awaiting(known.get("awaiting", Awaiting.NOTHING))
+    for name in ("awaiting", "interrupted"):
+        known[name] = Awaiting(known.get(name, Awaiting.NOTHING))
     if known.get("referral") is not None:
         known["referral"] = referral.draft_from_json(known["referral"])
     return State(**known)
@@ -357,6 +360,10 @@ class _Turn:
         if self.state.greeted:
             return
         self.state = replace(self.state, greeted=True)
+        recognised = self.world.commands.recognise(heard.text)
+        if recognised is not None and recognised.command in _LANGUAGE_COMMANDS:
+            # Whoever asks for a language is greeted in it.
+            self.state = replace(self.state, language=Language(recognised.command.value))
         opening = heard.kind is InboundKind.START or self._is_hello(heard.text)
         asks = f" {self.phrase('greeting.ask')}" if opening else ""
         self.say(self.phrase("greeting") + asks)
@@ -367,7 +374,9 @@ class _Turn:
 
     def _is_hello(self, text: str) -> bool:
         recognised = self.world.commands.recognise(text)
-        return recognised is not None and recognised.command in {Command.HELLO, Command.START}
+        if recognised is not None:
+            return recognised.command in {Command.HELLO, Command.START}
+        return self.world.smalltalk.recognise(text) is Topic.HELLO
 
     def _tell_of_masking(self, heard: Heard) -> None:
         if heard.marks and not self.state.told_of_masking:
@@ -389,12 +398,16 @@ class _Turn:
                 self._alarm(Reason.DANGER, text, assessed.rules)
                 return True
             case Danger.MAYBE:
+                self._greet_silently()
+                asking = self.state.awaiting
+                self.state = replace(
+                    self.state,
+                    awaiting=Awaiting.DANGER,
+                    interrupted=self.state.interrupted if asking is Awaiting.DANGER else asking,
+                    asked=text[:READ_AT_MOST],
+                )
                 if self._owned():
                     self.effects.append(PassOn(text))
-                    self.say(self._in_country("danger.maybe"), self._danger_choices(), urgent=True)
-                    return True
-                self._greet_silently()
-                self.state = replace(self.state, awaiting=Awaiting.DANGER, asked=text[:READ_AT_MOST])
                 self._ask_danger()
                 return True
             case Danger.NO:
@@ -404,7 +417,7 @@ class _Turn:
 
     def _alarm(self, reason: Reason, text: str, rules: tuple[str, ...] = ()) -> None:
         key = "danger.known" if self._owned() else "danger"
-        self.state = replace(self.state, awaiting=Awaiting.NOTHING, referral=None)
+        self.state = replace(self.state, awaiting=Awaiting.NOTHING, interrupted=Awaiting.NOTHING, referral=None)
         self.say(self._in_country(key), urgent=True)
         if self._owned():
             self.effects.append(PassOn(text, danger=True))
@@ -434,6 +447,8 @@ class _Turn:
         if recognised is not None and self._command(recognised.command, exact=recognised.exact):
             return
         if self._owned():
+            # Whatever was being asked, she talks with somebody now.
+            self.state = replace(self.state, awaiting=Awaiting.NOTHING, interrupted=Awaiting.NOTHING)
             self.effects.append(PassOn(text))
             return
         if self._step(text):
@@ -458,6 +473,8 @@ class _Turn:
                 self._ask_language()
             case Command.NB | Command.NN | Command.SV | Command.EN:
                 self._set_language(Language(command.value))
+            case Command.YES | Command.NO if self.state.awaiting is Awaiting.DANGER:
+                return self._yes_or_no(command)
             case _ if self._owned():
                 return False  # everything else is spoken to the advisor
             case Command.NORWAY | Command.SWEDEN if self.state.awaiting is not Awaiting.REFERRAL:
@@ -581,14 +598,15 @@ class _Turn:
             self.effects.append(SayWhoIsSought())
 
     def _danger_told(self, *, yes: bool) -> None:
-        asked = self.state.asked
+        asked, was_asked = self.state.asked, self.state.awaiting is Awaiting.DANGER
         if yes:
             self._alarm(Reason.DANGER_CONFIRMED, asked)
             return
-        self.state = replace(self.state, awaiting=Awaiting.NOTHING)
+        before = self.state.interrupted if was_asked else self.state.awaiting
+        self.state = replace(self.state, awaiting=before, interrupted=Awaiting.NOTHING)
         self.say(self.phrase("danger.not_now"))
-        if asked and not self._owned():
-            self._question(asked)
+        if asked and was_asked and not self._owned():
+            self._keeping_step(lambda: self._question(asked))
 
     def _ask_erase(self) -> None:
         self.say(

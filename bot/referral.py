@@ -105,6 +105,9 @@ def ask(draft: Draft, phrases: Phrases, language: Language) -> tuple[str, list[C
     def choice(token: str, key: str) -> Choice:
         return Choice(token, phrases.say(key, language))
 
+    def asked(key: str) -> str:
+        return f"{understood(draft, phrases, language)}\n\n{phrases.say(key, language)}"
+
     skip = choice("skip", "choice.skip")
     match draft.step:
         case Step.PLACE if draft.candidates:
@@ -113,16 +116,11 @@ def ask(draft: Draft, phrases: Phrases, language: Language) -> tuple[str, list[C
         case Step.PLACE:
             return phrases.say("refer.place", language), [skip]
         case Step.NEED:
-            question = phrases.say("refer.need", language)
-            needs = [choice(f"need:{need}", f"need.{need}") for need in COMMON_NEEDS]
-            return f"{understood(draft, phrases, language)}\n\n{question}", [*needs, skip]
+            return asked("refer.need"), [*(choice(f"need:{need}", f"need.{need}") for need in COMMON_NEEDS), skip]
         case Step.WHO:
-            return phrases.say("refer.who", language), [*(choice(f"who:{who}", f"who.{who}") for who in WHO), skip]
+            return asked("refer.who"), [*(choice(f"who:{who}", f"who.{who}") for who in WHO), skip]
         case Step.WHEN:
-            return phrases.say("refer.when", language), [
-                *(choice(f"when:{when}", f"when.{when}") for when in WHEN),
-                skip,
-            ]
+            return asked("refer.when"), [*(choice(f"when:{when}", f"when.{when}") for when in WHEN), skip]
         case Step.DONE:
             raise ValueError("a finished draft asks nothing")
         case _:
@@ -325,12 +323,24 @@ def tell(
         lines = [brief(offer), offer.service.described(language), f"{'; '.join(cautions)}." if cautions else ""]
         return "\n".join(line for line in lines if line)
 
+    def in_a_line(offer: Offer) -> str:
+        """As short as it can be on SMS: a number, or the way in where there is none."""
+        service = offer.service
+        numbers = ", ".join(phone.number for phone in service.phones[:2])
+        if not numbers:
+            way = said(offer, frozenset({Because.ACCESS})) or said(offer, frozenset({Because.NO_PHONE}))
+            return f"{service.called(language)} ({'; '.join(way)})" if way else service.called(language)
+        opening = [] if offer.fallback else said(offer, _OPENING - {Because.HOURS_UNKNOWN})
+        return f"{service.called(language)}: {numbers}" + (f" ({'; '.join(opening)})" if opening else "")
+
     parts = [understood(draft, phrases, language)]
     if not shown.best and draft.shown:
         parts.append(phrases.say("refer.again", language))
     if form is Form.NARROW:
-        lines = [brief(offer) for offer in (*shown.best, *shown.always)]
-        return "\n".join([*parts, *lines])
+        # What always answers must stand in the first message, also where the rest waits behind "more".
+        first, *others = [in_a_line(offer) for offer in shown.best] or [""]
+        always = [in_a_line(offer) for offer in shown.always]
+        return "\n".join(line for line in [*parts, first, *always, *others] if line)
     parts += [full(offer) for offer in shown.best]
     if shown.always:
         lines = [brief(offer) for offer in shown.always]

@@ -86,9 +86,30 @@ _MARK = re.compile(
 _MOST_ROUNDS = 12
 
 
+_CLAUSE = re.compile(r"(?<=[.,;:!?\n])|\s(?=(?:og|och|and)\s)")
+# Words that only say that a name or a number follows: what is made of them and a mark asks nothing.
+_INTRODUCING = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        pasienten pasient patienten patient the kvinnen kvinna kvinne mannen mann man hun ho hon han hen hennes
+        hans she he her his jeg eg jag i heter heiter är er is are called name navn navnet namn namnet med har
+        has hadde fnr fødselsnummer fødselsnr personnummer personnr pnr dnr dufnr duf nummer nr number født fødd
+        född born f tlf tel telefon telefonnummer mobil mobilnummer phone adresse adress address bor bur lives
+        ringer ringjer fra frå från from på at og och and
+        """,
+    )
+)
+
+
 def without_marks(text: str) -> str:
-    """The text without our marks: a mark says nothing about what was asked."""
-    return _MARK.sub(" ", text)
+    """The text without our marks and what only led to them: "hun heter [navn]" says nothing of what is asked."""
+    asking = [clause for clause in _CLAUSE.split(text) if not _MARK.search(clause) or not _only_introduces(clause)]
+    return _MARK.sub(" ", " ".join(asking) if asking else text)
+
+
+def _only_introduces(clause: str) -> bool:
+    return all(word in _INTRODUCING for word in re.findall(r"[^\W\d_]+", _MARK.sub(" ", clause).casefold()))
 
 
 @dataclass(frozen=True, order=True)

@@ -18,7 +18,7 @@ from stdnum.no import fodselsnummer
 
 from helpline import masking_addresses, masking_links, masking_names, masking_numbers, masking_view
 from helpline.content import content_folder
-from helpline.masking import MARKS, Kind, Masked, Masker, Span
+from helpline.masking import MARKS, Kind, Masked, Masker, Span, without_marks
 from helpline.messages import Language
 
 HERE = Path(__file__).parent
@@ -485,3 +485,17 @@ def test_no_pattern_repeats_a_repeat_without_end() -> None:
         for one in patterns
         if one.pattern not in parted and _unbounded_repeats(_parser.parse(one.pattern, one.flags & ~re.UNICODE)) > 1
     ] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("hvor kan hun sove i natt? hun heter [navn] og har fnr [fødselsnummer]", "hvor kan hun sove i natt?"),
+        ("pasienten heter [navn], hvor kan hun sove", "hvor kan hun sove"),
+        ("kan [navn] få abort, hun er 16", "kan få abort, hun er 16"),  # the mark stands in the question itself
+        ("hun heter [navn]", "hun heter"),
+        ("[namn]", ""),
+    ],
+)
+def test_what_only_leads_to_a_mark_is_not_searched_for(written: str, asked: str) -> None:
+    assert " ".join(without_marks(written).split()) == asked
