@@ -536,6 +536,9 @@ def _continues(first: _Token, following: _Token, cue: _Cue) -> bool:
         )
     if first.upper and not following.upper and len(first.text) <= 4 and first.sort is not _Sort.SURE:
         return False
+    if sort is _Sort.WORD:
+        # "Ana Exempel": an everyday word with a capital, right behind a name, is a family name and not the word.
+        return not following.upper and not following.opens and (first.sort is _Sort.SURE or cue is _Cue.CALLED)
     return sort in {_Sort.SURE, _Sort.BOTH, _Sort.RARE, _Sort.PLACE, _Sort.UNKNOWN}
 
 
