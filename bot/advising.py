@@ -13,6 +13,8 @@ from escalation import advisors
 from escalation.advisors import Outcome
 from helpline import accounts
 from helpline.inbox import Received
+from helpline.masking import MARKS
+from helpline.masking import Kind as MaskedKind
 from helpline.messages import Address, InboundKind, OutboundMessage
 
 _WORDS = {InboundKind.STOP: "stop", InboundKind.START: "start"}
@@ -56,6 +58,11 @@ async def hear(
         if not reached:
             code = heard.escalations[0].code
             return OutboundMessage(house.phrases.say("relay.undelivered", conversation.language, code=code))
+        if message.masked_kinds:
+            # She reads a mark where a number or a name stood; who wrote it must know.
+            language, code = conversation.language, heard.escalations[0].code
+            marks = ", ".join(dict.fromkeys(MARKS[language][MaskedKind(kind)] for kind in message.masked_kinds))
+            return OutboundMessage(house.phrases.say("relay.masked", language, code=code, marks=marks))
     return None
 
 

@@ -13,7 +13,7 @@ from bot.house import House
 from escalation import store as escalations
 from escalation.store import Filed
 from helpline import inbox
-from helpline.messages import InboundKind, Language
+from helpline.messages import Language
 from helpline.phrases import ZONES, say_time
 
 SHOWN = 8  # of the clinician's latest messages
@@ -51,7 +51,7 @@ async def gather(conn: AsyncConnection, house: House, filed: Filed, language: La
     wrote = [
         message.text[:LONGEST] if not message.erased else house.phrases.say("brief.erased", language)
         for message in received
-        if message.kind in {InboundKind.TEXT, InboundKind.EDITED} and (message.text or message.erased)
+        if message.text or message.erased
     ]
     seen: dict[tuple[str, int], ShownAnswer] = {}
     for shown in await store.served_in(conn, filed.conversation_id):

@@ -4,15 +4,15 @@ A worker holds the conversation by a lease. For each waiting message, in order, 
 decides (pure), and writes state, replies, escalation, gaps and audit in one transaction that first checks that the hold
 is still good. A crash on any line leaves the message waiting, and nothing half done.
 
-A decision that fails for a cause of our own is tried once more, and then said aloud: the clinician is told plainly, and
-an
-advisor is sought.
+A turn that fails for a cause of our own is tried once more, and then said aloud: the clinician is told plainly with the
+emergency numbers, and an advisor is sought. That way asks nothing of what may be broken: not of the message's words,
+not of what was remembered, not of the shelves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -45,15 +45,18 @@ from helpline import audit, inbox, lease, outbox
 from helpline.inbox import Received
 from helpline.masking import MARKS
 from helpline.masking import Kind as MaskedKind
-from helpline.messages import Address, Channel, Choice, OutboundMessage
+from helpline.messages import Address, Channel, InboundKind, OutboundMessage
 from helpline.outbox import OutboundKind
 from helpline.storage import StorageError
+from helpline.vault import VaultError
 
 log = structlog.get_logger(__name__)
 
 TOGETHER = 16  # conversations worked on at the same time in one process
+IN_A_ROW = 20  # messages of one conversation, before the others have their turn
 TRIES = 2  # at one message, before we say that something is wrong
 TRY_AGAIN = timedelta(seconds=2)
+LONGEST_WAIT = timedelta(minutes=5)  # between tries at a message about which nothing could even be said
 
 
 class HoldLost(Exception):
@@ -65,7 +68,7 @@ class _Turn:
     """Where replies of one turn go."""
 
     conversation: Conversation
-    address: Address | None  # None where the person wants no messages
+    address: Address | None  # None where the conversation was erased
     message: Received
 
 
@@ -82,28 +85,28 @@ class Conversations:
             held = await lease.claim(conn, store.conversations, now=now, lease=LEASE, limit=TOGETHER)
         async with asyncio.TaskGroup() as group:
             for row in held:
-                group.create_task(self._work_on(row.id, row.lease_token))
+                group.create_task(self._work_on(row.id, row.lease_token, row.attempts))
         return len(held)
 
-    async def _work_on(self, conversation_id: str, token: str) -> None:
+    async def _work_on(self, conversation_id: str, token: str, attempts: int) -> None:
+        """Answer what waits in one conversation; `attempts` were made at its first message before."""
         try:
-            while True:
-                async with self._house.db.read() as conn:
-                    waiting = await inbox.waiting(conn, self._house.vault, conversation_id, limit=20)
-                if not waiting:
-                    break
-                for message in waiting:
-                    await self._answer(conversation_id, token, message)
+            async with self._house.db.read() as conn:
+                waiting = await inbox.waiting(conn, self._house.vault, conversation_id, limit=IN_A_ROW)
+            for message in waiting:
+                await self._answer(conversation_id, token, message)
+                attempts = 0
             await self._let_go(conversation_id, token)
         except HoldLost:
             log.info("hold_lost", conversation_id=conversation_id)
         except StorageError as error:
-            # Nothing was kept; the lease brings the conversation back to a worker.
+            # Nothing was kept. Storage's troubles are not the message's, so they do not count as tries at it.
             log.error("storage_trouble", conversation_id=conversation_id, error_type=type(error).__name__)
+            await self._try_again(conversation_id, token, attempts, TRY_AGAIN)
         except Exception as error:
             self._house.counts.trouble.labels("conversation").inc()
             log.error("turn_failed", conversation_id=conversation_id, error_type=type(error).__name__, exc_info=True)
-            await self._try_again(conversation_id, token)
+            await self._after_failure(conversation_id, token, attempts + 1)
 
     async def _let_go(self, conversation_id: str, token: str) -> None:
         """End the hold, unless a message came in the meantime: then the conversation is due again at once."""
@@ -112,63 +115,137 @@ class Conversations:
                 return
             waiting = await inbox.waiting(conn, self._house.vault, conversation_id, limit=1)
             due_at = self._house.clock.now() if waiting else None
-            await store.let_go(conn, conversation_id, token, due_at=due_at)
+            await store.put_down(conn, conversation_id, token, due_at=due_at)
             if waiting:
                 self._house.db.wake(store.WORK)
 
-    async def _try_again(self, conversation_id: str, token: str) -> None:
-        due_at = self._house.clock.now() + TRY_AGAIN
+    async def _try_again(self, conversation_id: str, token: str, attempts: int, wait: timedelta) -> None:
+        """Put the conversation down for a while. Where even that fails, the end of the lease brings it back."""
+        due_at = self._house.clock.now() + wait
         try:
             async with self._house.db.write() as conn:
-                await store.failed_once(conn, conversation_id, token, due_at=due_at)
-        except StorageError as error:
-            log.error("storage_trouble", conversation_id=conversation_id, error_type=type(error).__name__)
+                await store.put_down(conn, conversation_id, token, due_at=due_at, attempts=attempts)
+        except Exception as error:
+            log.error("not_put_down", conversation_id=conversation_id, error_type=type(error).__name__)
+
+    # --- when a turn has failed ------------------------------------------------------------------------------------
+
+    async def _after_failure(self, conversation_id: str, token: str, attempts: int) -> None:
+        """Try once more; after that say so, with as little as it takes; where even that fails, try ever more rarely."""
+        if attempts >= TRIES:
+            for seeking in (True, False):
+                try:
+                    await self._say_trouble(conversation_id, token, seeking=seeking)
+                    return
+                except HoldLost:
+                    return
+                except Exception as error:
+                    kind = type(error).__name__
+                    log.error("trouble_not_said", conversation_id=conversation_id, error_type=kind, exc_info=True)
+        wait = min(TRY_AGAIN * 2.0 ** min(max(attempts - TRIES, 0), 16), LONGEST_WAIT)
+        await self._try_again(conversation_id, token, attempts, wait)
+
+    async def _say_trouble(self, conversation_id: str, token: str, *, seeking: bool) -> None:
+        """Put the message that cannot be answered aside: tell who wrote it, and wake somebody where it was a clinician.
+
+        The conversation begins anew, since what was remembered of it may be what is broken.
+        """
+        house, now = self._house, self._house.clock.now()
+        async with house.db.write() as conn:
+            if not await store.still_held(conn, conversation_id, token):
+                raise HoldLost
+            message_id = await inbox.first_waiting(conn, conversation_id)
+            known = await store.outline(conn, conversation_id)
+            if message_id is not None and known is not None:
+                await inbox.mark_handled(conn, message_id, now=now)
+                if known.muted:
+                    await store.set_muted(conn, conversation_id, muted=False)
+                await self._tell_of_trouble(conn, known, message_id, now, seeking=seeking)
+                await audit.append(
+                    conn,
+                    at=now,
+                    actor="line",
+                    action="message_not_answered",
+                    subject=f"conversation:{conversation_id}",
+                    details={"inbound_id": message_id, "advisor_sought": seeking},
+                )
+            await store.put_down(conn, conversation_id, token, due_at=now, attempts=0)
+            house.db.wake(store.WORK)
+
+    async def _tell_of_trouble(
+        self, conn: AsyncConnection, known: Conversation, message_id: int, now: datetime, *, seeking: bool
+    ) -> None:
+        house = self._house
+        try:
+            address = await store.address_of(conn, house.vault, known.id)
+        except VaultError:
+            log.error("address_unreadable", conversation_id=known.id)
+            address = None
+        if known.kind is Kind.STAFF:
+            text = house.phrases.say("relay.trouble", known.language)
+            await self._say(conn, known.id, address, OutboundMessage(text, urgent=True), f"{message_id}:trouble", now)
+            return
+        state, message = dialogue.trouble(known.language, known.country, house.phrases, sought=seeking)
+        await store.keep_state(
+            conn,
+            house.vault,
+            known.id,
+            dialogue.state_to_json(state),
+            language=known.language,
+            country=known.country,
+        )
+        await self._say(conn, known.id, address, message, f"{message_id}:trouble", now)
+        if seeking:
+            await self._room.seek(conn, known, state, SeekAdvisor(Reason.TROUBLE, urgent=True), now)
 
     # --- one message ---------------------------------------------------------------------------------------------
 
     async def _answer(self, conversation_id: str, token: str, message: Received) -> None:
         house = self._house
         async with house.db.read() as conn:
-            conversation = await store.get(conn, house.vault, conversation_id)
-            if conversation is None:
+            known = await store.get_with_address(conn, house.vault, conversation_id)
+            if known is None:
                 raise HoldLost
-            address = await store.address_of(conn, house.vault, conversation_id)
             standing = await self._room.standing(conn, conversation_id)
         if message.erased:
             # It was erased while it waited; there is nothing left to answer.
             async with house.db.write() as conn:
                 await inbox.mark_handled(conn, message.id, now=house.clock.now())
             return
-        turn = _Turn(conversation, address, message)
-        if conversation.kind is Kind.STAFF:
+        turn = _Turn(*known, message)
+        if turn.conversation.kind is Kind.STAFF:
             await self._answer_staff(turn, token)
             return
         now = house.clock.now()
-        world = await self._world(conversation, standing, now)
-        state = self._state(conversation)
+        world = await self._world(turn.conversation, standing, now)
+        state = self._state(turn.conversation)
         heard = Heard(
             kind=message.kind,
             text=message.text,
             token=message.token,
             marks=tuple(MARKS[state.language][MaskedKind(kind)] for kind in message.masked_kinds),
         )
-        failed_before = conversation.attempts >= TRIES - 1
-        try:
-            decision = dialogue.decide(state, heard, world)
-        except Exception:
-            if not failed_before:
-                raise
-            log.error("decision_failed", conversation_id=conversation_id, exc_info=True)
-            decision = self._in_trouble(state, world)
+        decision = dialogue.decide(state, heard, world)
         async with house.db.write() as conn:
-            if not await store.still_held(conn, conversation_id, token):
-                raise HoldLost
-            if not await inbox.mark_handled(conn, message.id, now=now):
-                raise HoldLost
+            await self._begin(conn, turn, token, now)
+            # An advisor may have taken or ended it since we looked: her words must reach whoever has it now, or us.
+            standing = await self._room.standing(conn, conversation_id, lock=True)
+            if standing != world.escalation:
+                decision = dialogue.decide(state, heard, replace(world, escalation=standing))
             await self._apply(conn, turn, decision, now)
         for effect in decision.effects:
             house.counts.outcomes.labels(type(effect).__name__).inc()
         house.counts.answer_seconds.observe(max(0.0, (house.clock.now() - message.received_at).total_seconds()))
+
+    async def _begin(self, conn: AsyncConnection, turn: _Turn, token: str, now: datetime) -> None:
+        """Make sure that this message is ours to answer, once."""
+        if not await store.still_held(conn, turn.conversation.id, token):
+            raise HoldLost
+        if not await inbox.mark_handled(conn, turn.message.id, now=now):
+            raise HoldLost
+        if turn.conversation.muted and turn.message.kind is not InboundKind.STOP:
+            # Whoever writes again wants an answer.
+            await store.set_muted(conn, turn.conversation.id, muted=False)
 
     def _state(self, conversation: Conversation) -> State:
         if conversation.state is not None:
@@ -181,33 +258,23 @@ class Conversations:
             phrases=self._house.phrases, commands=self._house.commands, now=now, form=form, escalation=standing
         )
 
-    def _in_trouble(self, state: State, world: World) -> Decision:
-        text = self._house.phrases.say("trouble", state.language)
-        advisor = Choice(dialogue.ADVISOR, self._house.phrases.say("choice.advisor", state.language), "0")
-        numbers = self._house.phrases.say_in("danger.maybe", state.country, state.language)
-        return Decision(
-            state,
-            (Say(OutboundMessage(f"{text}\n\n{numbers}", (advisor,))), SeekAdvisor(Reason.TROUBLE, urgent=True)),
-        )
-
     # --- carrying out --------------------------------------------------------------------------------------------
 
     async def _apply(self, conn: AsyncConnection, turn: _Turn, decision: Decision, now: datetime) -> None:
         conversation, state = turn.conversation, decision.state
         conversation_id = conversation.id
         address = turn.address
+        if SetMuted(muted=True) in decision.effects:
+            # Before anything is said, so that the word that it stops still goes out.
+            await outbox.withdraw(conn, lane=conversation_id)
         for place, effect in enumerate(decision.effects):
             match effect:
                 case SetMuted(muted=muted):
                     await store.set_muted(conn, conversation_id, muted=muted)
                     if muted:
-                        await outbox.withdraw(conn, lane=conversation_id)
                         await self._room.clinician_left(conn, conversation_id, now)
-                        address = None
-                    else:
-                        address = await store.address_of(conn, self._house.vault, conversation_id)
                 case Erase():
-                    erased = await self._erase(conn, conversation_id, now)
+                    erased = await self._erase(conn, conversation, now)
                     if erased is not None:
                         conversation_id = erased
                 case Say(message=message, served=shown):
@@ -230,7 +297,7 @@ class Conversations:
                 case PassOn(text=text, danger=danger):
                     await self._room.to_advisor(conn, conversation_id, turn.message, text, danger=danger, now=now)
                 case RecordGap():
-                    await store.record_gap(
+                    gap_id = await store.record_gap(
                         conn,
                         self._house.vault,
                         missing=effect.missing.value,
@@ -242,6 +309,7 @@ class Conversations:
                         region=effect.region,
                         now=now,
                     )
+                    state = replace(state, gaps=(*state.gaps, gap_id))
                 case RecordHelpful(article_id=article_id, helpful=was_helpful):
                     await store.record_helpful(conn, article_id, was_helpful=was_helpful, now=now)
                 case RecordReferral(service_ids=services, needs=needs, region=region):
@@ -287,17 +355,18 @@ class Conversations:
                 now=now,
             )
 
-    async def _erase(self, conn: AsyncConnection, conversation_id: str, now: datetime) -> str | None:
-        """Forget the conversation: its key goes, what waits is taken back, whoever helps is told that she left."""
-        await outbox.withdraw(conn, lane=conversation_id)
-        await self._room.clinician_left(conn, conversation_id, now)
-        fresh = await store.erase(conn, self._house.vault, conversation_id, now)
+    async def _erase(self, conn: AsyncConnection, conversation: Conversation, now: datetime) -> str | None:
+        """Forget the conversation: its keys go, what waits is taken back, whoever helps is told that she left."""
+        await outbox.withdraw(conn, lane=conversation.id)
+        await self._room.clinician_left(conn, conversation.id, now)
+        await store.erase_gaps(conn, self._house.vault, self._state(conversation).gaps)
+        fresh = await store.erase(conn, self._house.vault, conversation.id, now)
         await audit.append(
             conn,
             at=now,
-            actor=f"conversation:{conversation_id}",
+            actor=f"conversation:{conversation.id}",
             action="conversation_erased",
-            subject=f"conversation:{conversation_id}",
+            subject=f"conversation:{conversation.id}",
         )
         return fresh
 
@@ -306,10 +375,7 @@ class Conversations:
     async def _answer_staff(self, turn: _Turn, token: str) -> None:
         house, now = self._house, self._house.clock.now()
         async with house.db.write() as conn:
-            if not await store.still_held(conn, turn.conversation.id, token):
-                raise HoldLost
-            if not await inbox.mark_handled(conn, turn.message.id, now=now):
-                raise HoldLost
+            await self._begin(conn, turn, token, now)
             if turn.address is None:
                 return
             said = await advising.hear(conn, house, self._room, turn.conversation, turn.address, turn.message, now)

@@ -25,7 +25,7 @@ from bot import answers, referral
 from bot.answers import Form
 from bot.commands import Command, Commands, plain
 from bot.referral import Draft, Step
-from helpline.languages import from_tag, guess
+from helpline.languages import guess
 from helpline.masking import without_marks
 from helpline.messages import Choice, Country, InboundKind, Language, OutboundMessage
 from helpline.phrases import Phrases
@@ -77,6 +77,7 @@ class State:
     article: str = ""  # the article last answered with
     rest: str = field(default="", repr=False)  # what did not fit into two segments
     referral: Draft | None = None
+    gaps: tuple[str, ...] = ()  # ids of the gaps that were recorded here, to be forgotten with it
 
 
 def state_to_json(state: State) -> dict[str, Any]:
@@ -91,6 +92,7 @@ def state_from_json(data: Mapping[str, Any]) -> State:
     known["country"] = Country(known["country"])
     for name in ("awaiting", "interrupted"):
         known[name] = Awaiting(known.get(name, Awaiting.NOTHING))
+    known["gaps"] = tuple(known.get("gaps", ()))
     if known.get("referral") is not None:
         known["referral"] = referral.draft_from_json(known["referral"])
     return State(**known)
@@ -107,7 +109,6 @@ class Heard:
     text: str = field(default="", repr=False)
     token: str = ""
     marks: tuple[str, ...] = ()  # the marks that took the place of something identifying
-    language_hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,6 +268,27 @@ def decide(state: State, heard: Heard, world: World) -> Decision:
     return Decision(turn.state, tuple(turn.effects))
 
 
+def trouble(language: Language, country: Country, phrases: Phrases, *, sought: bool) -> tuple[State, OutboundMessage]:
+    """What is said, and remembered, where nothing could be decided: numbers, an advisor, and "is anyone in danger?"."""
+    if sought:
+        text = f"{phrases.say('trouble', language)}\n\n{phrases.say_in('danger.maybe', country, language)}"
+    else:
+        text = phrases.say_in("trouble.alone", country, language)
+    choices = (
+        Choice(DANGER_YES, phrases.say("choice.yes", language), "1"),
+        Choice(DANGER_NO, phrases.say("choice.no", language), "2"),
+        Choice(ADVISOR, phrases.say("choice.advisor", language), "0"),
+    )[0 if sought else 2 :]
+    state = State(
+        language,
+        country,
+        greeted=True,
+        awaiting=Awaiting.DANGER if sought else Awaiting.NOTHING,
+        menu={choice.digit: choice.token for choice in choices},
+    )
+    return state, OutboundMessage(text, choices, urgent=True)
+
+
 class _Turn:
     """One turn of the conversation, while it is being decided."""
 
@@ -321,11 +343,13 @@ class _Turn:
             self.effects.append(SetMuted(muted=True))
             return
         self._choose_language(heard)
-        text = heard.text if heard.kind in {InboundKind.TEXT, InboundKind.EDITED} else ""
-        if text and self._danger(text):
+        # Whatever it came with: the words below a picture are words.
+        if heard.text and self._danger(heard.text):
             self._greet_silently()
             self._tell_of_masking(heard)
             return
+        if heard.kind is InboundKind.TAP and heard.token == DANGER_YES:
+            self._greet_silently()
         if heard.kind is InboundKind.START:
             self.effects.append(SetMuted(muted=False))
             self.state = replace(self.state, greeted=False, awaiting=Awaiting.NOTHING)
@@ -341,6 +365,8 @@ class _Turn:
                 self._tapped(heard.token)
             case InboundKind.PHOTO | InboundKind.VOICE | InboundKind.LOCATION | InboundKind.OTHER:
                 self._keeping_step(lambda: self.say(self.phrase(f"media.{heard.kind.value}")))
+                if plain(heard.text):
+                    self._text(heard.text)
             case InboundKind.START:
                 pass  # the greeting is the answer
             case _:
@@ -350,9 +376,7 @@ class _Turn:
     def _choose_language(self, heard: Heard) -> None:
         if self.state.language_chosen:
             return
-        written = guess(heard.text) if heard.text else None
-        hinted = from_tag(heard.language_hint) if heard.language_hint and not self.state.greeted else None
-        language = written or hinted
+        language = guess(heard.text) if heard.text else None
         if language is not None:
             self.state = replace(self.state, language=language)
 
@@ -771,7 +795,8 @@ class _Turn:
     def _region(self) -> str:
         """Where the clinician is, no finer than a fylke or län: enough for a gap, too little to find anyone."""
         draft = self.state.referral
-        return draft.region if draft is not None else ""
+        # The codes of the two countries overlap, and a gap tells of one country only.
+        return draft.region if draft is not None and draft.place_country == self.state.country.value else ""
 
     def _answer(self, article: Article) -> None:
         facet = self.world.shelves.asks_for(article, status=self.state.status, age=self.state.age)

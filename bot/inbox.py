@@ -80,15 +80,12 @@ async def _conversation_of(
     staff = await accounts.staff_at(conn, house.vault, message.sender)
     if staff is None:
         staff = await _proved_address(conn, house, message, text, now)
-    known = await store.find_by_address(conn, house.vault.fingerprint_of(message.sender))
+    known = await store.find_by_address(conn, house.vault.fingerprint_of(message.sender), lock=True)
     if known is not None:
         if staff is not None and known.kind == Kind.CLINICIAN.value:
             await store.make_staff(conn, known.id, staff.id)
         elif staff is None and known.kind == Kind.STAFF.value:
             await store.make_clinician(conn, known.id)
-        if known.muted and message.kind is not InboundKind.STOP:
-            # Whoever writes again wants an answer.
-            await store.set_muted(conn, known.id, muted=False)
         return str(known.id)
     return await store.create(
         conn,

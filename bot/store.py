@@ -16,14 +16,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import LargeBinary, String, and_, case, func, insert, select, update
+from sqlalchemy import LargeBinary, String, and_, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
 from helpline import inbox, lease
 from helpline.messages import Address, Channel, Country, Language
-from helpline.storage import AnyRow, BigId, UtcDateTime, table_of, wake
-from helpline.vault import Vault
+from helpline.storage import AnyRow, BigId, StorageBusy, UtcDateTime, insert_once, table_of, wake
+from helpline.vault import SubjectKey, Vault
 
 WORK = "conversations"  # the topic rung when a conversation falls due
 
@@ -76,9 +76,9 @@ class ServedRow(SQLModel, table=True):
 class GapRow(SQLModel, table=True):
     """A question the shelves could not answer: masked words, where it stopped, and nobody. Kept until closed.
 
-    It carries no conversation id, and its text is sealed under a key of its own: gaps are read by editors who may
-    not read
-    conversations, and they outlive the conversation, unless the clinician erases what she wrote.
+    It carries no conversation id, and its text is sealed under a key of its own: gaps are read by editors who may not
+    read conversations, and they outlive the conversation. Only the conversation's sealed state knows which are its own,
+    so that they go when the clinician erases what she wrote.
     """
 
     __tablename__ = "gap"
@@ -150,14 +150,13 @@ def new_id() -> str:
     return uuid.UUID(bytes=secrets.token_bytes(16)).hex
 
 
-async def find_by_address(conn: AsyncConnection, fingerprint: str) -> AnyRow | None:
-    """The conversation at this address: its id, kind and muted."""
-    found = await conn.execute(
-        select(conversations.c.id, conversations.c.kind, conversations.c.muted).where(
-            conversations.c.fingerprint == fingerprint
-        )
-    )
-    return found.first()
+async def find_by_address(conn: AsyncConnection, fingerprint: str, *, lock: bool = False) -> AnyRow | None:
+    """The conversation at this address: its id and kind; `lock` keeps it from being erased until the transaction ends.
+
+    None with `lock` may also mean that it was erased this moment: `create` finds what stands in its place.
+    """
+    query = select(conversations.c.id, conversations.c.kind).where(conversations.c.fingerprint == fingerprint)
+    return (await conn.execute(query.with_for_update() if lock else query)).first()
 
 
 async def create(
@@ -171,26 +170,30 @@ async def create(
     country: Country,
     now: datetime,
 ) -> str:
-    """Begin a conversation at an address that has none; its id."""
-    conversation_id = new_id()
+    """Begin a conversation at an address that has none; its id, or that of the one begun by another at this moment."""
+    conversation_id, fingerprint = new_id(), vault.fingerprint_of(address)
     key = await vault.open(conn, subject_of(conversation_id))
-    await conn.execute(
-        insert(conversations).values(
-            id=conversation_id,
-            kind=kind.value,
-            channel=address.channel.value,
-            fingerprint=vault.fingerprint(address.channel, address.value),
-            address=key.seal(address.value, about=f"address:{conversation_id}"),
-            staff_id=staff_id,
-            language=language.value,
-            country=country.value,
-            muted=False,
-            created_at=now,
-            last_at=now,
-            attempts=0,
-        )
-    )
-    return conversation_id
+    values = {
+        "id": conversation_id,
+        "kind": kind.value,
+        "channel": address.channel.value,
+        "fingerprint": fingerprint,
+        "address": key.seal(address.value, about=f"address:{conversation_id}"),
+        "staff_id": staff_id,
+        "language": language.value,
+        "country": country.value,
+        "muted": False,
+        "created_at": now,
+        "last_at": now,
+        "attempts": 0,
+    }
+    if await insert_once(conn, conversations, values, unique=["fingerprint"]) is not None:
+        return conversation_id
+    await vault.forget(conn, subject_of(conversation_id))
+    other = await find_by_address(conn, fingerprint, lock=True)
+    if other is None:
+        raise StorageBusy("A conversation came and went while this one was begun.")
+    return str(other.id)
 
 
 async def make_staff(conn: AsyncConnection, conversation_id: str, staff_id: str) -> None:
@@ -239,12 +242,9 @@ def _conversation(row: AnyRow, state: Mapping[str, Any] | None) -> Conversation:
     )
 
 
-async def get(conn: AsyncConnection, vault: Vault, conversation_id: str, *, lock: bool = False) -> Conversation | None:
-    """The conversation with its state; `lock` keeps others from changing it until the transaction ends."""
-    query = select(conversations).where(conversations.c.id == conversation_id)
-    if lock and conn.dialect.name != "sqlite":
-        query = query.with_for_update()
-    row = (await conn.execute(query)).first()
+async def get(conn: AsyncConnection, vault: Vault, conversation_id: str) -> Conversation | None:
+    """The conversation with its state."""
+    row = (await conn.execute(select(conversations).where(conversations.c.id == conversation_id))).first()
     if row is None:
         return None
     state = None
@@ -254,19 +254,42 @@ async def get(conn: AsyncConnection, vault: Vault, conversation_id: str, *, lock
     return _conversation(row, state)
 
 
+async def outline(conn: AsyncConnection, conversation_id: str) -> Conversation | None:
+    """The conversation without its state: nothing sealed is opened."""
+    row = (await conn.execute(select(conversations).where(conversations.c.id == conversation_id))).first()
+    return _conversation(row, None) if row is not None else None
+
+
+async def get_with_address(
+    conn: AsyncConnection, vault: Vault, conversation_id: str
+) -> tuple[Conversation, Address | None] | None:
+    """The conversation with its state and where its person is, also where they want no messages; None once erased."""
+    row = (await conn.execute(select(conversations).where(conversations.c.id == conversation_id))).first()
+    if row is None:
+        return None
+    key = await vault.existing(conn, subject_of(conversation_id))
+    if key is None or row.fingerprint is None:
+        return _conversation(row, None), None
+    state = json.loads(key.unseal(row.state, about=f"state:{conversation_id}")) if row.state is not None else None
+    return _conversation(row, state), _address(row, key)
+
+
+def _address(row: AnyRow, key: SubjectKey) -> Address:
+    return Address(Channel(row.channel), key.unseal(row.address, about=f"address:{row.id}"))
+
+
 async def address_of(conn: AsyncConnection, vault: Vault, conversation_id: str) -> Address | None:
     """Where the conversation's person can be reached; None where it is gone or wants no messages."""
     row = (
         await conn.execute(
-            select(conversations.c.channel, conversations.c.address, conversations.c.muted).where(
+            select(conversations).where(
                 and_(conversations.c.id == conversation_id, conversations.c.fingerprint.is_not(None))
             )
         )
     ).first()
     if row is None or row.muted:
         return None
-    key = await vault.open(conn, subject_of(conversation_id))
-    return Address(Channel(row.channel), key.unseal(row.address, about=f"address:{conversation_id}"))
+    return _address(row, await vault.open(conn, subject_of(conversation_id)))
 
 
 async def keep_state(
@@ -304,27 +327,24 @@ async def still_held(conn: AsyncConnection, conversation_id: str, token: str) ->
     return (await conn.execute(query)).scalar_one_or_none() == token
 
 
-async def let_go(conn: AsyncConnection, conversation_id: str, token: str, *, due_at: datetime | None) -> bool:
-    """End the hold; due again at `due_at`, or when the next message comes."""
-    return await lease.finish(conn, conversations, conversation_id, token, {"due_at": due_at, "attempts": 0})
-
-
-async def failed_once(conn: AsyncConnection, conversation_id: str, token: str, *, due_at: datetime) -> bool:
-    """End the hold after a failure, and count it."""
-    tries = conversations.c.attempts + 1
-    return await lease.finish(conn, conversations, conversation_id, token, {"due_at": due_at, "attempts": tries})
+async def put_down(
+    conn: AsyncConnection, conversation_id: str, token: str, *, due_at: datetime | None, attempts: int = 0
+) -> bool:
+    """End the hold; due again at `due_at` or with the next message, at which `attempts` were made."""
+    return await lease.finish(conn, conversations, conversation_id, token, {"due_at": due_at, "attempts": attempts})
 
 
 async def erase(conn: AsyncConnection, vault: Vault, conversation_id: str, now: datetime) -> str | None:
     """Forget what was written here: the key goes, and with it every text. The id of the new, empty conversation."""
     row = (await conn.execute(select(conversations).where(conversations.c.id == conversation_id))).first()
-    address = await address_of(conn, vault, conversation_id)
-    if row is None or address is None:
+    if row is None or row.fingerprint is None:
         return None
+    address = _address(row, await vault.open(conn, subject_of(conversation_id)))
+    # The hold ends with it: what waited is moved, and must not be answered in here.
     await conn.execute(
         update(conversations)
         .where(conversations.c.id == conversation_id)
-        .values(fingerprint=None, state=None, address=b"", due_at=None)
+        .values(fingerprint=None, state=None, address=b"", due_at=None, lease_token=None)
     )
     fresh = await create(
         conn,
@@ -354,6 +374,8 @@ async def forget_quiet(conn: AsyncConnection, vault: Vault, *, before: datetime,
             conversations.c.lease_token.is_(None),
         )
         .limit(limit)
+        # Else a message that comes this moment would be forgotten with the rest.
+        .with_for_update(skip_locked=True)
     )
     forgotten = 0
     for row in quiet.all():
@@ -442,6 +464,14 @@ async def record_gap(
     return gap_id
 
 
+async def erase_gaps(conn: AsyncConnection, vault: Vault, ids: Sequence[str]) -> None:
+    """Forget these gaps: whoever wrote them has erased what she wrote."""
+    for gap_id in ids:
+        await vault.forget(conn, f"gap:{gap_id}")
+    if ids:
+        await conn.execute(delete(gaps).where(gaps.c.id.in_(list(ids))))
+
+
 async def record_helpful(conn: AsyncConnection, article_id: str, *, was_helpful: bool, now: datetime) -> None:
     """Count one verdict on an answer."""
     await conn.execute(insert(helpful).values(article_id=article_id, helpful=was_helpful, at=now))
@@ -457,11 +487,6 @@ async def record_services(
             insert(shown_services),
             [{"service_id": service, "needs": joined, "region": region, "at": now} for service in service_ids],
         )
-
-
-async def due_count(conn: AsyncConnection, now: datetime) -> int:
-    """How many conversations wait for a worker."""
-    return int((await conn.execute(select(func.count()).where(conversations.c.due_at <= now))).scalar_one())
 
 
 async def next_due(conn: AsyncConnection) -> datetime | None:

@@ -26,7 +26,7 @@ from escalation.standing import Urgency
 from escalation.store import Filed
 from helpline import outbox
 from helpline.inbox import Received
-from helpline.messages import Channel, Choice, Language, OutboundMessage
+from helpline.messages import Channel, Choice, Country, Language, OutboundMessage
 from helpline.outbox import OutboundKind, Outgoing
 from routing.places import Level
 
@@ -92,9 +92,11 @@ class WaitingRoom:
 
     # --- the clinician's side -----------------------------------------------------------------------------------------
 
-    async def standing(self, conn: AsyncConnection, conversation_id: str) -> dialogue.Waiting | None:
-        """How the conversation's open escalation stands."""
-        filed = await escalations.find_open(conn, conversation_id)
+    async def standing(
+        self, conn: AsyncConnection, conversation_id: str, *, lock: bool = False
+    ) -> dialogue.Waiting | None:
+        """How the conversation's open escalation stands; `lock` keeps it so until the transaction ends."""
+        filed = await escalations.find_open(conn, conversation_id, lock=lock)
         if filed is None:
             return None
         return dialogue.Waiting(
@@ -120,14 +122,14 @@ class WaitingRoom:
         return opened.filed
 
     def _region_name(self, state: State) -> str:
-        code = state.referral.region if state.referral is not None else ""
-        if not code:
+        draft = state.referral
+        if draft is None or not draft.region:
             return ""
-        for level in (Level.FYLKE, Level.LAN):
-            place = self._house.library.gazetteer.find(state.country, level, code)
-            if place is not None:
-                return place.name
-        return ""
+        # The place's own country, whatever the line's: 03 is Oslo in Norway and Uppsala in Sweden.
+        country = Country(draft.place_country)
+        level = Level.LAN if country is Country.SE else Level.FYLKE
+        place = self._house.library.gazetteer.find(country, level, draft.region)
+        return place.name if place is not None else ""
 
     async def say_who_is_sought(
         self, conn: AsyncConnection, conversation: Conversation, state: State, now: datetime

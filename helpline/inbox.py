@@ -132,6 +132,12 @@ async def transcript(conn: AsyncConnection, vault: Vault, conversation_id: str, 
     return await _read(conn, vault, conversation_id, unhandled=False, limit=limit)
 
 
+async def first_waiting(conn: AsyncConnection, conversation_id: str) -> int | None:
+    """The id of the message that comes next, without opening it: for one that cannot be opened."""
+    found = (await conn.execute(_unhandled, {"of": conversation_id, "at_most": 1})).first()
+    return int(found.id) if found is not None else None
+
+
 async def mark_handled(conn: AsyncConnection, message_id: int, *, now: datetime) -> bool:
     """Note that a message has been dealt with; False where it had been already."""
     done = await conn.execute(_mark, {"which": message_id, "handled_at": now})
