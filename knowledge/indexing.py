@@ -37,11 +37,13 @@ from knowledge.search import (
     Rows,
     Scores,
     Section,
+    against,
     best_of,
     centres_of,
     evidence_of,
     folded,
     prepare,
+    summed,
 )
 from knowledge.terms import ARTICLE_WORDS, Synonyms, Termer, Terms, words_in
 from knowledge.vectors import WordVectors
@@ -91,6 +93,7 @@ class _Reader:
     owners: npt.NDArray[np.int64]  # the column of "none of these" comes after the articles'
     lines: Floats
     swayed: Floats  # inputs times the inverse of their spread
+    missed: Floats  # what the reader should have said of each input, less what it says
     place: Mapping[tuple[int, int], int]  # (article, text) to row
 
 
@@ -171,9 +174,6 @@ def _reading(article: Article) -> Reading:
         words = tuple(words_in(text, ARTICLE_WORDS))
         if words:
             texts.append(Text(words, weight, wording))
-    if len(texts) > 1 and not any(text.wording for text in texts) and texts[0].weight == TITLE:
-        # Shelves without wordings rehearse their titles instead.
-        texts[0] = replace(texts[0], wording=True)
     whole = [f"{article.title} {article.short} {article.details}"]
     whole += [f"{one.title} {one.short}" for _, one in sorted(article.translations.items())]
     return Reading(article.id, tuple(texts), tuple(tuple(words_in(text, ARTICLE_WORDS)) for text in whole))
@@ -292,7 +292,8 @@ class _Workshop:
         place = {
             key: row for row, key in enumerate([*taught, *((size, number) for number in range(len(self._chatter)))])
         }
-        return _Reader(inputs, owners, swayed.T @ belongs, swayed, place)
+        lines = swayed.T @ belongs
+        return _Reader(inputs, owners, lines, swayed, belongs - inputs @ lines, place)
 
     def input(self, question: Question, *, known: float) -> Floats:
         """A text as the learned reader sees it."""
@@ -319,6 +320,10 @@ class _Workshop:
             if text.wording
         ]
         return sorted(found, key=lambda one: zlib.crc32(f"{self._readings[one[0]].id} {one[1]}".encode()))
+
+    def texts(self) -> Iterator[Text]:
+        """Every text of the section."""
+        return (text for reading in self._readings for text in reading.texts)
 
     def overhear(self) -> Iterator[tuple[Question, Scores]]:
         """Ask what these shelves do not answer, each message as if it had not been heard of."""
@@ -375,25 +380,23 @@ class _Workshop:
         """What the learned reader would say to this had it not seen this text of this owner."""
         reader = self._reader
         assert reader is not None
-        said = asked @ reader.lines
+        said = summed(asked, reader.lines)
         row = reader.place.get((owner, number))
         if row is None:
-            return np.asarray(said, dtype=np.float32)
-        miss = -(reader.inputs[row] @ reader.lines)
-        miss[owner] += 1
+            return said
+        # Products of two vectors: numpy keeps these in the caller's thread.
         share = float(reader.swayed[row] @ reader.inputs[row])
-        return np.asarray(said - float(asked @ reader.swayed[row]) / max(1 - share, 1e-3) * miss, dtype=np.float32)
+        pull = float(asked @ reader.swayed[row]) / max(1 - share, 1e-3)
+        return np.asarray(said - pull * reader.missed[row], dtype=np.float32)
 
     def _unread(self, asked: Floats, article: int) -> Floats:
         """What the learned reader would say to this had it not read this article at all."""
         reader = self._reader
         assert reader is not None
         own = np.flatnonzero(reader.owners == article)
-        misses = -(reader.inputs[own] @ reader.lines)
-        misses[:, article] += 1
-        shares = reader.swayed[own] @ reader.inputs[own].T
-        corrected = np.linalg.solve(np.eye(len(own), dtype=np.float32) - shares, misses)
-        return np.asarray(asked @ reader.lines - (reader.swayed[own] @ asked) @ corrected, dtype=np.float32)
+        shares = np.einsum("ik,jk->ij", reader.swayed[own], reader.inputs[own])
+        pulls = np.linalg.solve(np.eye(len(own), dtype=np.float32) - shares.T, against(reader.swayed[own], asked))
+        return np.asarray(summed(asked, reader.lines) - summed(pulls, reader.missed[own]), dtype=np.float32)
 
 
 def _swayed(inputs: Floats) -> Floats:
@@ -436,7 +439,7 @@ def _rehearse(workshops: Sequence[_Workshop]) -> tuple[Fusion, Judge, Rehearsal 
         asked += [workshop.ask(article, number) for article, number in wordings[:share]]
     asked = [one for one in asked if len(one.away.bag)]
     if not asked:
-        return Fusion(), confidence.SHIPPED, None
+        return _untried_fusion(workshops), confidence.SHIPPED, None
     fusion = _best_fusion(asked, learned=any(len(workshop.section.lines) for workshop in workshops))
     rows, first, among, inside = [], [], [], []
     ranks = []
@@ -474,6 +477,12 @@ def _rehearse(workshops: Sequence[_Workshop]) -> tuple[Fusion, Judge, Rehearsal 
         coverage=answered / len(ranks),
     )
     return fusion, judge, rehearsal
+
+
+def _untried_fusion(workshops: Sequence[_Workshop]) -> Fusion:
+    """For shelves without wordings: meaning was seen to help where there are titles, and to hurt elsewhere."""
+    titled = any(text.weight == TITLE for workshop in workshops for text in workshop.texts())
+    return Fusion(near=0.45 if titled else 0.0, learned=0.0)
 
 
 def _best_fusion(asked: Sequence[_Asked], *, learned: bool) -> Fusion:

@@ -174,12 +174,12 @@ class Section:
         if question.vector is None or not len(self.texts):
             return np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
         if len(self.texts) <= _ROWS:
-            cosines = _against(self.texts, question.vector)
+            cosines = against(self.texts, question.vector)
             return best_of(cosines, self.text_starts[:-1], np.diff(self.text_starts))
-        whole = _against(self.centres, question.vector)
+        whole = against(self.centres, question.vector)
         likely = np.union1d(_top(whole, _LIKELIEST), _top(bag, _LIKELIEST))
         lengths = self.text_starts[likely + 1] - self.text_starts[likely]
-        cosines = _against(self.texts[_spread(self.text_starts[likely], lengths)], question.vector)
+        cosines = against(self.texts[_spread(self.text_starts[likely], lengths)], question.vector)
         nearest, near = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
         nearest[likely], near[likely] = best_of(cosines, np.cumsum(lengths) - lengths, lengths)
         return nearest, near
@@ -189,9 +189,9 @@ class Section:
             return np.zeros(len(self.ids) + 1, dtype=np.float32)
         idf = np.where(hit, self.idf[places], np.float32(self.unknown_idf))
         buckets, values = folded(question.terms, question.counts, idf)
-        learned = _summed(values, self.lines[buckets])
+        learned = summed(values, self.lines[buckets])
         if question.vector is not None and len(self.lines) > BUCKETS:
-            learned = learned + np.float32(question.known) * _summed(question.vector, self.lines[BUCKETS:])
+            learned = learned + np.float32(question.known) * summed(question.vector, self.lines[BUCKETS:])
         return np.asarray(learned, dtype=np.float32)
 
 
@@ -199,12 +199,12 @@ class Section:
 # numpy's `@` starts for it wait for each other twenty times as long as the sum takes. These stay in the caller's.
 
 
-def _against(rows: Floats, vector: Floats) -> Floats:
+def against(rows: Floats, vector: Floats) -> Floats:
     """Each row's product with the vector."""
     return np.asarray(np.einsum("ij,j->i", rows, vector), dtype=np.float32)
 
 
-def _summed(values: Floats, rows: Floats) -> Floats:
+def summed(values: Floats, rows: Floats) -> Floats:
     """The rows, each so many times, in one."""
     return np.asarray(np.einsum("i,ij->j", values, rows), dtype=np.float32)
 
