@@ -189,6 +189,7 @@ class Line:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.delivery.stop()
 
     def _polled_telegram(self) -> TelegramChannel | None:
         settings, telegram = self.house.settings.telegram, self.house.channels.get(Channel.TELEGRAM)

@@ -8,8 +8,9 @@ A message goes through these moments, and a process may die between any two of t
 4. the outcome is on disk.
 
 A message in doubt is looked up where the provider can be asked (Twilio) and sent again where it cannot (Telegram): a
-page that
-comes twice is better than one that never came. Both are counted.
+page that comes twice is better than one that never came. Both are counted.
+
+No message keeps another waiting: not one whose provider hangs, and not one that cannot be opened.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +30,7 @@ from bot.house import House
 from helpline import audit, outbox
 from helpline.messages import (
     Address,
+    Channel,
     DeliveryError,
     DeliveryReport,
     OutboundMessage,
@@ -38,13 +40,15 @@ from helpline.messages import (
     Undeliverable,
 )
 from helpline.outbox import OutboundKind, OutboundState, Outgoing
-from helpline.vault import Forgotten
+from helpline.storage import StorageError
+from helpline.vault import Forgotten, VaultError
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=45)  # longer than any provider's time-out, so that a message in doubt really is
-BATCH = 100
-TOGETHER = 50  # calls to providers at the same time
+BATCH = 100  # messages on their way at the same time
+TOGETHER = 50  # calls to one provider at the same time
+PATIENCE = 0.25  # seconds that a tick waits for the providers before it looks for more
 SEND_TIMEOUT = 20.0  # seconds
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
@@ -78,85 +82,131 @@ class Delivery:
     def __init__(self, house: House, listener: Listener) -> None:
         self._house = house
         self._listener = listener
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._gates = {channel: asyncio.Semaphore(TOGETHER) for channel in Channel}
 
     async def tick(self, now: datetime) -> int:
-        """Send what is due; how many messages were dealt with."""
-        house = self._house
-        async with house.db.write() as conn:
-            doubtful = await outbox.in_doubt(conn, now=now, lease=LEASE, limit=BATCH)
-            claimed = await outbox.claim_batch(conn, now=now, lease=LEASE, limit=BATCH)
-        if not doubtful and not claimed:
-            return 0
-        known = await self._settle_doubts(doubtful) if doubtful else []
-        again = [outgoing for outgoing in doubtful if outgoing.id not in known]
-        await self._send_all([*claimed, *again], now)
-        return len(claimed) + len(doubtful)
+        """Send what is due; how many messages were dealt with or are still on their way to a provider.
 
-    async def _settle_doubts(self, doubtful: Sequence[Outgoing]) -> set[int]:
-        """Ask the providers that can be asked; the ids that need no sending."""
-        settled: set[int] = set()
+        A provider that hangs keeps nobody else waiting: after `PATIENCE` what is under way goes on by itself.
+        """
+        house, room = self._house, BATCH - len(self._under_way)
+        doubtful: Sequence[Outgoing] = ()
+        claimed: Sequence[Outgoing] = ()
+        if room > 0:
+            async with house.db.write() as conn:
+                doubtful = await outbox.in_doubt(conn, now=now, lease=LEASE, limit=room)
+                if len(doubtful) < room:
+                    claimed = await outbox.claim_batch(conn, now=now, lease=LEASE, limit=room - len(doubtful))
         for outgoing in doubtful:
-            self._house.counts.in_doubt.labels(outgoing.channel.value).inc()
-            adapter = self._house.channels.get(outgoing.channel)
-            if adapter is None or not adapter.can_be_asked:
-                continue
-            try:
-                async with self._house.db.read() as conn:
-                    to, message = await outbox.open_message(conn, self._house.vault, outgoing)
-                async with asyncio.timeout(SEND_TIMEOUT):
-                    found = await adapter.find_sent(to, message, _attempt(outgoing, outgoing.attempt_id or ""))
-            except Forgotten:
-                await self._unwanted(outgoing)
-                settled.add(outgoing.id)
-                continue
-            except (DeliveryError, TimeoutError) as error:
-                # The provider does not answer: nothing is known yet. The lease brings it back to us.
-                log.warning("doubt_not_settled", outbound_id=outgoing.id, error_type=type(error).__name__)
-                settled.add(outgoing.id)
-                continue
+            self._go(self._resolve(outgoing, now))
+        if claimed:
+            await self._send_all(claimed, now)
+        dealt_with = len(claimed) + len(doubtful) or len(self._under_way)
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=PATIENCE)
+        return dealt_with
+
+    async def stop(self) -> None:
+        """Break off what is under way; what became of it is found out by the next start."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    def _failed(self, outgoing: Outgoing, error: Exception, where: str) -> None:
+        self._house.counts.trouble.labels(where).inc()
+        log.error(f"{where}_failed", outbound_id=outgoing.id, error_type=type(error).__name__, exc_info=error)
+
+    async def _resolve(self, outgoing: Outgoing, now: datetime) -> None:
+        """Find out what became of a message in doubt, and send it again where that cannot be known."""
+        self._house.counts.in_doubt.labels(outgoing.channel.value).inc()
+        try:
+            found = await self._ask(outgoing)
             if found is not None:
                 log.info("doubt_settled", outbound_id=outgoing.id, adopted=True)
                 await self._sent(outgoing, found)
-                settled.add(outgoing.id)
-        return settled
+            else:
+                await self._send_all([outgoing], now)
+        except (DeliveryError, TimeoutError) as error:
+            # The provider does not answer: nothing is known yet. The lease brings it back to us.
+            log.warning("doubt_not_settled", outbound_id=outgoing.id, error_type=type(error).__name__)
+        except Exception as error:
+            self._failed(outgoing, error, "doubt")
+
+    async def _ask(self, outgoing: Outgoing) -> Sent | None:
+        adapter = self._house.channels.get(outgoing.channel)
+        if adapter is None or not adapter.can_be_asked:
+            return None
+        try:
+            async with self._house.db.read() as conn:
+                to, message = await outbox.open_message(conn, self._house.vault, outgoing)
+        except VaultError:
+            return None  # erased or unreadable: sending finds that too, and deals with it
+        async with self._gates[outgoing.channel], asyncio.timeout(SEND_TIMEOUT):
+            return await adapter.find_sent(to, message, _attempt(outgoing, outgoing.attempt_id or ""))
 
     async def _send_all(self, messages: Sequence[Outgoing], now: datetime) -> None:
+        """Note that these are about to be handed over, and hand them over."""
         house = self._house
         ready: list[tuple[Outgoing, str, Address, OutboundMessage]] = []
-        async with house.db.write() as conn:
+        try:
+            async with house.db.write() as conn:
+                for outgoing in messages:
+                    try:
+                        to, message = await outbox.open_message(conn, house.vault, outgoing)
+                    except Forgotten:
+                        await outbox.record_unwanted(conn, outgoing)
+                        continue
+                    if not await self._listener.wanted(conn, outgoing):
+                        await outbox.record_unwanted(conn, outgoing)
+                        continue
+                    attempt_id = secrets.token_hex(16)
+                    if await outbox.start_attempt(conn, outgoing, attempt_id=attempt_id, now=now):
+                        ready.append((outgoing, attempt_id, to, message))
+        except Exception as error:
+            if len(messages) == 1:
+                await self._not_started(messages[0], error)
+                return
+            # One that cannot be opened, or whose lock another holds, must not keep the others from going out.
+            log.error("started_one_by_one", error_type=type(error).__name__, exc_info=True)
             for outgoing in messages:
-                try:
-                    to, message = await outbox.open_message(conn, house.vault, outgoing)
-                except Forgotten:
-                    await outbox.record_unwanted(conn, outgoing)
-                    continue
-                if not await self._listener.wanted(conn, outgoing):
-                    await outbox.record_unwanted(conn, outgoing)
-                    continue
-                attempt_id = secrets.token_hex(16)
-                if await outbox.start_attempt(conn, outgoing, attempt_id=attempt_id, now=now):
-                    ready.append((outgoing, attempt_id, to, message))
-        gate = asyncio.Semaphore(TOGETHER)
-        async with asyncio.TaskGroup() as group:
-            for outgoing, attempt_id, to, message in ready:
-                group.create_task(self._send_one(gate, outgoing, attempt_id, to, message))
+                self._go(self._send_all([outgoing], now))
+            return
+        for outgoing, attempt_id, to, message in ready:
+            self._go(self._send_one(outgoing, attempt_id, to, message))
 
-    async def _send_one(
-        self, gate: asyncio.Semaphore, outgoing: Outgoing, attempt_id: str, to: Address, message: OutboundMessage
-    ) -> None:
-        async with gate:
-            adapter = self._house.channels.get(outgoing.channel)
-            if outgoing.attempts and outgoing.state is OutboundState.SENDING:
-                self._house.counts.sent_again.labels(outgoing.channel.value).inc()
-            try:
-                sent = await self._call(adapter, to, message, _attempt(outgoing, attempt_id))
-            except TryLater as error:
-                await self._try_later(outgoing, error)
-                return
-            except Undeliverable as error:
-                await self._give_up(outgoing, str(error))
-                return
-            await self._sent(outgoing, sent)
+    async def _not_started(self, outgoing: Outgoing, error: Exception) -> None:
+        self._failed(outgoing, error, "start")
+        if isinstance(error, StorageError):
+            return  # the lease brings it back to us
+        try:
+            await self._give_up(outgoing, "unreadable")
+        except Exception as further:
+            self._failed(outgoing, further, "giving_up")
+
+    async def _send_one(self, outgoing: Outgoing, attempt_id: str, to: Address, message: OutboundMessage) -> None:
+        try:
+            async with self._gates[outgoing.channel]:
+                adapter = self._house.channels.get(outgoing.channel)
+                if outgoing.attempts and outgoing.state is OutboundState.SENDING:
+                    self._house.counts.sent_again.labels(outgoing.channel.value).inc()
+                try:
+                    sent = await self._call(adapter, to, message, _attempt(outgoing, attempt_id))
+                except TryLater as error:
+                    await self._try_later(outgoing, error)
+                    return
+                except Undeliverable as error:
+                    await self._give_up(outgoing, str(error))
+                    return
+                await self._sent(outgoing, sent)
+        except Exception as error:
+            # What became of it could not be written down: it is in doubt, and its lease brings it back to us.
+            self._failed(outgoing, error, "outcome")
 
     async def _call(
         self, adapter: ChannelAdapter | None, to: Address, message: OutboundMessage, attempt: SendAttempt
@@ -178,26 +228,32 @@ class Delivery:
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 
-    async def _sent(self, outgoing: Outgoing, sent: Sent) -> None:
-        async with self._house.db.write() as conn:
-            now = self._house.clock.now()
-            state = await outbox.record_sent(conn, outgoing, provider_message_id=sent.provider_message_id, now=now)
-            match state:
-                case OutboundState.SENT:
-                    await self._listener.sent(conn, outgoing, now)
-                case OutboundState.DELIVERED:
-                    await self._listener.delivered(conn, outgoing, now)
-                case OutboundState.GIVEN_UP:
-                    # The provider's report that it failed was faster than our own note that it was sent.
-                    await self._aloud(conn, outgoing, now)
-                case _:
-                    pass  # another worker has dealt with it
-            self._house.tell_page(conn, outgoing.lane)
+    async def _sent(self, outgoing: Outgoing, sent: Sent, *, telling: bool = True) -> None:
+        try:
+            async with self._house.db.write() as conn:
+                now = self._house.clock.now()
+                state = await outbox.record_sent(conn, outgoing, provider_message_id=sent.provider_message_id, now=now)
+                match state:
+                    case OutboundState.SENT if telling:
+                        await self._listener.sent(conn, outgoing, now)
+                    case OutboundState.DELIVERED if telling:
+                        await self._listener.delivered(conn, outgoing, now)
+                    case OutboundState.GIVEN_UP if telling:
+                        # The provider's report that it failed was faster than our own note that it was sent.
+                        await self._aloud(conn, outgoing, now)
+                    case _:
+                        pass  # another worker has dealt with it
+                self._house.tell_page(conn, outgoing.lane)
+        except StorageError:
+            raise
+        except Exception as error:
+            if not telling:
+                raise
+            # A fault of ours in what follows from it: were it not noted as sent, it would be sent again and again.
+            self._failed(outgoing, error, "listener")
+            await self._sent(outgoing, sent, telling=False)
+            return
         self._house.counts.sent.labels(outgoing.channel.value, outgoing.kind.value).inc()
-
-    async def _unwanted(self, outgoing: Outgoing) -> None:
-        async with self._house.db.write() as conn:
-            await outbox.record_unwanted(conn, outgoing)
 
     async def _try_later(self, outgoing: Outgoing, error: TryLater) -> None:
         now = self._house.clock.now()
