@@ -45,7 +45,7 @@ from knowledge.search import (
     prepare,
     summed,
 )
-from knowledge.terms import ARTICLE_WORDS, Synonyms, Termer, Terms, words_in
+from knowledge.terms import ARTICLE_WORDS, Speller, Synonyms, Termer, Terms, words_in
 from knowledge.vectors import WordVectors
 
 TITLE, WORDING, ANSWER = 2.0, 1.5, 1.0  # how much a field's terms count
@@ -55,6 +55,9 @@ _LEARNED_TEXTS = 20_000
 _REHEARSED = 1_200  # wordings
 _FEW_REHEARSED = 400  # on shelves too large for the learned reader, where one wording costs more
 _CHUNKS = 12  # paragraphs of one answer that the learned reader learns from
+_MISTYPED = 32  # of 64 longer words of a wording asked in haste
+_IN_HASTE = 0.3  # questions typed in haste for each typed with care
+_NOWHERE = 1_000_000  # the rank of an article that is not there
 _ONCE = 2  # a word must stand in the shelves this often to be what a misspelt one was meant to be
 
 
@@ -137,7 +140,9 @@ def build(
                 words.update(text.words)
         workshops.append(_Workshop(country, readings, heard, termer, vectors))
     often = {word: count for word, count in words.items() if count >= _ONCE}
-    fusion, judge, rehearsal = _rehearse(workshops)
+    fusion, judge, rehearsal = _rehearse(
+        workshops, Speller(often, vectors.understands if vectors is not None else None)
+    )
     return Index(
         [workshop.section for workshop in workshops],
         judge,
@@ -335,9 +340,14 @@ class _Workshop:
                 scores = replace(scores, learned=said[:-1], elsewhere=float(said[-1]))
             yield question, scores
 
-    def ask(self, article: int, number: int) -> _Asked:
-        """Ask one wording as if it were not there, and as if its article were not."""
-        words = self._readings[article].texts[number].words
+    def ask(self, article: int, number: int, typed: Speller | None = None) -> _Asked:
+        """Ask one wording as if it were not there, and as if its article were not.
+
+        With a speller it is asked as tired hands would type it, put right where the speller can.
+        """
+        words: Sequence[str] = self._readings[article].texts[number].words
+        if typed is not None:
+            words = typed.repaired(_mistyped(words))
         question = prepare(words, self._termer, self._vectors)
         scores = self.section.score(question)
         bag, nearest, near = scores.bag.copy(), scores.nearest.copy(), scores.near.copy()
@@ -354,15 +364,17 @@ class _Workshop:
 
     def _bag_without(self, question: Question, article: int, number: int) -> float:
         section, bags = self.section, self._bags
-        weight = self._readings[article].texts[number].weight
-        own = np.searchsorted(bags.terms[article], question.terms)  # every one of them is there
-        left = bags.counts[article][own] - np.float32(weight) * question.counts
+        text = self._readings[article].texts[number]
+        gone, times = np.unique(self._termer.terms(text.words), return_counts=True)
+        left = _looked_up(question.terms, bags.terms[article], bags.counts[article])
+        left = left - np.float32(text.weight) * _looked_up(question.terms, gone, times.astype(np.float32))
         left[left < 1e-3] = 0
-        idf = section.idf[np.searchsorted(section.terms, question.terms)]
-        length = bags.lengths[article] - np.float32(weight) * question.counts.sum()
+        idf = _looked_up(question.terms, section.terms, section.idf)
+        length = bags.lengths[article] - np.float32(text.weight) * times.sum()
         gains = idf * left * (SATURATION + 1) / (left + self._drag(np.array([length], dtype=np.float32)))
-        perfect = float(idf @ question.counts) * (SATURATION + 1)
-        return float(gains @ question.counts) / perfect if perfect > 0 else 0.0
+        wanted = np.where(idf > 0, idf, np.float32(section.unknown_idf))
+        perfect = float((wanted * question.counts).sum()) * (SATURATION + 1)
+        return float((gains * question.counts).sum()) / perfect if perfect > 0 else 0.0
 
     def _near_without(self, question: Question, article: int, number: int) -> tuple[float, float]:
         if question.vector is None:
@@ -399,6 +411,31 @@ class _Workshop:
         return np.asarray(summed(asked, reader.lines) - summed(pulls, reader.missed[own]), dtype=np.float32)
 
 
+def _looked_up(terms: Terms, among: Terms, values: Floats) -> Floats:
+    """The value of each of these terms in a sorted list of terms; zero where it is not there."""
+    places = np.searchsorted(among, terms)
+    places[places == len(among)] = 0
+    return np.where(among[places] == terms, values[places], np.float32(0))
+
+
+def _mistyped(words: Sequence[str]) -> list[str]:
+    """The words with some letters left out, doubled or changed about, the same ones every time."""
+    return [_slipped(word, zlib.crc32(f"{number} {word}".encode())) for number, word in enumerate(words)]
+
+
+def _slipped(word: str, chance: int) -> str:
+    if len(word) <= 3 or chance % 64 >= _MISTYPED:
+        return word
+    place = 1 + chance // 64 % (len(word) - 1)
+    match chance % 3:
+        case 0:
+            return word[:place] + word[place + 1 :]
+        case 1:
+            return word[:place] + word[place] + word[place:]
+        case _:
+            return word[: place - 1] + word[place] + word[place - 1] + word[place + 1 :]
+
+
 def _swayed(inputs: Floats) -> Floats:
     """The inputs times the inverse of their spread, by whichever of the two equal ways is the shorter."""
     many, width = inputs.shape
@@ -430,53 +467,58 @@ def _without(scores: Scores, article: int) -> Scores:
     )
 
 
-def _rehearse(workshops: Sequence[_Workshop]) -> tuple[Fusion, Judge, Rehearsal | None]:
-    asked = []
+@dataclass
+class _Lessons:
+    """What the confidence is fitted on, question by question."""
+
+    fusion: Fusion
+    rows: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)  # of the right article; far down where there is none
+    weights: list[float] = field(default_factory=list)
+
+    def add(self, question: Question, scores: Scores, own: int | None, weight: float) -> None:
+        """Note how one question came out, and how often such a one is asked."""
+        evidence = evidence_of([scores], self.fusion, question)
+        self.rows.append(features(evidence))
+        self.ranks.append(_NOWHERE if own is None else int((evidence.fused > evidence.fused[own]).sum()))
+        self.weights.append(weight)
+
+
+def _rehearse(workshops: Sequence[_Workshop], speller: Speller) -> tuple[Fusion, Judge, Rehearsal | None]:
+    asked, hasty = [], []
     for workshop in workshops:
         wordings = workshop.wordings()
         large = len(workshop.section.ids) > _LEARNED_ARTICLES
         share = (_FEW_REHEARSED if large else _REHEARSED) // len(workshops)
         asked += [workshop.ask(article, number) for article, number in wordings[:share]]
-    asked = [one for one in asked if len(one.away.bag)]
+        hasty += [workshop.ask(article, number, speller) for article, number in wordings[:share:3]]
+    asked, hasty = ([one for one in some if len(one.away.bag)] for some in (asked, hasty))
     if not asked:
         return _untried_fusion(workshops), confidence.SHIPPED, None
-    fusion = _best_fusion(asked, learned=any(len(workshop.section.lines) for workshop in workshops))
-    rows, first, among, inside = [], [], [], []
-    ranks = []
+    lessons = _Lessons(_best_fusion(asked, learned=any(len(workshop.section.lines) for workshop in workshops)))
     for one in asked:
-        evidence = evidence_of([one.held_out], fusion, one.question)
-        rank = int((evidence.fused > evidence.fused[one.own]).sum())
-        ranks.append(rank)
-        rows.append(features(evidence))
-        first.append(rank == 0)
-        among.append(rank < SUGGESTIONS)
-        inside.append(True)
+        lessons.add(one.question, one.held_out, one.own, 1.0)
     for one in asked:
-        rows.append(features(evidence_of([one.away], fusion, one.question)))
-        first.append(False)
-        among.append(False)
-        inside.append(False)
-    weights = [1.0] * len(asked) + [confidence.NEIGHBOURING] * len(asked)
-    for workshop in workshops:
-        overheard = list(workshop.overhear())
-        for question, scores in overheard:
-            rows.append(features(evidence_of([scores], fusion, question)))
-            first.append(False)
-            among.append(False)
-            inside.append(False)
-            weights.append(confidence.CHATTER * len(asked) / (len(overheard) * len(workshops)))
-    judge = confidence.fit(rows, first, among, weights, precision=PRECISION) or confidence.SHIPPED
-    bands = [judge.band(row) for row in rows]
-    answered = sum(band is Band.ANSWER for (band, _), within in zip(bands, inside, strict=True) if within)
+        lessons.add(one.question, one.away, None, confidence.NEIGHBOURING)
+    for one in hasty:
+        lessons.add(one.question, one.held_out, one.own, _IN_HASTE * len(asked) / len(hasty))
+    overheard = [heard for workshop in workshops for heard in workshop.overhear()]
+    for question, scores in overheard:
+        lessons.add(question, scores, None, confidence.CHATTER * len(asked) / len(overheard))
+    ranks = np.array(lessons.ranks)
+    judge = confidence.fit(lessons.rows, ranks == 0, ranks < SUGGESTIONS, lessons.weights, precision=PRECISION)
+    judge = judge or confidence.SHIPPED
+    bands = [judge.band(row) for row in lessons.rows]
+    careful = ranks[: len(asked)]
     rehearsal = Rehearsal(
-        asked=len(ranks),
-        first=float(np.mean([rank == 0 for rank in ranks])),
-        among_three=float(np.mean([rank < SUGGESTIONS for rank in ranks])),
-        reciprocal=float(np.mean([1 / (rank + 1) for rank in ranks])),
-        separation=separation(np.array([sure for _, sure in bands]), np.array(first, dtype=bool)),
-        coverage=answered / len(ranks),
+        asked=len(asked),
+        first=float((careful == 0).mean()),
+        among_three=float((careful < SUGGESTIONS).mean()),
+        reciprocal=float((1 / (careful + 1)).mean()),
+        separation=separation(np.array([sure for _, sure in bands]), ranks == 0),
+        coverage=sum(band is Band.ANSWER for band, _ in bands[: len(asked)]) / len(asked),
     )
-    return fusion, judge, rehearsal
+    return lessons.fusion, judge, rehearsal
 
 
 def _untried_fusion(workshops: Sequence[_Workshop]) -> Fusion:
