@@ -9,7 +9,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-
 _BELIEVED = timedelta(days=1)
 
 

@@ -1,7 +1,7 @@
 """What the line says, kept as data and read strictly.
 
-Every phrase stands in all four languages with the same placeholders, or the start is refused: a clinician must never meet
-a half-translated line at night. Instants and lists are put into words here too, so that nobody formats a time by hand.
+Every phrase stands in all four languages with the same placeholders, or the start is refused: a clinician must never
+meet a half-translated line at night. Instants and lists are put into words here too, so that nobody formats a time by hand.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Phrases:
     def load(cls, folder: Path) -> Phrases:
         """Read every file of the folder.
 
-        Raises `ContentError`, naming file and line, for a missing language, a placeholder that one language has and another
-        lacks, or a key that stands twice.
+        Raises `ContentError`, naming file and line, for a missing language, a placeholder that one language has and
+        another lacks, or a key that stands twice.
         """
         texts: dict[str, Mapping[Language, str]] = {}
         languages = {language.value for language in Language}

@@ -77,9 +77,7 @@ def test_a_batch_is_read_from_standard_input_too(tmp_path: Path) -> None:
         (["serve", "--port", "0"], "port"),
     ],
 )
-def test_wrong_usage_is_told_in_a_sentence_and_ends_with_2(
-    tmp_path: Path, arguments: list[str], sentence: str
-) -> None:
+def test_wrong_usage_is_told_in_a_sentence_and_ends_with_2(tmp_path: Path, arguments: list[str], sentence: str) -> None:
     ran = varde(tmp_path, *arguments)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert sentence in ran.stderr
@@ -154,7 +152,7 @@ def test_the_operator_brings_in_takes_out_and_invites(tmp_path: Path) -> None:
     )
     assert "/desk/sign-in/" in invited.stdout
     roster.write_text(
-        'rosters:\n  main:\n    zone: Europe/Oslo\n    schedule:\n      rules:\n'
+        "rosters:\n  main:\n    zone: Europe/Oslo\n    schedule:\n      rules:\n"
         '        - {target: kari, from: "00:00", to: "00:00"}\n',
         encoding="utf-8",
     )
