@@ -105,7 +105,6 @@ def in_words(brief: Brief, house: House, language: Language, now: datetime) -> s
     if brief.wrote:
         parts.append("\n".join([say("brief.wrote", language), *(f"> {words}" for words in brief.wrote)]))
     parts.append(_answered(brief.answered, house, language))
-    parts.append(say("brief.how", language, code=brief.code))
     return "\n\n".join(parts)
 
 

@@ -345,10 +345,9 @@ class _Turn:
         self._choose_language(heard)
         # Whatever it came with: the words below a picture are words.
         if heard.text and self._danger(heard.text):
-            self._greet_silently()
             self._tell_of_masking(heard)
             return
-        if heard.kind is InboundKind.TAP and heard.token == DANGER_YES:
+        if self._confirms_danger(heard):
             self._greet_silently()
         if heard.kind is InboundKind.START:
             self.effects.append(SetMuted(muted=False))
@@ -376,6 +375,10 @@ class _Turn:
     def _choose_language(self, heard: Heard) -> None:
         if self.state.language_chosen:
             return
+        # A word or two in the middle of a talk tell too little: "Göteborg" is no reason to answer in Swedish.
+        enough = 4 if self.state.awaiting is Awaiting.REFERRAL else 3
+        if self.state.greeted and len(plain(heard.text).split()) < enough:
+            return
         language = guess(heard.text) if heard.text else None
         if language is not None:
             self.state = replace(self.state, language=language)
@@ -390,7 +393,7 @@ class _Turn:
             self.state = replace(self.state, language=Language(recognised.command.value))
         opening = heard.kind is InboundKind.START or self._is_hello(heard.text)
         asks = f" {self.phrase('greeting.ask')}" if opening else ""
-        self.say(self.phrase("greeting") + asks)
+        self._aside(self.phrase("greeting") + asks)
 
     def _greet_silently(self) -> None:
         """In danger there is no time for an introduction, now or afterwards."""
@@ -404,10 +407,14 @@ class _Turn:
 
     def _tell_of_masking(self, heard: Heard) -> None:
         if heard.marks and not self.state.told_of_masking:
-            menu, rest = self.state.menu, self.state.rest
-            self.say(self.phrase("masked", marks=", ".join(dict.fromkeys(heard.marks))))
-            # The digits keep meaning what they meant: this was only an aside.
-            self.state = replace(self.state, told_of_masking=True, menu=menu, rest=rest)
+            self._aside(self.phrase("masked", marks=", ".join(dict.fromkeys(heard.marks))))
+            self.state = replace(self.state, told_of_masking=True)
+
+    def _aside(self, text: str) -> None:
+        """Say this without changing what the digits mean, and what waits behind "more"."""
+        menu, rest = self.state.menu, self.state.rest
+        self.say(text)
+        self.state = replace(self.state, menu=menu, rest=rest)
 
     def _owned(self) -> bool:
         return self.world.escalation is not None and self.world.escalation.taken
@@ -419,10 +426,12 @@ class _Turn:
         assessed = self.world.urgency.assess(text)
         match assessed.level:
             case Danger.YES:
+                self._greet_silently()
                 self._alarm(Reason.DANGER, text, assessed.rules)
                 return True
+            case Danger.MAYBE if self._owned():
+                return False  # somebody reads it already, and judges better than a question would
             case Danger.MAYBE:
-                self._greet_silently()
                 asking = self.state.awaiting
                 self.state = replace(
                     self.state,
@@ -430,14 +439,22 @@ class _Turn:
                     interrupted=self.state.interrupted if asking is Awaiting.DANGER else asking,
                     asked=text[:READ_AT_MOST],
                 )
-                if self._owned():
-                    self.effects.append(PassOn(text))
                 self._ask_danger()
                 return True
             case Danger.NO:
                 return False
             case _:
                 assert_never(assessed.level)
+
+    def _confirms_danger(self, heard: Heard) -> bool:
+        """Whether this says, in whatever way, that somebody is in danger now: then nothing comes before the numbers."""
+        if heard.kind is InboundKind.TAP:
+            return heard.token == DANGER_YES
+        if self.state.awaiting is not Awaiting.DANGER:
+            return False
+        recognised = self.world.commands.recognise(heard.text)
+        by_digit = self.state.menu.get(plain(heard.text)) == DANGER_YES
+        return by_digit or (recognised is not None and recognised.command is Command.YES)
 
     def _alarm(self, reason: Reason, text: str, rules: tuple[str, ...] = ()) -> None:
         key = "danger.known" if self._owned() else "danger"
@@ -630,7 +647,12 @@ class _Turn:
         self.state = replace(self.state, awaiting=before, interrupted=Awaiting.NOTHING)
         self.say(self.phrase("danger.not_now"))
         if asked and was_asked and not self._owned():
-            self._keeping_step(lambda: self._question(asked))
+            self._keeping_step(lambda: self._wish_or_question(asked))
+
+    def _wish_or_question(self, text: str) -> None:
+        recognised = self.world.commands.recognise(text)
+        if recognised is None or not self._command(recognised.command, exact=recognised.exact):
+            self._question(text)
 
     def _ask_erase(self) -> None:
         self.say(

@@ -14,6 +14,7 @@ from bot import store
 from bot.channels.base import clean_text
 from bot.house import House
 from bot.store import Kind
+from escalation import paging
 from helpline import accounts, audit, inbox
 from helpline.languages import from_tag, guess
 from helpline.masking import Masked
@@ -41,7 +42,9 @@ async def take_in(house: House, message: InboundMessage) -> bool:
     token = message.token if message.kind is InboundKind.TAP else ""
     stored = replace(message, text=masked.text, token=token, callback_id="")
     async with house.db.write() as conn:
-        conversation_id = await _conversation_of(conn, house, message, text, language, now)
+        conversation_id, staff = await _conversation_of(conn, house, message, text, language, now)
+        if staff is not None and await _names_a_colleague(conn, text):
+            stored, kinds = replace(stored, text=text), ()
         received = await inbox.receive(
             conn, house.vault, stored, conversation_id=conversation_id, masked_kinds=kinds, now=now
         )
@@ -75,8 +78,8 @@ def _country(house: House, message: InboundMessage) -> Country:
 
 async def _conversation_of(
     conn: AsyncConnection, house: House, message: InboundMessage, text: str, language: Language, now: datetime
-) -> str:
-    """The conversation this belongs to, begun where there is none."""
+) -> tuple[str, accounts.Staff | None]:
+    """The conversation this belongs to, begun where there is none, and the member of staff whose it is."""
     staff = await accounts.staff_at(conn, house.vault, message.sender)
     if staff is None:
         staff = await _proved_address(conn, house, message, text, now)
@@ -86,8 +89,8 @@ async def _conversation_of(
             await store.make_staff(conn, known.id, staff.id)
         elif staff is None and known.kind == Kind.STAFF.value:
             await store.make_clinician(conn, known.id)
-        return str(known.id)
-    return await store.create(
+        return str(known.id), staff
+    conversation_id = await store.create(
         conn,
         house.vault,
         message.sender,
@@ -97,6 +100,13 @@ async def _conversation_of(
         country=_country(house, message),
         now=now,
     )
+    return conversation_id, staff
+
+
+async def _names_a_colleague(conn: AsyncConnection, text: str) -> bool:
+    """Whether this asks a colleague to take over, which needs her name; it holds nothing else."""
+    colleague = paging.read_reply(text).colleague
+    return colleague is not None and await accounts.find_staff(conn, colleague) is not None
 
 
 async def _proved_address(

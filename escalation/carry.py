@@ -268,7 +268,10 @@ class Carrier:
     async def _tell_advisor(self, filed: Filed, told: TellAdvisor) -> None:
         language = self._present.language_of(told.person)
         names = [self._present.name_of(other) for other in told.others]
-        message = words.to_advisor(self._means.phrases, told, code=filed.code, names=names, language=language)
+        several = told.word is ToAdvisor.YOURS and len(await store.owned_by(self._conn, told.person)) > 1
+        message = words.to_advisor(
+            self._means.phrases, told, code=filed.code, names=names, language=language, several=several
+        )
         details: dict[str, Detail] = {"staff": told.person, "word": told.word.value, "others": list(told.others)}
         await self._note(filed, "advisor_told", LINE, details, audited=False)
         reach = self._where(filed, told)

@@ -96,11 +96,12 @@ def _buttons(phrases: Phrases, page_id: str, language: Language) -> tuple[Choice
 
 
 def to_advisor(
-    phrases: Phrases, told: TellAdvisor, *, code: str, names: Sequence[str], language: Language
+    phrases: Phrases, told: TellAdvisor, *, code: str, names: Sequence[str], language: Language, several: bool = False
 ) -> OutboundMessage:
-    """The word to an advisor; `names` are the colleagues it is about."""
+    """The word to an advisor; `names` are the colleagues it is about, and `several` says that they have more cases."""
     others = say_list(names, language) if names else phrases.say("staff.somebody", language)
-    text = phrases.say(f"staff.{told.word.value}", language, code=code, names=others)
+    key = "staff.yours_too" if several and told.word is ToAdvisor.YOURS else f"staff.{told.word.value}"
+    text = phrases.say(key, language, code=code, names=others)
     return OutboundMessage(text, urgent=told.word in (ToAdvisor.CLINICIAN_WAITS, ToAdvisor.NOW_URGENT))
 
 
