@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,11 +18,15 @@ from bot.house import House
 from helpline import logs
 from helpline.clock import SetClock
 from helpline.settings import Secret, Settings
+from tests.conftest import _RUN_FOLDER as RUN_FOLDER
 from tests.conftest import _as_admin, _in_thread, _text
 from tests.journeys.stage import MASTER, PREPARED_AT, Prepared
 
 
-def _prepare(url: str, folder: Path) -> House:
+def _prepare(url: str) -> House:
+    folder = Path(os.environ[RUN_FOLDER]) / "shelves"  # where the index is kept, so that it is made once
+    folder.mkdir(exist_ok=True)
+
     async def prepare() -> House:
         settings = Settings(data_dir=folder, database_url=Secret(url), secret_key=Secret(MASTER))
         line = build_app(settings, clock=SetClock(datetime.fromisoformat(PREPARED_AT)), channels={})
@@ -37,18 +42,16 @@ def shelved_file(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
     """A database file with the shipped content, and the house that it was loaded into."""
     folder = tmp_path_factory.mktemp("shelved")
     path = Path(shutil.copyfile(sqlite_template, folder / "varde.db"))
-    return path, _prepare(f"sqlite:///{path}", folder)
+    return path, _prepare(f"sqlite:///{path}")
 
 
 @pytest.fixture(scope="session")
-def shelved_postgres(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, House]]:
+def shelved_postgres(request: pytest.FixtureRequest) -> Iterator[tuple[str, House]]:
     """The same on PostgreSQL: the name of a database to copy."""
     url, template = request.getfixturevalue("postgres_template")
     name = f"varde_shelved_{secrets.token_hex(4)}"
     _in_thread(_as_admin(url, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield name, _prepare(_text(url.set(database=name)), tmp_path_factory.mktemp("shelved"))
+    yield name, _prepare(_text(url.set(database=name)))
     _in_thread(_as_admin(url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 

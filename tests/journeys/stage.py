@@ -52,6 +52,7 @@ MASTER = bytes(range(32))
 PREPARED_AT = "2026-11-01T00:00+01:00"  # before any script begins
 _TROUBLE = re.compile(r'"event":"(\w*(?:failed|trouble|refused|stuck|one_by_one|crashed))"')
 _EXPECTED = {"acknowledge_failed", "payload_refused", "signature_refused", "delivery_delayed"}
+_GROUP = Address(Channel.TELEGRAM, "-1009700900222")  # where she calls the bot among others
 _LONG_ENOUGH = 12  # signs of something written that cannot stand in storage or a log by chance
 
 
@@ -616,6 +617,7 @@ class Stage:
             if isinstance(person, Browser):
                 person.country = self.script.country.value
                 await person.open()
+        self.other_addresses[SHE] = (_GROUP,)
 
 
 class _PreparedLine(Line):
@@ -635,7 +637,10 @@ def _providers() -> dict[Channel, Provider]:
         Channel.WHATSAPP: TwilioChannel(Channel.WHATSAPP, account, LINE_NUMBER),
         Channel.TERMINAL: LocalChannel(Channel.TERMINAL),
     }
-    return {channel: Provider(channel, real=adapter, line=line) for channel, adapter in real.items()}
+    return {
+        channel: Provider(channel, can_be_asked=adapter.can_be_asked, real=adapter, line=line)
+        for channel, adapter in real.items()
+    }
 
 
 def _settings(folder: Path, url: str, script: Script) -> Settings:
