@@ -15,27 +15,29 @@ from helpline.messages import Language
 # ruff: noqa: SIM905 - a list of words is read in rows
 _TELLS: Mapping[Language, frozenset[str]] = {
     Language.NB: frozenset(
-        "ikke jeg hva hvem hvor hvordan hvorfor noen noe mye bare fra hun meg deg seg gjør gjøre også etter være vært ble "
-        "blir når får skal av på og å til hvis uten pasienten pasienter kommer jeg'et ho's sykehuset sykehus legevakta "
-        "tilbake etterpå fortsatt selv nå mens dere mitt hennes hjelpe hjelp helsehjelp trenger bør må skjer forteller "
-        "sier har et er en de det".split()
+        "ikke jeg hva hvem hvor hvordan hvorfor noen noe mye bare fra hun meg deg seg gjør gjøre også "
+        "etter være vært ble blir når får skal av på og å til hvis uten pasienten pasienter kommer jeg'et "
+        "ho's sykehuset sykehus legevakta tilbake etterpå fortsatt selv nå mens dere mitt hennes hjelpe "
+        "hjelp helsehjelp trenger bør må skjer forteller sier har et er en de det".split()
     ),
     Language.NN: frozenset(
-        "ikkje eg kva kven kvar korleis kvifor nokon noko mykje berre frå ho meg deg seg gjer gjere også etter vere vore "
-        "vart blir når får skal av på og å til dersom utan pasienten pasientar kjem dykk hennar hjelpe hjelp helsehjelp "
-        "treng bør må skjer fortel seier har eit er ein dei det sjølv no medan sjukehuset sjukehus".split()
+        "ikkje eg kva kven kvar korleis kvifor nokon noko mykje berre frå ho meg deg seg gjer gjere også "
+        "etter vere vore vart blir når får skal av på og å til dersom utan pasienten pasientar kjem dykk "
+        "hennar hjelpe hjelp helsehjelp treng bør må skjer fortel seier har eit er ein dei det sjølv no "
+        "medan sjukehuset sjukehus".split()
     ),
     Language.SV: frozenset(
-        "inte jag vad vem var hur varför någon något mycket bara från hon mig dig sig gör göra också efter vara varit "
-        "blev blir när får ska av på och att till om utan patienten patienter kommer er hennes hjälpa hjälp vård "
-        "behöver bör måste händer berättar säger har ett är en de det själv nu medan sjukhuset akuten finns vill "
-        "man har rätt papperslös anmäla".split()
+        "inte jag vad vem var hur varför någon något mycket bara från hon mig dig sig gör göra också "
+        "efter vara varit blev blir när får ska av på och att till om utan patienten patienter kommer er "
+        "hennes hjälpa hjälp vård behöver bör måste händer berättar säger har ett är en de det själv nu "
+        "medan sjukhuset akuten finns vill man har rätt papperslös anmäla".split()
     ),
     Language.EN: frozenset(
-        "the a an is are was were you he she they we my her his their what who where how why when not no do does did "
-        "can could should must have has had of to in on at from with and or but if without patient patients she's "
-        "he's don't isn't this that there here it its be been get gets got about after before need needs want wants am "
-        "says said tell told anyone someone hospital nurse doctor help".split()
+        "the a an is are was were you he she they we my her his their what who where how why when not no "
+        "do does did can could should must have has had of to in on at from with and or but if without "
+        "patient patients she's he's don't isn't this that there here it its be been get gets got about "
+        "after before need needs want wants am says said tell told anyone someone hospital nurse doctor "
+        "help".split()
     ),
 }
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")

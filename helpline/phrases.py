@@ -1,8 +1,8 @@
 """What the line says, kept as data and read strictly.
 
 Every phrase stands in all four languages with the same placeholders, or the start is refused: a clinician must never
-meet a half-translated line at night. Instants and lists are put into words here too, so that nobody formats a time by hand.
-"""
+meet a half-translated line at night. Instants and lists are put into words here too, so that nobody formats a time by
+hand."""
 
 from __future__ import annotations
 
