@@ -499,9 +499,15 @@ def _engine(path: Path, *, writer: bool, patience: timedelta, size: int) -> Asyn
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, where there is none, so that only its owner may read it; SQLite's side files follow it."""
+    """Make the file, where there is none, so that only its owner may read it; SQLite's side files follow it.
+
+    A file that is there is not even opened: closing it again would drop every lock that this process's other connections
+    hold on it (POSIX), and the next process to leave the database would take the write-ahead log away from under us.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise StorageGone("The database file cannot be opened.") from error
