@@ -139,13 +139,21 @@ def _runs(lines: Sequence[str]) -> Iterable[tuple[bool, list[str]]]:
         yield run[0].startswith("- "), run
 
 
+_LINK = Markup('<a href="{}" target="_blank" rel="noreferrer noopener">{}</a>')
+
+
+def _host(address: str) -> str:
+    """Whose page it is: what a reader needs to know of an address that fills half a phone."""
+    return address.partition("//")[2].partition("/")[0].removeprefix("www.")
+
+
 def _linked(line: str) -> Markup:
     parts: list[Markup] = []
     end = 0
     for found in _ADDRESS.finditer(line):
         address = found.group().rstrip(_TRAILING)
         parts.append(escape(line[end : found.start()]))
-        parts.append(Markup('<a href="{0}" target="_blank" rel="noreferrer noopener">{0}</a>').format(address))
+        parts.append(_LINK.format(address, _host(address)))
         end = found.start() + len(address)
     parts.append(escape(line[end:]))
     return Markup("").join(parts)

@@ -501,8 +501,8 @@ def _engine(path: Path, *, writer: bool, patience: timedelta, size: int) -> Asyn
 def _make_private(path: Path) -> None:
     """Make the file, where there is none, so that only its owner may read it; SQLite's side files follow it.
 
-    A file that is there is not even opened: closing it again would drop every lock that this process's other connections
-    hold on it (POSIX), and the next process to leave the database would take the write-ahead log away from under us.
+    A file that is there is not even opened: closing it again would drop every lock that this process's other
+    connections hold on it (POSIX), and the next process to leave would take the write-ahead log away from under us.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 // and the page gives up its place in the history to a page about the weather.
 
 export function readyToLeave(link, before) {
-  let escaped = 0;
+  let escaped = -Infinity;
 
   function leave() {
     before();

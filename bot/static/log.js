@@ -11,6 +11,10 @@ export class Log {
   constructor(element) {
     this.#element = element;
     this.#end = element.querySelector("#latest");
+    // A notice, or a phone's keyboard, takes room away: whoever was reading the end goes on doing so.
+    let following = true;
+    element.addEventListener("scroll", () => (following = this.#isAtEnd()), { passive: true });
+    new ResizeObserver(() => following && this.#scroller === element && this.toEnd()).observe(element);
   }
 
   // Put in what the server rendered; the newest entry that was not there before, or null.
@@ -18,7 +22,7 @@ export class Log {
     const parsed = document.createElement("template");
     parsed.innerHTML = html;
     const following = this.#isAtEnd();
-    let first = null;
+    let newest = null;
     for (const entry of parsed.content.querySelectorAll(".entry")) {
       if (this.#held && entry.classList.contains(this.#holding) && !document.getElementById(entry.id)) {
         this.#held.push(entry.outerHTML);
@@ -31,13 +35,13 @@ export class Log {
       }
       entry.classList.add("new");
       this.#place(entry);
-      first ??= entry;
+      newest = entry;
     }
-    if (first) {
+    if (newest) {
       document.getElementById("welcome")?.remove();
-      if (following) this.#show(first);
+      if (following) this.#show(newest);
     }
-    return first;
+    return newest;
   }
 
   // Keep back what comes of somebody's words until the returned function is called.
@@ -88,11 +92,11 @@ export class Log {
   }
 
   // Show the end, unless that would push the beginning of what is new out of sight.
-  #show(first) {
+  #show(newest) {
     this.toEnd();
     const scroller = this.#scroller;
     const top = scroller === this.#element ? scroller.getBoundingClientRect().top : 0;
-    const above = top - first.getBoundingClientRect().top;
+    const above = top - newest.getBoundingClientRect().top;
     if (above > 0) scroller.scrollTop -= above + 12;
   }
 }

@@ -1,4 +1,4 @@
-"""Another process may come and go beside the running line (`varde staff invite`, `varde check`) and take nothing away."""
+"""Another process (`varde staff invite`, `varde check`) may come and go beside the running line and take nothing away."""
 
 from __future__ import annotations
 
