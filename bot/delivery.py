@@ -48,8 +48,10 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=45)  # longer than any provider's time-out, so that a message in doubt really is
 BATCH = 100  # messages on their way at the same time
 TOGETHER = 50  # calls to one provider at the same time
+AT_THE_END = 3.0  # seconds for calls under way when the line is stopped
 PATIENCE = 0.25  # seconds that a tick waits for the providers before it looks for more
 SEND_TIMEOUT = 20.0  # seconds
+_STORAGE_PAUSES = (0.1, 0.2, 0.5, 1, 2, 4, 8)  # seconds; with the call itself within the lease
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=6)  # a reply older than this helps nobody; a page has long moved up its ladder
@@ -108,7 +110,9 @@ class Delivery:
         return dealt_with
 
     async def stop(self) -> None:
-        """Break off what is under way; what became of it is found out by the next start."""
+        """Let what is under way come to its end, for a moment; the next start finds out what became of the rest."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=AT_THE_END)
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -203,10 +207,21 @@ class Delivery:
                 except Undeliverable as error:
                     await self._give_up(outgoing, str(error))
                     return
-                await self._sent(outgoing, sent)
+                await self._keep_noting(outgoing, sent)
         except Exception as error:
             # What became of it could not be written down: it is in doubt, and its lease brings it back to us.
             self._failed(outgoing, error, "outcome")
+
+    async def _keep_noting(self, outgoing: Outgoing, sent: Sent) -> None:
+        """Note that it was sent, also where storage takes nothing for a moment: else it would be sent twice."""
+        for pause in _STORAGE_PAUSES:
+            try:
+                await self._sent(outgoing, sent)
+                return
+            except StorageError as error:
+                log.warning("sent_not_noted_yet", outbound_id=outgoing.id, error_type=type(error).__name__)
+                await asyncio.sleep(pause)
+        await self._sent(outgoing, sent)
 
     async def _call(
         self, adapter: ChannelAdapter | None, to: Address, message: OutboundMessage, attempt: SendAttempt
