@@ -118,6 +118,7 @@ _DIGRAPHS = re.compile(r"aa|ae|oe|(.)\1{2,}")
 _MARK = re.compile(r"\[(navn|namn|name)\]|\[[^\[\]\n]{2,20}\]")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?\n;]+|,| - ")
 _IS_YEAR = re.compile(r"(?:19|20)\d\d")
+_LONGEST_WORD = 64  # letters that are compared: twenty thousand in one word would be compared for minutes
 _SHORT_FORMS = {
     "won't": "will not",
     "wont": "will not",
@@ -205,7 +206,9 @@ def _sentences(text: str) -> Iterator[_Sentence]:
             if len(words) >= _LONGEST_SENTENCE:
                 yield _Sentence(tuple(words), frozenset(stops))
                 words, stops = words[-_CARRIED_OVER:], set()
-            words.extend(_YEAR if _IS_YEAR.fullmatch(part) else plain(part) for part in _unfolded(piece).split())
+            words.extend(
+                _YEAR if _IS_YEAR.fullmatch(part) else plain(part) for part in _unfolded(piece[:_LONGEST_WORD]).split()
+            )
     if words:
         yield _Sentence(tuple(words), frozenset(stops))
 
