@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from bot import loops, shelving, store
+from bot import shelving, store
 from bot.asking import masker_for
 from bot.channels.base import ChannelAdapter
 from bot.channels.local import LocalChannel
@@ -27,7 +27,7 @@ from bot.house import House
 from bot.inbox import take_in
 from bot.library import TOPIC as LIBRARY
 from bot.library import Library
-from bot.loops import Loop
+from bot.loops import Loop, Worker
 from bot.render import Pages, error_page
 from bot.waiting_room import WaitingRoom
 from bot.web import ProviderDoors
@@ -48,6 +48,7 @@ from helpline.web import Access, WebKit
 log = structlog.get_logger(__name__)
 
 _HERE = Path(__file__).resolve().parent
+_PATIENCE = 3.0  # seconds that a stop waits for a tick under way
 
 Say = Callable[[str], None]
 
@@ -119,6 +120,7 @@ class Line:
         self.desk = Desk(house, self.room, self.pages)
         self.doors = ProviderDoors(house, self.delivery)
         index_file = house.settings.data_dir / "shelves.index"
+        self._prepared = False
         self._index_file = index_file if house.settings.data_dir.is_dir() else None
         self.work: tuple[Loop, ...] = (
             Loop("answer", store.WORK, self.conversations.tick, store.next_due),
@@ -159,7 +161,9 @@ class Line:
         await self.close()
 
     async def prepare(self, say: Say = lambda sentence: None) -> None:
-        """Bring storage up to date, put what ships onto the shelves, and load what is published."""
+        """Bring storage up to date, put what ships onto the shelves, and load what is published; once."""
+        if self._prepared:
+            return
         house = self.house
         say("Preparing the database")
         await house.db.migrate()
@@ -171,6 +175,7 @@ class Line:
         await shelving.put_on_shelves(house, house.clock.now())
         say("Making the shelves searchable")
         await house.library.refresh(house.db, index_file=self._index_file)
+        self._prepared = True
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -178,7 +183,8 @@ class Line:
         running = [Loop("library", LIBRARY, self.house.library.refresher(self.house.db, index_file=self._index_file))]
         if self.role is not Role.WEB:
             running += [*self.work, Loop("tidy", "tidy", self._tidy, longest_sleep=timedelta(hours=1))]
-        tasks = [asyncio.create_task(loops.run(self.house, loop), name=loop.name) for loop in running]
+        workers = [Worker(self.house, loop) for loop in running]
+        tasks: list[asyncio.Task[None]] = []
         polled = self._polled_telegram()
         if polled is not None:
             tasks.append(asyncio.create_task(polled.keep_polling(self._take_polled), name="polling"))
@@ -188,7 +194,7 @@ class Line:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *(worker.stop(_PATIENCE) for worker in workers), return_exceptions=True)
             await self.delivery.stop()
 
     def _polled_telegram(self) -> TelegramChannel | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import socket
+from collections.abc import Sequence
 from datetime import timedelta
 
 from aiohttp import web
@@ -15,7 +18,7 @@ from helpline.accounts import Role as StaffRole
 from helpline.clock import SystemClock
 from helpline.messages import Channel, Language
 from helpline.sessions import SIGN_IN
-from helpline.settings import load_settings
+from helpline.settings import Settings, load_settings
 
 LOCAL_ADVISOR = "local"  # the staff id that the shipped roster names
 _LINK_LASTS = timedelta(hours=12)  # of the link that is printed at start, on the operator's own screen
@@ -27,30 +30,76 @@ async def serve_line(host: str | None, port: int | None, role: str) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit code."""
     settings = load_settings()
     logs.configure(level=settings.log_level)
-    clock = SystemClock()
-    steps = _Steps()
-    steps.say("Reading the content")
-    line = build_app(settings, clock=clock, role=Role(role))
-    await line.prepare(steps.say)
     host, port = host or settings.host, port if port is not None else settings.port
-    runner = web.AppRunner(line.application(), access_log=None, shutdown_timeout=5)
-    await runner.setup()
-    try:
+    with contextlib.ExitStack() as closing:
         try:
-            await web.TCPSite(runner, host, port, reuse_address=True).start()
-        except OSError as error:
+            # Before anything else: a second process beside one that runs must not begin to work and be torn down again.
+            doors = _doors(host, port, closing)
+            await _serve(settings, Role(role), doors, f"http://{host}:{port}")
+        except _PortTaken as error:
             _screen.print(
-                f"Port {port} on {host} cannot be used ({error.strerror}). Is the line already running? "
+                f"Port {port} on {host} cannot be used ({error}). Is the line already running? "
                 f"Choose another one: varde serve --port {port + 1}"
             )
             return 1
-        link = await _local_advisor(line) if role != Role.WORKER.value else None
-        _tell(line, f"http://{host}:{port}", link)
-        await _until_stopped()
+    return 0
+
+
+class _PortTaken(Exception):
+    """The address cannot be listened at."""
+
+
+def _doors(host: str, port: int, closing: contextlib.ExitStack) -> list[socket.socket]:
+    """The sockets of this address, taken but not open: who calls is refused until the line is ready."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        doors = []
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            doors.append(door := closing.enter_context(socket.socket(family, kind, protocol)))
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family is socket.AF_INET6:
+                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            door.bind(address)
+    except OSError as error:
+        raise _PortTaken(error.strerror) from error
+    return doors
+
+
+async def _serve(settings: Settings, role: Role, doors: Sequence[socket.socket], address: str) -> None:
+    _stop_when_told()
+    steps = _Steps()
+    steps.say("Reading the content")
+    line = build_app(settings, clock=SystemClock(), role=role)
+    runner: web.AppRunner | None = None
+    try:
+        await line.prepare(steps.say)
+        runner = web.AppRunner(line.application(), access_log=None, shutdown_timeout=5)
+        await runner.setup()
+        for door in doors:
+            try:
+                await web.SockSite(runner, door).start()
+            except OSError as error:
+                raise _PortTaken(error.strerror) from error  # another line was started at the same moment
+        link = await _local_advisor(line) if role is not Role.WORKER else None
+        _tell(line, address, link)
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
         _screen.print("Stopping. What is under way is finished by the next start.")
     finally:
-        await runner.cleanup()
-    return 0
+        await (runner.cleanup() if runner is not None else line.close())
+
+
+def _stop_when_told() -> None:
+    """End this task at SIGINT or SIGTERM, also while it still starts; a second signal changes nothing."""
+    loop, serving = asyncio.get_running_loop(), asyncio.current_task()
+    assert serving is not None
+
+    def stop() -> None:
+        if not serving.cancelling():
+            serving.cancel()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop)
 
 
 class _Steps:
@@ -64,14 +113,6 @@ class _Steps:
     def say(self, sentence: str) -> None:
         self._done += 1
         _screen.print(f"{self._done}/{self.OF} {sentence}")
-
-
-async def _until_stopped() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    await stop.wait()
 
 
 async def _local_advisor(line: Line) -> str | None:
