@@ -1,0 +1,253 @@
+"""Starts the line's own process, so that it can be killed at a named point. Run by `tests/crash/line.py`.
+
+The code of the line is imported once, and the content that no process changes is read once; each start is then a fork
+of this process that runs `varde serve` as a person would, with its own environment. The product knows nothing of this:
+a fork that is to be killed gets wrappers around `Database.write` and around the channels' `send`, which end it with
+SIGKILL when a point is met for the n-th time.
+
+Points are named after the code that writes: "bot.inbox.take_in before" is just before the commit of that transaction,
+"... after" just after it. Transactions that write nothing do not count. "send telegram before" and "... after" are
+around the call to the provider. The n-th time counts from when the work begins, unless the order says "from the
+start".
+
+The clock of a fork may be ahead of the machine's, so that the leases of a process that was killed are over at once; and
+SIGUSR1 sets it another minute ahead while it runs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+from collections import Counter
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta, tzinfo
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+MINUTE = timedelta(minutes=1)
+_DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
+
+
+class Point:
+    """Where this process is to end, and how often it has been there."""
+
+    def __init__(self, name: str, nth: int, *, armed: bool) -> None:
+        self._name, self._nth, self.armed = name, nth, armed
+        self._met: Counter[str] = Counter()
+
+    def tell(self) -> None:
+        """At a peaceful end: which points there were, for the test that there is none that nobody thought of."""
+        print(json.dumps({"points": sorted(self._met)}), flush=True)
+
+    def met(self, name: str) -> None:
+        """The process is at this point now."""
+        if self.armed:
+            self._met[name] += 1
+            if name == self._name and self._met[name] == self._nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Watched:
+    """A transaction whose commit is a point, where it wrote anything."""
+
+    def __init__(self, inner: AbstractAsyncContextManager[Any], name: str, point: Point) -> None:
+        self._inner, self._name, self._point = inner, name, point
+        self._conn: Any = None
+
+    async def __aenter__(self) -> Any:
+        self._conn = await self._inner.__aenter__()
+        self._conn.sync_connection.info["wrote"] = False
+        return self._conn
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        wrote = kind is None and self._conn.sync_connection.info["wrote"]
+        if wrote:
+            self._point.met(f"{self._name} before")
+        done = await self._inner.__aexit__(kind, error, trace)
+        if wrote:
+            self._point.met(f"{self._name} after")
+        return done
+
+
+def _watch_commits(point: Point) -> None:
+    from sqlalchemy import Engine, event
+
+    from helpline.database import Database
+
+    @event.listens_for(Engine, "after_cursor_execute")
+    def executed(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip()[:6].upper() in {"INSERT", "UPDATE", "DELETE"}:
+            conn.info["wrote"] = True
+
+    ordinary = Database.write
+
+    def write(self: Database) -> AbstractAsyncContextManager[Any]:
+        caller = sys._getframe(1)
+        name = f"{caller.f_globals['__name__']}.{caller.f_code.co_qualname}"
+        return _Watched(ordinary(self), name, point)
+
+    Database.write = write  # type: ignore[method-assign]
+
+
+def _watch_sending(point: Point) -> None:
+    from bot.channels.telegram import TelegramChannel
+    from bot.channels.twilio import TwilioChannel
+
+    def watch(channel: Any) -> None:
+        ordinary = channel.send
+
+        async def send(self: Any, *arguments: Any) -> Any:
+            point.met(f"send {self.channel.value} before")
+            sent = await ordinary(self, *arguments)
+            point.met(f"send {self.channel.value} after")
+            return sent
+
+        channel.send = send
+
+    watch(TelegramChannel)
+    watch(TwilioChannel)
+
+
+def _watch_working(point: Point) -> None:
+    """Points count from here on: what comes before is the same at every start."""
+    from bot.app import Line
+
+    ordinary = Line.working
+
+    def working(self: Line) -> Any:
+        point.armed = True
+        return ordinary(self)
+
+    Line.working = working  # type: ignore[method-assign]
+
+
+def _set_ahead(ahead: timedelta) -> None:
+    from helpline import clock
+
+    class Ahead(datetime):
+        shift = ahead
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + cls.shift  # noqa: TID251 - this is the machine's clock, set ahead
+
+    def further(number: int, frame: object) -> None:
+        Ahead.shift += MINUTE
+
+    vars(clock)["datetime"] = Ahead
+    signal.signal(signal.SIGUSR1, further)
+
+
+def _read_once(content: Path) -> None:
+    """Read the content before any fork, and have every fork find it read: a start takes a fraction of a second then."""
+    from bot import app
+    from bot.asking import masker_for
+    from bot.library import Library
+    from knowledge.shelves import Tools
+    from knowledge.urgency import UrgencyRules
+    from routing.directory import Directory
+    from routing.places import Gazetteer
+
+    for owner, name in ((Gazetteer, "load"), (Directory, "load"), (UrgencyRules, "load"), (Tools, "load")):
+        setattr(owner, name, cache(getattr(owner, name)))
+    vars(app)["masker_for"] = cache(masker_for)
+    vars(app)["masker_for"](content, Library(content).directory)
+    gc.collect()
+    gc.freeze()
+
+
+def _serve(order: dict[str, Any]) -> NoReturn:
+    """In the fork: become `varde serve`."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for taken, place in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(taken, place)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    point = Point(order["point"], order["nth"], armed=order["from_start"])
+    _set_ahead(timedelta(seconds=order["ahead"]))
+    if order["point"]:
+        _watch_commits(point)
+        _watch_sending(point)
+        _watch_working(point)
+        atexit.register(point.tell)
+    sys.argv = ["varde", *order["arguments"]]
+    from bot.cli import main as varde
+
+    varde()
+    sys.exit(0)
+
+
+def _say(**fields: Any) -> None:
+    os.write(1, json.dumps(fields).encode() + b"\n")
+
+
+def main() -> None:
+    """Take orders, one JSON object a line, until there are no more; then end whatever still runs."""
+    for module in (
+        "bot.serving",
+        "bot.cli",
+        "aiosqlite",
+        "asyncpg",
+        "helpline.migrations",
+        "sqlalchemy.dialects.postgresql.asyncpg",
+    ):
+        importlib.import_module(module)
+    _read_once(Path(sys.argv[1]))
+    running: dict[int, str] = {}  # process id → the name that the order gave it
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    _say(ready=True)
+    orders = b""
+    while True:
+        ready, _, _ = select.select([0, woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            for pid in list(running):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    _say(name=running.pop(pid), ended=os.waitstatus_to_exitcode(status))
+        if 0 in ready:
+            chunk = os.read(0, 65536)
+            if not chunk:
+                break
+            *lines, orders = (orders + chunk).split(b"\n")
+            for line in lines:
+                _obey(json.loads(line), running)
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _obey(order: dict[str, Any], running: dict[int, str]) -> None:
+    if order["do"] == "start":
+        pid = os.fork()
+        if pid == 0:
+            _serve(order)
+        running[pid] = order["name"]
+        _say(name=order["name"], pid=pid)
+    else:
+        # Only to a process that we started and have not yet buried, so that its number is still its own.
+        for pid, name in running.items():
+            if name == order["name"]:
+                os.kill(pid, order["signal"])
+
+
+if __name__ == "__main__":
+    main()
