@@ -87,7 +87,7 @@ class Wording:
             language=self._say(f"language.{filed.language}"),
             place=self._place(filed),
             waited=self._say("desk.waited", minutes=self._minutes(it.opened_at)),
-            by=self._by(filed, due),
+            by=self.by(filed, due, key="desk.answer_by" if taken else "desk.by"),
             left=self._left(left),
             late=left is not None and left <= 0,
             note=self._note(filed, names, mine=mine, asked_over=asked_over),
@@ -98,11 +98,12 @@ class Wording:
     def _minutes(self, since: datetime) -> int:
         return max(0, int((self._now - since).total_seconds() // 60))
 
-    def _by(self, filed: Filed, due: datetime | None) -> str:
+    def by(self, filed: Filed, due: datetime | None, *, key: str = "desk.by") -> str:
+        """Until when, in words; nothing where there is no such instant."""
         if due is None:
             return ""
         at = say_time(due, now=self._now, zone=ZONES[filed.country], language=self._language)
-        return self._say("desk.by", time=at)
+        return self._say(key, time=at)
 
     def _left(self, minutes: int | None) -> str:
         if minutes is None:

@@ -148,6 +148,7 @@ class CaseDesk:
             it=opened.case,
             readable=opened.readable,
             brief=brief,
+            promised=self._door.wording(request).by(opened.filed, brief.promise_at if brief is not None else None),
             channel=channel,
             entries=self._entries(request, opened),
             spoken=opened.filed.language.value,

@@ -20,7 +20,7 @@ function tell(message) {
 if (form) {
   const box = document.getElementById("text");
   const log = new Log(document.getElementById("log"));
-  let leaving = false;
+  let leaving = false; // another form of the page was sent, and leads on by itself
 
   const stream = new Stream(form.dataset.live, {
     cursor: form.dataset.cursor,
@@ -31,6 +31,7 @@ if (form) {
       },
       gone: (said) => {
         stream.stop();
+        if (leaving) return;
         tell(said);
         form.querySelector(".send").disabled = true;
         // What was being written can still be copied; an empty page has nothing to keep.
@@ -85,10 +86,10 @@ if (form) {
 
   // Another button of the page must not throw away a reply that is being written.
   addEventListener("beforeunload", (event) => {
-    if (box.value.trim() && !leaving) event.preventDefault();
+    if (box.value.trim()) event.preventDefault();
   });
   for (const other of document.querySelectorAll("form")) {
-    if (other !== form) other.addEventListener("submit", () => (leaving = !box.value.trim()));
+    if (other !== form) other.addEventListener("submit", () => (leaving = true));
   }
 
   // On a phone the brief comes first and is read once; from the first reply on it is in the way.

@@ -135,6 +135,7 @@ async def test_a_reply_survives_a_bad_network(make_context: MakeContext, server:
     context = await make_context()
     page = await sign_in(context, server)
     await take_newest(page)
+    await expect(page.locator("html")).to_have_class("live")
     await context.set_offline(True)
     await page.fill("#text", REPLY)
     await page.click(".send")

@@ -1,4 +1,4 @@
-"""Another process (`varde staff invite`, `varde check`) may come and go beside the running line and take nothing away."""
+"""Another process (`varde staff invite`, `varde check`) may come and go beside the running line; nothing is lost."""
 
 from __future__ import annotations
 
