@@ -204,6 +204,12 @@ async def test_a_tap_that_says_danger_comes_before_any_greeting(stage: Stage) ->
     assert numbers_come_first(stage.told())
 
 
+async def test_one_endless_word_is_answered_like_any_other(stage: Stage) -> None:
+    await stage.say("a" * 20_000)  # was compared with every rule for eight minutes, while everybody waited
+    await stage.say(DANGER + "a" * 5_000)
+    assert len(stage.told()) >= 3
+
+
 # --- when we fail -----------------------------------------------------------------------------------------------------
 
 
