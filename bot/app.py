@@ -178,17 +178,19 @@ class Line:
         self._prepared = True
 
     @contextlib.asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Do the work of this process's role while the block lasts."""
+    async def working(self, *, listening: bool = True) -> AsyncIterator[None]:
+        """Do the work of this process's role while the block lasts; without `listening` Telegram is left to others."""
         running = [Loop("library", LIBRARY, self.house.library.refresher(self.house.db, index_file=self._index_file))]
         if self.role is not Role.WEB:
             running += [*self.work, Loop("tidy", "tidy", self._tidy, longest_sleep=timedelta(hours=1))]
+            running.append(Loop("sweep", "sweep", self.conversations.sweep, longest_sleep=timedelta(minutes=1)))
         workers = [Worker(self.house, loop) for loop in running]
         tasks: list[asyncio.Task[None]] = []
-        polled = self._polled_telegram()
+        polled = self._polled_telegram() if listening else None
         if polled is not None:
             tasks.append(asyncio.create_task(polled.keep_polling(self._take_polled), name="polling"))
-        tasks.append(asyncio.create_task(self._register_webhook(), name="webhook"))
+        if listening:
+            tasks.append(asyncio.create_task(self._register_webhook(), name="webhook"))
         try:
             yield
         finally:

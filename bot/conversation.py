@@ -54,6 +54,7 @@ log = structlog.get_logger(__name__)
 
 TOGETHER = 16  # conversations worked on at the same time in one process
 IN_A_ROW = 20  # messages of one conversation, before the others have their turn
+_LEFT_BEHIND = timedelta(minutes=2)  # longer than any lease or retry of a healthy line
 TRIES = 2  # at one message, before we say that something is wrong
 TRY_AGAIN = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)  # between tries at a message about which nothing could even be said
@@ -78,6 +79,15 @@ class Conversations:
     def __init__(self, house: House, waiting_room: WaitingRoom) -> None:
         self._house = house
         self._room = waiting_room
+
+    async def sweep(self, now: datetime) -> int:
+        """Find what a crash or a fault left behind: messages that nobody answers and no due conversation leads to."""
+        async with self._house.db.write() as conn:
+            left = await inbox.unhandled_conversations(conn, received_before=now - _LEFT_BEHIND)
+            found = await store.wake_up(conn, left, now)
+        if found:
+            log.error("messages_left_behind", count=found)
+        return 0
 
     async def tick(self, now: datetime) -> int:
         """Answer whoever waits; how many conversations were worked on."""

@@ -690,10 +690,11 @@ class _Turn:
     # --- steps that wait for an answer ---------------------------------------------------------------------------
 
     def _keeping_step(self, say: Any) -> None:
-        """Say something in between, then ask again what was being asked."""
+        """Say something in between, then ask again what was being asked, unless that asked something itself."""
         waiting = self.state
+        self.state = replace(self.state, awaiting=Awaiting.NOTHING)
         say()
-        if waiting.awaiting is Awaiting.NOTHING or self.state.awaiting not in {waiting.awaiting, Awaiting.NOTHING}:
+        if waiting.awaiting is Awaiting.NOTHING or self.state.awaiting is not Awaiting.NOTHING:
             return
         if any(isinstance(effect, SeekAdvisor) for effect in self.effects):
             return

@@ -17,6 +17,7 @@ from routing import store as services
 log = structlog.get_logger(__name__)
 
 ROWS_KEPT = timedelta(days=90)  # of messages without their words, to know a provider's late repeat for one
+_MOST_ROUNDS = 500
 WORDS_KEPT = timedelta(days=30)  # of a conversation in which nothing has been said since
 
 
@@ -35,13 +36,20 @@ async def put_on_shelves(house: House, now: datetime) -> None:
 
 async def tidy(house: House, now: datetime) -> int:
     """Forget what its table says is kept no longer; zero, since nobody waits for more of it."""
+    forgotten = 0
+    for _ in range(_MOST_ROUNDS):
+        # A little at a time: whoever writes meanwhile must not wait for a year's worth of rows.
+        async with house.db.write() as conn:
+            quiet = await store.forget_quiet(conn, house.vault, before=now - WORDS_KEPT)
+            rows = await inbox.delete_older(conn, before=now - ROWS_KEPT)
+            rows += await outbox.delete_older(conn, before=now - ROWS_KEPT)
+            rows += await escalations.delete_older(conn, before=now - escalations.KEPT_FOR)
+        forgotten += quiet
+        if not quiet and not rows:
+            break
     async with house.db.write() as conn:
-        forgotten = await store.forget_quiet(conn, house.vault, before=now - WORDS_KEPT)
-        await inbox.delete_older(conn, before=now - ROWS_KEPT)
-        await outbox.delete_older(conn, before=now - ROWS_KEPT)
         await outbox.delete_early_reports(conn, before=now - timedelta(days=1))
         await accounts.delete_expired(conn, before=now - timedelta(days=1))
-        await escalations.delete_older(conn, before=now - escalations.KEPT_FOR)
     if forgotten:
         log.info("conversations_forgotten", count=forgotten)
     await house.db.tidy()

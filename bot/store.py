@@ -22,7 +22,7 @@ from sqlmodel import Column, Field, SQLModel
 
 from helpline import inbox, lease
 from helpline.messages import Address, Channel, Country, Language
-from helpline.storage import AnyRow, BigId, StorageBusy, UtcDateTime, insert_once, table_of, wake
+from helpline.storage import AnyRow, BigId, StorageBusy, UtcDateTime, insert_once, rows_touched, table_of, wake
 from helpline.vault import SubjectKey, Vault
 
 WORK = "conversations"  # the topic rung when a conversation falls due
@@ -487,6 +487,20 @@ async def record_services(
             insert(shown_services),
             [{"service_id": service, "needs": joined, "region": region, "at": now} for service in service_ids],
         )
+
+
+async def wake_up(conn: AsyncConnection, conversation_ids: Sequence[str], now: datetime) -> int:
+    """Make those of these conversations due that wait for nothing although a message waits in them; how many."""
+    if not conversation_ids:
+        return 0
+    woken = await conn.execute(
+        update(conversations)
+        .where(conversations.c.id.in_(conversation_ids), conversations.c.due_at.is_(None))
+        .values(due_at=now, lease_token=None)
+    )
+    if rows_touched(woken):
+        wake(conn, WORK)
+    return rows_touched(woken)
 
 
 async def next_due(conn: AsyncConnection) -> datetime | None:

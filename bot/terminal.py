@@ -30,7 +30,8 @@ async def talk(country: Country | None, language: Language | None) -> int:
     await line.prepare()
     terminal = _Terminal(line, screen)
     try:
-        async with line.working():
+        # A running line may be asking Telegram already, which answers only one of two.
+        async with line.working(listening=False):
             screen.print("Ctrl-D or /quit ends.")
             if language is not None:
                 await terminal.tap(f"{dialogue.LANGUAGE}:{language.value}")

@@ -180,8 +180,9 @@ class WaitingRoom:
     async def advisor_wrote(
         self, conn: AsyncConnection, filed: Filed, words: str, staff_id: str, *, key: str, now: datetime
     ) -> bool:
-        """Pass an advisor's words to the clinician; False where she cannot be reached."""
-        text = self._house.phrases.say("advisor.says", filed.language, words=words)
+        """Pass an advisor's words to the clinician, masked like everybody's; False where she cannot be reached."""
+        masked = self._house.masker.mask(words, filed.language)
+        text = self._house.phrases.say("advisor.says", filed.language, words=masked.text)
         sent = await self._to_clinician(conn, filed.conversation_id, OutboundMessage(text), key=key, now=now)
         if sent:
             await seeking.note_reply(conn, filed.id, By.STAFF, now, staff_id=staff_id)

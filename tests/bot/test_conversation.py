@@ -349,3 +349,31 @@ async def test_the_region_of_a_place_in_the_other_country_is_its_own(stage: Stag
     filed = await stage.waiting_room()
     assert filed is not None
     assert filed.region != "Oslo"
+
+
+async def test_a_message_that_no_due_conversation_leads_to_is_found_by_the_sweep(stage: Stage) -> None:
+    await stage.take("hei")
+    house = stage.line.house
+    async with house.db.write() as conn:
+        # As if a fault had let the conversation rest although a message waits in it.
+        await conn.execute(update(store.conversations).values(due_at=None, lease_token=None))
+    await stage.line.settle()
+    assert stage.told() == []
+    stage.clock.advance(timedelta(minutes=3))
+    await stage.line.conversations.sweep(stage.clock.now())
+    await stage.line.settle()
+    assert "Dette er rådgivningslinja" in stage.told()[0]
+    assert await stage.line.conversations.sweep(stage.clock.now()) == 0
+
+
+async def test_what_an_advisor_writes_on_the_desk_is_masked_too(stage: Stage) -> None:
+    await stage.say("rådgiver")
+    filed = await stage.waiting_room()
+    assert filed is not None
+    house = stage.line.house
+    async with house.db.write() as conn:
+        await stage.line.room.advisor_wrote(
+            conn, filed, "Ring henne på 912 34 567", "asha", key="k", now=stage.clock.now()
+        )
+    await stage.line.settle()
+    assert stage.last == "Rådgiver: Ring henne på [telefon]"
