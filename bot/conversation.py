@@ -19,7 +19,7 @@ from typing import assert_never
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import advising, dialogue, store
+from bot import advising, dialogue, replies, store
 from bot.answers import Form
 from bot.dialogue import (
     Decision,
@@ -46,7 +46,6 @@ from helpline.inbox import Received
 from helpline.masking import MARKS
 from helpline.masking import Kind as MaskedKind
 from helpline.messages import Address, Channel, InboundKind, OutboundMessage
-from helpline.outbox import OutboundKind
 from helpline.storage import StorageError
 from helpline.vault import VaultError
 
@@ -347,23 +346,9 @@ class Conversations:
         key: str,
         now: datetime,
     ) -> None:
-        """Write a reply down, in as many parts as its channel needs."""
-        if address is None:
-            return
-        adapter = self._house.channels.get(address.channel)
-        parts = adapter.fit(message) if adapter is not None else (message,)
-        for number, part in enumerate(parts):
-            await outbox.enqueue(
-                conn,
-                self._house.vault,
-                key=f"reply:{key}:{number}",
-                lane=conversation_id,
-                kind=OutboundKind.REPLY,
-                subject=store.subject_of(conversation_id),
-                to=address,
-                message=part,
-                now=now,
-            )
+        """Write a reply down; nothing where the person wants no messages."""
+        if address is not None:
+            await replies.write_down(conn, self._house, conversation_id, address, message, key=f"reply:{key}", now=now)
 
     async def _erase(self, conn: AsyncConnection, conversation: Conversation, now: datetime) -> str | None:
         """Forget the conversation: its keys go, what waits is taken back, whoever helps is told that she left."""

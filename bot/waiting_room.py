@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import brief as briefs
-from bot import dialogue, store
+from bot import dialogue, replies, store
 from bot.dialogue import SeekAdvisor, State
 from bot.house import House
 from bot.store import Conversation
@@ -24,7 +24,6 @@ from escalation.seeking import By
 from escalation.standing import State as Standing
 from escalation.standing import Urgency
 from escalation.store import Filed
-from helpline import outbox
 from helpline.inbox import Received
 from helpline.messages import Channel, Choice, Country, Language, OutboundMessage
 from helpline.outbox import OutboundKind, Outgoing
@@ -73,20 +72,7 @@ class WaitingRoom:
         address = await store.address_of(conn, self._house.vault, conversation_id)
         if address is None:
             return False
-        adapter = self._house.channels.get(address.channel)
-        parts = adapter.fit(message) if adapter is not None else (message,)
-        for number, part in enumerate(parts):
-            await outbox.enqueue(
-                conn,
-                self._house.vault,
-                key=f"{key}:{number}",
-                lane=conversation_id,
-                kind=OutboundKind.REPLY,
-                subject=store.subject_of(conversation_id),
-                to=address,
-                message=part,
-                now=now,
-            )
+        await replies.write_down(conn, self._house, conversation_id, address, message, key=key, now=now)
         self._house.tell_page(conn, conversation_id)
         return True
 
