@@ -125,11 +125,11 @@ def _watch_working(point: Point) -> None:
 
     ordinary = Line.working
 
-    def working(self: Line) -> Any:
+    def working(self: Line, *, listening: bool = True) -> Any:
         point.armed = True
-        return ordinary(self)
+        return ordinary(self, listening=listening)
 
-    Line.working = working  # type: ignore[method-assign]
+    Line.working = working  # type: ignore[assignment, method-assign]
 
 
 def _set_ahead(ahead: timedelta) -> None:
