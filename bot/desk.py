@@ -83,7 +83,7 @@ class Desk:
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
         """Use the link up and begin a session."""
-        if self._sign_ins.spend(client_address(request)):
+        if self._sign_ins.spend(client_address(request, trusted_proxies=self._door.house.settings.trusted_proxies)):
             raise Refused(429, "error.too_many", headers={"Retry-After": "10"})
         response = await self.sessions.sign_in(request.match_info["token"])
         if response is None:

@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -34,7 +34,9 @@ class Visitor:
     country: Country
     chose_language: bool
     caller: str  # the network address, for rate limits
-    new_token: str = ""  # the value of the cookie that this response sets; empty where the browser has one
+    new_token: str = field(
+        default="", repr=False
+    )  # the value of the cookie that this response sets; empty where the browser has one
 
     @property
     def is_new(self) -> bool:

@@ -99,6 +99,7 @@ class Chat:
         self._visitors = Visitors(
             secure=(house.settings.public_url or "").startswith("https:"),
             country=house.country,
+            trusted_proxies=house.settings.trusted_proxies,
         )
         self.streams = Streams()
         # One hospital may stand behind one address, so a browser has a limit of its own and an address a far wider one.
@@ -141,7 +142,8 @@ class Chat:
         visitor = view.visitor
         language, country = visitor.language, visitor.country
         say = self._house.phrases.say
-        if not notice and view.conversation is not None and not view.transcript.answered:
+        thinking = not notice and view.conversation is not None and not view.transcript.answered
+        if thinking:
             notice = say("web.thinking", language)
         response = self._pages.page(
             "chat.html",
@@ -158,6 +160,7 @@ class Chat:
             message_id=message_id or _new_message_id(),
             draft=draft,
             notice=notice,
+            thinking=thinking,
         )
         self._visitors.remember(response, visitor)
         return response

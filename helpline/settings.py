@@ -107,6 +107,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str | None = None
+    trusted_proxies: int = 0  # proxies of your own in front; the last of them says who is calling
     country: Country = Country.NO
     zone: ZoneInfo = ZONES[Country.NO]
     roster: Path | None = None
@@ -155,6 +156,7 @@ class _Raw(BaseSettings):
     telegram_mode: str | None = None
     telegram_secret: str | None = None
     telegram_token: str | None = None
+    trusted_proxies: str | None = None
     twilio_account_sid: str | None = None
     twilio_api_url: str | None = None
     twilio_auth_token: str | None = None
@@ -189,6 +191,7 @@ def load_settings(*, env_file: Path | None = Path(".env"), create: bool = True) 
         host=raw.host or "127.0.0.1",
         port=check.one("port", _port, 8080),
         public_url=public_url,
+        trusted_proxies=check.one("trusted_proxies", _trusted_proxies, 0),
         country=country,
         zone=check.one("zone", _zone, ZONES[country]),
         roster=check.one("roster", _file, None),
@@ -394,6 +397,12 @@ def _zone(written: str) -> ZoneInfo:
 def _port(written: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", written) or int(written) > 65535:
         raise ValueError("must be a number from 0 to 65535")
+    return int(written)
+
+
+def _trusted_proxies(written: str) -> int:
+    if not re.fullmatch(r"[0-9]", written):
+        raise ValueError("must be a number from 0 to 9: how many proxies of your own stand in front")
     return int(written)
 
 

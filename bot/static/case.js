@@ -57,7 +57,7 @@ if (form) {
     address: () => form.action.split("#")[0],
     fields: () => ({ csrf: form.elements.csrf.value }),
     who: "advisor",
-    onTaken: (data) => log.merge(data.entries),
+    onTaken: (data) => log.merge(data.entries, { onlyNew: true }),
     onRefused: (message, why) => {
       box.value = box.value ? `${message.fields.text}\n${box.value}` : message.fields.text;
       tell(why);

@@ -17,8 +17,9 @@ export class Log {
     new ResizeObserver(() => following && this.#scroller === element && this.toEnd()).observe(element);
   }
 
-  // Put in what the server rendered; the newest entry that was not there before, or null.
-  merge(html) {
+  // Put in what the server rendered; the newest entry that was not there before, or null. The answer to a message may be
+  // older than what the stream has brought since, and then what is there stays.
+  merge(html, { onlyNew = false } = {}) {
     const parsed = document.createElement("template");
     parsed.innerHTML = html;
     const following = this.#isAtEnd();
@@ -30,7 +31,7 @@ export class Log {
       }
       const known = document.getElementById(entry.id);
       if (known) {
-        renew(known, entry);
+        if (!onlyNew) renew(known, entry);
         continue;
       }
       entry.classList.add("new");

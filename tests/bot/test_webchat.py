@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -62,6 +63,15 @@ async def test_the_cookie_is_for_this_browser_and_this_session_only(client: Clie
     assert "expires" not in chat.lower()
     assert "max-age" not in chat.lower()
     assert len(chat.partition("=")[2].partition(";")[0]) == 43  # 256 bits
+
+
+async def test_over_https_everything_is_bound_to_it(line: Line, aiohttp_client: MakeClient) -> None:
+    settings = replace(line.house.settings, public_url="https://varde.example")
+    secure = Line(replace(line.house, settings=settings))
+    page = await get(await aiohttp_client(secure.application(), headers={"Accept": "text/html"}))
+    assert page.headers["Strict-Transport-Security"].startswith("max-age=")
+    assert page.headers["Set-Cookie"].startswith("__Host-chat=")
+    assert "Secure" in page.headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize("language", Language)

@@ -105,6 +105,7 @@ def test_a_key_is_hex_or_base64(monkeypatch: pytest.MonkeyPatch, written: str) -
         ({"secret_key": "00" * 32}, "VARDE_SECRET_KEY is too regular"),
         ({"port": "eighty"}, "VARDE_PORT must be a number from 0 to 65535."),
         ({"port": "70000"}, "VARDE_PORT must be a number"),
+        ({"trusted_proxies": "yes"}, "VARDE_TRUSTED_PROXIES must be a number from 0 to 9"),
         ({"country": "Denmark"}, "VARDE_COUNTRY must be NO or SE."),
         ({"zone": "Europe/Atlantis"}, "VARDE_ZONE must be a time zone"),
         ({"database_url": "mysql://user:secret@db/x"}, "VARDE_DATABASE_URL must begin with"),
