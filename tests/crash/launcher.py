@@ -129,7 +129,7 @@ def _watch_working(point: Point) -> None:
         point.armed = True
         return ordinary(self, listening=listening)
 
-    Line.working = working  # type: ignore[assignment, method-assign]
+    Line.working = working  # type: ignore[method-assign]
 
 
 def _set_ahead(ahead: timedelta) -> None:
