@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import (
     Boolean,
@@ -44,6 +45,8 @@ from helpline import lease as leases
 from helpline.content import read_yaml
 from helpline.messages import Country, Language
 from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of, wake
+
+log = structlog.get_logger(__name__)
 
 TOPIC = "escalations"  # rung when anything about an escalation changed
 
@@ -405,9 +408,17 @@ def _may_take_over(filed: Filed, staff_id: str) -> bool:
 
 
 async def claim_due(conn: AsyncConnection, *, now: datetime, lease: timedelta, limit: int) -> list[Filed]:
-    """Take escalations whose time has come; until this transaction ends nobody else can."""
-    rows = await leases.claim(conn, escalations, now=now, lease=lease, limit=limit)
-    return [_filed(row) for row in rows]
+    """Take escalations whose time has come; until this transaction ends nobody else can.
+
+    One that cannot be read is said in the log and left to its lease: it must not stop everybody else's.
+    """
+    taken = []
+    for row in await leases.claim(conn, escalations, now=now, lease=lease, limit=limit):
+        try:
+            taken.append(_filed(row))
+        except ValueError as error:
+            log.error("escalation_unreadable", escalation_id=row.id, error_type=type(error).__name__)
+    return taken
 
 
 async def next_due(conn: AsyncConnection) -> datetime | None:
