@@ -45,7 +45,6 @@ log = structlog.get_logger(__name__)
 
 LONGEST_TEXT = 8_000  # characters that are taken from the box
 _BODY = 2_048 * KILOBYTE  # far more than that, so that a text which is too long is told so and kept
-_ANSWERED_WITHIN = 3.0  # seconds a page without scripts waits for its answer before it is shown without
 _OVERLAP = 120_000_000  # microseconds before the reader's last entry that are sent again: commits may pass each other
 
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -102,6 +101,7 @@ class Chat:
             trusted_proxies=house.settings.trusted_proxies,
         )
         self.streams = Streams()
+        self.patience = 3.0  # seconds a page without scripts waits for its answer before it is shown without
         # One hospital may stand behind one address, so a browser has a limit of its own and an address a far wider one.
         self._per_browser = RateLimit(house.clock, per_minute=20, burst=15)
         self._per_address = RateLimit(house.clock, per_minute=300, burst=300)
@@ -300,7 +300,7 @@ class Chat:
         with house.db.watch(page_topic(found.id)) as watch:
             await take_in(house, message)
             passing = asyncio.get_running_loop().time
-            deadline = passing() + _ANSWERED_WITHIN
+            deadline = passing() + self.patience
             while (left := deadline - passing()) > 0:
                 await watch.wait(left)
                 if (await self._view(visitor)).transcript.answered:

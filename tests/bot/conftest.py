@@ -56,6 +56,7 @@ async def line(prepared: tuple[Path, House], tmp_path: Path, clock: SetClock) ->
     shutil.copyfile(database, tmp_path / "varde.db")
     settings = local_settings(tmp_path)
     made = Line(replace(house, settings=settings, clock=clock, db=Database.connect(settings.database_url.reveal())))
+    made.chat.patience = 60  # a busy machine must not make a page come before its answer
     yield made
     await made.house.db.dispose()
 

@@ -233,7 +233,7 @@ async def test_a_live_list_ends_with_the_session(asha: Client, line: Line) -> No
         await accounts.end_sessions_of(conn, "asha")
         line.house.db.wake("escalations")
     await live.event("gone")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await response.content.read()
 
 
@@ -316,13 +316,11 @@ async def test_a_reply_reaches_the_clinicians_page(asha: Client, client: Client,
 
 async def test_delivery_is_shown(asha: Client, line: Line, taken: str) -> None:
     await reply(asha, taken)
-    for _ in range(50):
-        page = await get(asha, f"/desk/{taken}")
-        states = [said.state for said in page.said if said.who == "advisor"]
-        if states == ["sent"]:
-            break
-        await asyncio.sleep(0)
-    assert states == ["sent"]
+    states: list[str] = []
+    async with asyncio.timeout(60):
+        while states != ["sent"]:
+            page = await get(asha, f"/desk/{taken}")
+            states = [said.state for said in page.said if said.who == "advisor"]
 
 
 async def test_a_reply_sent_twice_is_there_once(asha: Client, client: Client, taken: str) -> None:
@@ -426,7 +424,7 @@ async def test_a_case_is_live(asha: Client, client: Client, line: Line, taken: s
     page = await get(asha, "/desk/")
     await post(asha, f"/desk/{taken}/close", {"csrf": page.csrf, "outcome": "answered"})
     assert "ikke din lenger" in await live.event("gone")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await response.content.read()
 
 

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientResponse
 from sqlalchemy import text as sql
 
-from bot.app import Line
+from bot.app import Line, Role
 from helpline.clock import SetClock
 from helpline.messages import Country, Language
 from helpline.storage import StorageBusy, StorageFull
@@ -102,6 +102,20 @@ async def test_what_is_offered_can_be_pressed(client: Client) -> None:
     page = await tap(client, page.taps["Kilder"])
     assert page.words_of("you")[-1] == "Kilder"
     assert 'rel="noreferrer noopener"' in page.text
+
+
+async def test_an_answer_that_takes_long_is_looked_for_again(line: Line, aiohttp_client: MakeClient) -> None:
+    """Here nobody answers: the worker is another process, and it is down."""
+    alone = Line(line.house, role=Role.WEB)
+    alone.chat.patience = 0.05
+    client = await aiohttp_client(alone.application(), headers={"Accept": "text/html", "Accept-Language": "nb"})
+    page = await say(client, QUESTION)
+    assert page.words_of("you") == [QUESTION]
+    assert page.notice == "Svaret kommer straks. Trykk «Se etter nye svar»."
+    async with asyncio.timeout(60):
+        await line.settle()
+    page = await post(client, "/say", {"id": page.message_id, "do": "look", "text": ""})
+    assert (len(page.words_of("line")), page.notice) == (2, "")
 
 
 async def test_a_tap_keeps_what_stands_in_the_box(client: Client) -> None:
@@ -393,7 +407,7 @@ class Live:
 
     async def event(self, name: str) -> str:
         """The data of the next event of this name."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 block = (await self.response.content.readuntil(b"\n\n")).decode().rstrip("\n")
                 fields: dict[str, list[str]] = {}
@@ -472,5 +486,5 @@ async def test_stopping_the_server_ends_open_pages(line: Line, client: Client) -
     live = await follow(client)
     await live.event("entries")
     line.chat.streams.close_all()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await live.response.content.read()

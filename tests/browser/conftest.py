@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
 
 from helpline import accounts
 from helpline.clock import SystemClock
@@ -37,6 +37,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=30_000)  # milliseconds: a busy machine is no fault of the page
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -108,9 +109,9 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The running line."""
+    """The running line, of its own for each file: whoever waits for an advisor in one must not stand in another's list."""
     needs_chromium()
     line = Server(tmp_path_factory.mktemp("line"))
     line.start()
@@ -139,7 +140,7 @@ async def make_context(browser: Browser, server: Server) -> AsyncIterator[MakeCo
     async def make(**options: Any) -> BrowserContext:
         values: dict[str, Any] = {"viewport": PHONE, "locale": "nb-NO", "base_url": server.url}
         context = await browser.new_context(**{**values, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         await context.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), _elsewhere)
         opened.append(context)
         return context
@@ -197,7 +198,7 @@ def check(axe: str, request: pytest.FixtureRequest) -> Callable[[Page, str], Awa
     return check
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, within: float = 15) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within: float = 30) -> None:
     """Come back when it holds."""
     async with asyncio.timeout(within):
         while not await condition():

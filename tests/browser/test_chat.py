@@ -345,10 +345,10 @@ async def test_the_stream_comes_back_after_the_server_did(make_context: MakeCont
     await expect(first.locator(".source")).to_have_count(1)
     await second.reload()
     server.stop()
-    await expect(second.locator("#notice")).to_contain_text("Forbindelsen er borte", timeout=20_000)
+    await expect(second.locator("#notice")).to_contain_text("Forbindelsen er borte")
     server.start()
     await ask(first, "hva er refleksjonsperiode")
-    await expect(yours(second)).to_have_count(2, timeout=20_000)
+    await expect(yours(second)).to_have_count(2)
     await expect(second.locator("#notice p")).to_have_count(0)
 
 
