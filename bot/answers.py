@@ -54,7 +54,12 @@ def short(answer: Answer, phrases: Phrases, to: Speaker, form: Form) -> str:
         lead.append(phrases.say("answer.stale", language, date=checked))
     lead += whose_law(article, phrases, to)
     source = phrases.say(
-        "answer.source", language, cite=article.cite, country=country, revision=article.revision, date=checked
+        "answer.source",
+        language,
+        cite=article.cite.rstrip("."),
+        country=country,
+        revision=article.revision,
+        date=checked,
     )
     doubt = []
     if article.confidence is Confidence.UNVERIFIED:
@@ -143,7 +148,7 @@ def _provenance(answer: Answer, phrases: Phrases, language: Language) -> str:
     source = phrases.say(
         "answer.source",
         language,
-        cite=article.cite,
+        cite=article.cite.rstrip("."),
         country=phrases.say(f"country.{article.country.value}", language),
         revision=article.revision,
         date=_checked(article, language),

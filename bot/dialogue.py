@@ -76,6 +76,7 @@ class State:
     age: str = ""  # minor or adult, where the clinician said it
     article: str = ""  # the article last answered with
     rest: str = field(default="", repr=False)  # what did not fit into two segments
+    behind: tuple[tuple[str, str], ...] = ()  # token and label of the choices that stand below the end of it
     referral: Draft | None = None
     gaps: tuple[str, ...] = ()  # ids of the gaps that were recorded here, to be forgotten with it
 
@@ -93,6 +94,7 @@ def state_from_json(data: Mapping[str, Any]) -> State:
     for name in ("awaiting", "interrupted"):
         known[name] = Awaiting(known.get(name, Awaiting.NOTHING))
     known["gaps"] = tuple(known.get("gaps", ()))
+    known["behind"] = tuple((token, label) for token, label in known.get("behind", ()))
     if known.get("referral") is not None:
         known["referral"] = referral.draft_from_json(known["referral"])
     return State(**known)
@@ -296,7 +298,7 @@ class _Turn:
         self.state = state
         self.world = world
         self.effects: list[Effect] = []
-        self._pending: State | None = None  # the step to ask again after a side question
+        self._step_is_over = False  # what was being asked is not asked again after this
 
     # --- saying things -------------------------------------------------------------------------------------------
 
@@ -320,13 +322,15 @@ class _Turn:
         """
         numbered = self._numbered(choices)
         rest = ""
+        behind: tuple[tuple[str, str], ...] = ()
         if self.world.form is Form.NARROW:
             first = pages(text, menu=answers.menu_line(tuple(numbered)))
             if len(first) > 1:
                 numbered = self._numbered([self.choice(MORE, "choice.more"), *(c for c in choices if c.token != MORE)])
                 first = pages(text, menu=answers.menu_line(tuple(numbered)))
                 text, rest = first[0], "\n\n".join(first[1:])
-        self.state = replace(self.state, menu={c.digit: c.token for c in numbered}, rest=rest)
+                behind = tuple((choice.token, choice.label) for choice in choices)
+        self.state = replace(self.state, menu={c.digit: c.token for c in numbered}, rest=rest, behind=behind)
         self.effects.append(Say(OutboundMessage(text, tuple(numbered), urgent=urgent), served))
 
     def _numbered(self, choices: Sequence[Choice]) -> list[Choice]:
@@ -412,9 +416,9 @@ class _Turn:
 
     def _aside(self, text: str) -> None:
         """Say this without changing what the digits mean, and what waits behind "more"."""
-        menu, rest = self.state.menu, self.state.rest
+        before = self.state
         self.say(text)
-        self.state = replace(self.state, menu=menu, rest=rest)
+        self.state = replace(self.state, menu=before.menu, rest=before.rest, behind=before.behind)
 
     def _owned(self) -> bool:
         return self.world.escalation is not None and self.world.escalation.taken
@@ -543,10 +547,15 @@ class _Turn:
                 self.say(self.phrase("stopped"))
                 self.effects.append(SetMuted(muted=True))
             case Command.THANKS:
-                self._keeping_step(lambda: self.say(self.phrase("thanks")))
+                self._keeping_step(self._thanked)
             case _:
                 assert_never(command)
         return True
+
+    def _thanked(self) -> None:
+        """Whoever says thank you is done with what was being asked, unless it was about danger."""
+        self._step_is_over = True
+        self.say(self.phrase("thanks"))
 
     def _just_greeted(self) -> bool:
         return any(isinstance(effect, Say) for effect in self.effects)
@@ -584,7 +593,7 @@ class _Turn:
             case "a":
                 self._advisor()
             case "m" if self.state.rest:
-                self.say(self.state.rest)
+                self.say(self.state.rest, [Choice(token, label) for token, label in self.state.behind])
             case "danger":
                 self._danger_told(yes=value == "1")
             case "erase":
@@ -696,6 +705,8 @@ class _Turn:
         say()
         if waiting.awaiting is Awaiting.NOTHING or self.state.awaiting is not Awaiting.NOTHING:
             return
+        if self._step_is_over and waiting.awaiting is not Awaiting.DANGER:
+            return
         if any(isinstance(effect, SeekAdvisor) for effect in self.effects):
             return
         self.state = replace(
@@ -771,7 +782,7 @@ class _Turn:
                 self.say(self.phrase("hello"))
             return
         if chat is Topic.THANKS:
-            self.say(self.phrase("thanks"))
+            self._thanked()
             return
         if chat is Topic.ATTACK:
             self.say(self.phrase("protected"), [self.choice(REFERRAL, "choice.help")])

@@ -338,7 +338,8 @@ def tell(
         parts.append(phrases.say("refer.again", language))
     if form is Form.NARROW:
         # What always answers must stand in the first message, also where the rest waits behind "more".
-        first, *others = [in_a_line(offer) for offer in shown.best] or [""]
+        by_number = sorted(shown.best, key=lambda offer: not offer.service.phones)
+        first, *others = [in_a_line(offer) for offer in by_number] or [""]
         always = [in_a_line(offer) for offer in shown.always]
         return "\n".join(line for line in [*parts, first, *always, *others] if line)
     parts += [full(offer) for offer in shown.best]
