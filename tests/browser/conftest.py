@@ -111,7 +111,7 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The running line, of its own for each file: whoever waits for an advisor in one must not stand in another's list."""
+    """The running line, one for each file: whoever waits in one must not stand in the other's list."""
     needs_chromium()
     line = Server(tmp_path_factory.mktemp("line"))
     line.start()
