@@ -1,0 +1,126 @@
+"""From the decision to the page at the provider: one after another, and a thousand that fall due at one instant.
+
+python -m tests.benchmarks.bench_paging
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from bot import store
+from bot.app import build_app
+from bot.dialogue import Reason, SeekAdvisor, State
+from helpline.clock import SetClock, SystemClock
+from helpline.messages import Address, Channel, Country, Language
+from tests.benchmarks.load import Caller, Provider, Sample, sms
+from tests.benchmarks.stage import Bench, bench, line_at
+from tests.crash.conftest import NOOR, settings_of
+
+ESCALATIONS = 1000
+ALONE, PER_SECOND = 60, 6.0
+DANGER = "han står utenfor døra med kniv og truer henne nå"
+WAIT = timedelta(minutes=1)  # of the ladder's first step, on which nobody is reached
+_numbers = itertools.count(1)
+
+
+def main() -> None:
+    with bench() as made:
+        measure(made)
+
+
+def measure(made: Bench) -> None:
+    """Print a table row for each database."""
+    print("| database | one page, from the webhook on, p50/p99 ms | 1,000 due at once: first / half / last after s |")
+    print("|---|---|---|")
+    for dialect in ("sqlite", "postgresql"):
+        print(asyncio.run(_row(made, dialect)), flush=True)
+
+
+async def _row(made: Bench, dialect: str) -> str:
+    alone = await _alone(made, dialect)
+    after = await _at_once(made, dialect)
+    half = after[len(after) // 2]
+    return f"| {dialect} | {alone.at(50):.0f} / {alone.at(99):.0f} | {after[0]:.2f} / {half:.2f} / {after[-1]:.2f} |"
+
+
+async def _alone(made: Bench, dialect: str) -> Sample:
+    """Clinicians ask for an advisor at an even pace; each page is timed, what is said to the clinician is not."""
+    folder, url = await made.database(dialect, f"alone_{dialect[:2]}")
+    took: list[float] = []
+    async with Provider() as provider, line_at(made, folder, url, provider.url) as port:
+        caller = await Caller.at(port)
+        for number in range(ALONE + 5):
+            paged: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+            def taken(to: str, text: str, paged: asyncio.Future[float] = paged) -> None:
+                if to == NOOR and not paged.done():
+                    paged.set_result(time.perf_counter())
+
+            provider.taken = taken
+            began = time.perf_counter()
+            assert await caller.call(sms(f"+47901{number:05d}", "rådgiver", next(_numbers))) == 200
+            async with asyncio.timeout(30):
+                pause = await paged - began
+            if number >= 5:  # the first ones find everything cold
+                took.append(pause)
+            await asyncio.sleep(max(0.0, 1 / PER_SECOND - pause))
+        caller.close()
+    return Sample(took)
+
+
+async def _at_once(made: Bench, dialect: str) -> list[float]:
+    """Seconds after the instant at which each page was at the provider."""
+    folder, url = await made.database(dialect, f"once_{dialect[:2]}")
+    clock = SystemClock()
+    opened = clock.now()
+    await _open(made, folder, url, SetClock(opened))
+    arrived: list[float] = []
+    async with Provider() as provider:
+        # Set so far ahead that they fall due some seconds after the start.
+        ahead = (WAIT - (clock.now() - opened) - timedelta(seconds=15)).total_seconds()
+        async with line_at(made, folder, url, provider.url, ahead=ahead):
+            wait = (opened + WAIT - clock.now()).total_seconds() - ahead
+            assert wait > 2, "the machine is too busy to be ready in time"
+            due = time.perf_counter() + wait
+
+            def taken(to: str, text: str) -> None:
+                if to == NOOR:
+                    arrived.append(time.perf_counter() - due)
+
+            provider.taken = taken
+            async with asyncio.timeout(wait + 120):
+                while len(arrived) < ESCALATIONS:
+                    await asyncio.sleep(0.1)
+    return sorted(arrived)
+
+
+async def _open(made: Bench, folder: Path, url: str, clock: SetClock) -> None:
+    line = build_app(settings_of(folder, url, made.content), clock=clock, channels={}, content=made.content)
+    line.room.means = replace(line.room.means, channels=frozenset({"desk", "telegram", "sms"}))
+    house, now, state = line.house, clock.now(), State(language=Language.NB, country=Country.NO)
+    for began in range(0, ESCALATIONS, 100):
+        async with house.db.write() as conn:
+            for number in range(began, began + 100):
+                conversation_id = await store.create(
+                    conn,
+                    house.vault,
+                    Address(Channel.SMS, f"+47902{number:05d}"),
+                    kind=store.Kind.CLINICIAN,
+                    staff_id=None,
+                    language=state.language,
+                    country=state.country,
+                    now=now,
+                )
+                conversation = await store.get(conn, house.vault, conversation_id)
+                assert conversation is not None
+                await line.room.seek(conn, conversation, state, SeekAdvisor(Reason.DANGER, urgent=True), now)
+    await line.close()
+
+
+if __name__ == "__main__":
+    main()
