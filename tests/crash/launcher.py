@@ -28,6 +28,7 @@ import sys
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta, tzinfo
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +39,10 @@ _DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
 class Point:
-    """Where this process is to end, and how often it has been there."""
+    """Where this process is to end, and how often it has been there.
+
+    A star in the name stands for anything: "send * after" is after a call to either provider.
+    """
 
     def __init__(self, name: str, nth: int, *, armed: bool) -> None:
         self._name, self._nth, self.armed = name, nth, armed
@@ -52,8 +56,10 @@ class Point:
         """The process is at this point now."""
         if self.armed:
             self._met[name] += 1
-            if name == self._name and self._met[name] == self._nth:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if fnmatchcase(name, self._name):
+                self._nth -= 1
+                if self._nth == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Watched:
