@@ -22,7 +22,7 @@ from bot.commands import Commands
 from bot.conversation import Conversations
 from bot.counts import Counts
 from bot.delivery import Delivery
-from bot.desk import Desk
+from bot.desk.front import Desk
 from bot.house import House
 from bot.inbox import take_in
 from bot.library import TOPIC as LIBRARY

@@ -1,7 +1,7 @@
 """The desk at `/desk/`: signing in, and the list of who waits for an advisor.
 
 Nobody comes in without a session, and everybody without one sees the same page, whatever they asked for. The list holds
-no word of what was written; that is for whoever takes the case (`bot/desk_case.py`).
+no word of what was written; that is for whoever takes the case (`bot/desk/case.py`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.desk_case import CaseDesk
-from bot.desk_door import DeskDoor, names_of
+from bot.desk.case import CaseDesk
+from bot.desk.door import DeskDoor, names_of
 from bot.house import House
 from bot.render import Pages
 from bot.waiting_room import WaitingRoom
@@ -74,12 +74,12 @@ class Desk:
 
     async def ask_for_link(self, request: web.Request) -> web.StreamResponse:
         """What everybody without a session sees, whatever they asked for."""
-        return self._door.pages.page("sign_in.html", request[LANGUAGE], token="", used=False)
+        return self._door.pages.page("desk/sign_in.html", request[LANGUAGE], token="", used=False)
 
     async def show_link(self, request: web.Request) -> web.StreamResponse:
         """A link is used up by pressing, not by opening: whoever previews a link must not spend it."""
         token = request.match_info["token"]
-        return self._door.pages.page("sign_in.html", request[LANGUAGE], token=token, used=False)
+        return self._door.pages.page("desk/sign_in.html", request[LANGUAGE], token=token, used=False)
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
         """Use the link up and begin a session."""
@@ -87,7 +87,7 @@ class Desk:
             raise Refused(429, "error.too_many", headers={"Retry-After": "10"})
         response = await self.sessions.sign_in(request.match_info["token"])
         if response is None:
-            return self._door.pages.page("sign_in.html", request[LANGUAGE], status=403, token="", used=True)
+            return self._door.pages.page("desk/sign_in.html", request[LANGUAGE], status=403, token="", used=True)
         return response
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
@@ -130,7 +130,7 @@ class Desk:
         lists = await self._lists(request)
         notice = await self._told(request)
         return self._door.pages.page(
-            "desk.html", request[LANGUAGE], notice=notice, **{**await self._door.frame(request), **lists}
+            "desk/waiting.html", request[LANGUAGE], notice=notice, **{**await self._door.frame(request), **lists}
         )
 
     async def lists(self, request: web.Request) -> web.StreamResponse:
@@ -162,7 +162,7 @@ class Desk:
         return {"waiting": board.waiting, "mine": board.mine, "others": board.others, "csrf": csrf_of(request)}
 
     async def _rendered(self, request: web.Request) -> str:
-        return self._door.pages.render("desk_list.html", request[LANGUAGE], **await self._lists(request))
+        return self._door.pages.render("desk/waiting_list.html", request[LANGUAGE], **await self._lists(request))
 
     async def _told(self, request: web.Request) -> str:
         """What came of what was pressed on the page before."""

@@ -16,7 +16,7 @@ from aiohttp import web
 from bot import brief as briefs
 from bot import cases, store, transcript
 from bot.cases import Case
-from bot.desk_door import DeskDoor, names_of
+from bot.desk.door import DeskDoor, names_of
 from bot.house import page_topic
 from bot.render import Entry
 from bot.store import Conversation
@@ -141,7 +141,7 @@ class CaseDesk:
             brief = await briefs.gather(conn, self._house, opened.filed, language) if opened.readable else None
         channel = opened.conversation.channel if opened.conversation is not None else None
         return self._door.pages.page(
-            "case.html",
+            "desk/case.html",
             language,
             status=status,
             it=opened.case,
@@ -188,7 +188,7 @@ class CaseDesk:
                     if still is None:
                         await stream.send("gone", self._door.say(request, "desk.told.not_yours"))
                         break
-                    shown = self._door.pages.render("case_standing.html", request[LANGUAGE], it=still.case)
+                    shown = self._door.pages.render("desk/case_standing.html", request[LANGUAGE], it=still.case)
                     if shown != standing:
                         await stream.send("standing", shown)
                         standing = shown

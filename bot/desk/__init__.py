@@ -1,0 +1,1 @@
+"""The desk at `/desk/`: where advisors, editors and coordinators work."""
