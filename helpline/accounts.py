@@ -30,9 +30,11 @@ class Role(StrEnum):
     """What a member of staff is trusted with. One person may have several."""
 
     ADVISOR = "advisor"  # answers clinicians
-    EDITOR = "editor"  # writes and publishes guidance
-    COORDINATOR = "coordinator"  # keeps directory, roster and staff right
+    EDITOR = "editor"  # writes guidance
+    REVIEWER = "reviewer"  # approves and publishes what another has written
+    COORDINATOR = "coordinator"  # keeps directory and roster right
     ANALYST = "analyst"  # reads figures with nobody recognisable
+    ADMINISTRATOR = "administrator"  # takes staff on and lets them go; reads no conversation
 
 
 class ContactChannel(StrEnum):

@@ -33,8 +33,12 @@ class DeskDoor:
 
     def advisor(self, request: web.Request) -> Staff:
         """Who is asking, if they answer clinicians; for everybody else these pages are not there."""
+        return self.member(request, Role.ADVISOR)
+
+    def member(self, request: web.Request, *roles: Role) -> Staff:
+        """Who is asking, if they have one of these roles; for everybody else the page is not there."""
         staff = staff_of(request)
-        if Role.ADVISOR not in staff.roles:
+        if not staff.roles & set(roles):
             raise Refused(404, "error.not_found")
         return staff
 
