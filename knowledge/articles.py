@@ -135,6 +135,7 @@ class Article:
     variants: tuple[Variant, ...] = ()
     needs: tuple[str, ...] = ()  # what "who can help?" should look for after this answer
     law_refs: tuple[LawRef, ...] = ()
+    facts: tuple[str, ...] = ()  # the values it may state ("45 dager", "strl. § 257"); `checking` holds it to them
     sources: tuple[Source, ...] = ()
     confidence: Confidence = Confidence.UNVERIFIED
     suggest_human: bool = False
@@ -155,7 +156,7 @@ _REQUIRED = [
     *("id", "country", "language", "topic", "kind", "title", "questions", "short", "cite", "details", "law_refs"),
     *("sources", "confidence", "suggest_human", "urgent", "owner", "reviewed_on", "review_by", "translations"),
 ]
-_OPTIONAL = ["do_now", "avoid", "say", "variants", "needs"]
+_OPTIONAL = ["do_now", "avoid", "say", "variants", "needs", "facts"]
 
 
 def load_articles(path: Path) -> tuple[Article, ...]:
@@ -204,6 +205,7 @@ def article_of(root: Node, *, revision: int = 1) -> Article:
         variants=tuple(_variant(node, own) for node in fields["variants"].items()) if "variants" in fields else (),
         needs=tuple(_need(node) for node in fields["needs"].items()) if "needs" in fields else (),
         law_refs=tuple(_law_ref(node) for node in fields["law_refs"].items()),
+        facts=fields["facts"].texts(default=()),
         sources=tuple(_source(node) for node in fields["sources"].items(at_least=1)),
         confidence=fields["confidence"].one_of(Confidence),
         suggest_human=fields["suggest_human"].flag(),
@@ -508,6 +510,7 @@ def _plain_article(article: Article) -> dict[str, Any]:
         "variants": [_plain_variant(variant) for variant in article.variants],
         "needs": list(article.needs),
         "law_refs": [{"ref": law.ref, "text_read": law.text_read} for law in article.law_refs],
+        "facts": list(article.facts),
         "sources": [_plain_source(source) for source in article.sources],
         "confidence": article.confidence.value,
         "suggest_human": article.suggest_human,

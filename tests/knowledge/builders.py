@@ -34,6 +34,7 @@ def an_article(
         do_now=("Ring tolketjenesten.",),
         needs=("interpreter",),
         law_refs=(LawRef("tolkeloven § 6", text_read=True),),
+        facts=("tolkeloven § 6",),
         sources=(Source("Tolkeloven", "https://lovdata.no/", "2026-11-22"),),
         confidence=Confidence.VERIFIED,
         owner="redaksjonen",
