@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +23,30 @@ from helpline.live import Streams
 from helpline.sessions import Sessions, csrf_holds, csrf_of, staff_of
 from helpline.web import LANGUAGE, Refused
 
+EVERYBODY: Final = frozenset(Role)
+# The rooms of the desk in the order of the menu: who may enter, the phrase of its name, its address.
+NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = ((frozenset({Role.ADVISOR}), "desk.title", "/desk/"),)
+_CASE = re.compile(r"/desk/[0-9a-f]{16}(/.*)?")
+_HERE = re.compile(r"/desk/([\w.-]+/?)*(\?[\w.=&%+-]*)?", re.ASCII)
+
+# How many things wait in a room for this member of staff, to be shown beside its name.
+Count = Callable[[AsyncConnection, Staff, datetime], Awaitable[int]]
+
+
+@dataclass(frozen=True)
+class Room:
+    """One entry of the menu."""
+
+    address: str
+    name: str
+    current: str  # "page" for the room's own page, "true" for one inside it, else nothing
+    count: int
+
+
+def own_address(address: str) -> str:
+    """The address, where it is one of the desk's; else the desk. For going back to where a form was."""
+    return address if _HERE.fullmatch(address) else "/desk/"
+
 
 class DeskDoor:
     """The way in to every page of the desk."""
@@ -30,6 +58,11 @@ class DeskDoor:
         self.secure = (house.settings.public_url or "").startswith("https:")
         self.sessions = Sessions(house.db, house.clock, secure=self.secure)
         self.streams = Streams()
+        self.counts: dict[str, Count] = {}  # by the address of the room
+
+    def rooms_of(self, staff: Staff) -> list[tuple[str, str]]:
+        """The rooms that somebody may enter: phrase and address."""
+        return [(phrase, address) for roles, phrase, address in NAVIGATION if staff.roles & roles]
 
     def advisor(self, request: web.Request) -> Staff:
         """Who is asking, if they answer clinicians; for everybody else these pages are not there."""
@@ -59,12 +92,29 @@ class DeskDoor:
 
     async def frame(self, request: web.Request) -> dict[str, Any]:
         """What stands around every page."""
+        staff = staff_of(request)
+        rooms = self.rooms_of(staff)
+        inside = _room_of(request.path, [address for _, address in rooms])
         async with self.house.db.read() as conn:
             policy = await escalations.policy(conn)
+            counts = {
+                address: await self.counts[address](conn, staff, self.house.clock.now())
+                for _, address in rooms
+                if address in self.counts
+            }
         return {
-            "staff": staff_of(request),
+            "staff": staff,
+            "rooms": [
+                Room(
+                    address,
+                    self.say(request, phrase),
+                    "" if address != inside else "page" if request.path == address else "true",
+                    counts.get(address, 0),
+                )
+                for phrase, address in rooms
+            ],
             "languages": LANGUAGES,
-            "here": request.path,
+            "here": request.path_qs,
             "starter": policy.starter,
             "csrf": csrf_of(request),
         }
@@ -73,3 +123,10 @@ class DeskDoor:
 async def names_of(conn: AsyncConnection) -> dict[str, str]:
     """Everybody's name, also of those who have left."""
     return {staff.id: staff.name for staff in await accounts.list_staff(conn, active_only=False)}
+
+
+def _room_of(path: str, addresses: list[str]) -> str:
+    """Which of these rooms a page belongs to."""
+    within = [address for address in addresses if path == address or path.startswith(address.rstrip("/") + "/")]
+    within = [address for address in within if address != "/desk/" or path == "/desk/" or _CASE.fullmatch(path)]
+    return max(within, key=len, default="")

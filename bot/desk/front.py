@@ -6,13 +6,12 @@ no word of what was written; that is for whoever takes the case (`bot/desk/case.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from aiohttp import web
 
 from bot.desk.case import CaseDesk
-from bot.desk.door import DeskDoor, names_of
+from bot.desk.door import DeskDoor, names_of, own_address
 from bot.house import House
 from bot.render import Pages
 from bot.waiting_room import WaitingRoom
@@ -20,7 +19,7 @@ from escalation import store as escalations
 from helpline.live import Streams
 from helpline.messages import Language
 from helpline.rate_limit import RateLimit
-from helpline.sessions import SIGN_IN, Sessions, csrf_of
+from helpline.sessions import SIGN_IN, Sessions, csrf_of, staff_of
 from helpline.web import (
     LANGUAGE,
     LANGUAGE_COOKIE,
@@ -102,8 +101,7 @@ class Desk:
             language = Language(str(form.get("language", "")))
         except ValueError as error:
             raise Refused(400, "error.bad_request") from error
-        back = str(form.get("back", ""))
-        response = see_other(back if re.fullmatch(r"/desk/[0-9a-f]{0,16}", back) else "/desk/")
+        response = see_other(own_address(str(form.get("back", ""))))
         response.set_cookie(
             LANGUAGE_COOKIE,
             language.value,
@@ -126,7 +124,10 @@ class Desk:
     # --- the list -----------------------------------------------------------------------------------------------------
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        """Who waits, what is mine, what colleagues have."""
+        """Who waits, what is mine, what colleagues have; staff who answer nobody are led to a room of theirs."""
+        rooms = self._door.rooms_of(staff_of(request))
+        if rooms and "/desk/" not in {address for _, address in rooms}:
+            return see_other(rooms[0][1])
         lists = await self._lists(request)
         notice = await self._told(request)
         return self._door.pages.page(

@@ -123,7 +123,7 @@ async def test_the_link_that_the_start_printed_signs_in(make_context: MakeContex
     await page.goto(server.link)
     await page.click("button:has-text('Logg inn')")
     await expect(page.locator("h1")).to_have_text("Vakt")
-    await page.click("summary")
+    await page.click("#menu summary")
     await page.click("button:has-text('Logg ut')")
     await expect(page.get_by_text("Be den som driver tjenesten om en ny.")).to_be_visible()
     await page.goto("/desk/")
@@ -183,7 +183,7 @@ async def test_the_keyboard_keeps_its_place_when_the_list_changes(make_context: 
 async def test_signing_out_leaves_nothing_in_the_browser(make_context: MakeContext, server: Server) -> None:
     context = await make_context()
     page = await sign_in(context, server)
-    await page.click("summary")
+    await page.click("#menu summary")
     await page.click("button:has-text('Logg ut')")
     await page.wait_for_url("**/desk/sign-in")
     await page.go_back()
