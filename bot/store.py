@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import LargeBinary, String, and_, case, delete, insert, select, update
+from sqlalchemy import Integer, LargeBinary, String, and_, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
@@ -78,7 +78,8 @@ class GapRow(SQLModel, table=True):
 
     It carries no conversation id, and its text is sealed under a key of its own: gaps are read by editors who may not
     read conversations, and they outlive the conversation. Only the conversation's sealed state knows which are its own,
-    so that they go when the clinician erases what she wrote.
+    so that they go when the clinician erases what she wrote. What became of it is written by the gap board
+    (`bot/gaps.py`); what is closed is forgotten after `gaps.KEPT_CLOSED`.
     """
 
     __tablename__ = "gap"
@@ -92,6 +93,16 @@ class GapRow(SQLModel, table=True):
     country: str = Field(max_length=2)
     region: str = Field(max_length=8)
     at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    reply: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))  # an advisor's, sealed
+    heap: str | None = Field(default=None, max_length=32, index=True)  # id of the oldest gap that asks the same
+    state: str = Field(default="open", sa_column=Column(String(16), nullable=False, server_default="open", index=True))
+    state_by: str | None = Field(default=None, max_length=40)
+    state_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    reason: str = Field(default="", sa_column=Column(String, nullable=False, server_default=""))
+    article_id: str | None = Field(default=None, max_length=200)  # where it is being answered, or was
+    revision: int | None = None  # that answered it
+    draft_id: int | None = None
+    tried: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))  # shelves tried last
 
 
 class HelpfulRow(SQLModel, table=True):

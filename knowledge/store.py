@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Integer, String, Text, UniqueConstraint, insert, select, update
+from sqlalchemy import Date, Integer, String, Text, UniqueConstraint, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -79,6 +79,57 @@ class ShelfVersionRow(SQLModel, table=True):
 
     id: int = Field(primary_key=True, sa_type=Integer)
     version: int = Field(sa_type=Integer)
+
+
+class LawChangeRow(SQLModel, table=True):
+    """That a law changed, and from when: every article resting on it is flagged until cleared. Kept for ever."""
+
+    __tablename__ = "law_change"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    law: str = Field(sa_type=String, index=True)  # "NO utlendingsforskriften § 8-3"
+    what: str = Field(sa_type=Text)
+    in_force_on: date = Field(sa_type=Date)
+    link: str = Field(default="", sa_type=String)
+    by: str = Field(sa_type=String)
+    at: datetime = Field(sa_type=UtcDateTime)
+    withdrawn_by: str | None = Field(default=None, sa_type=String)
+    withdrawn_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    withdrawn_why: str = Field(default="", sa_type=String)
+
+
+class LawClearingRow(SQLModel, table=True):
+    """That an article was held against a change of law: by a revision that says so, or found not affected.
+
+    It clears once a second person has agreed, or the draft that it names is published. Kept for ever.
+    """
+
+    __tablename__ = "law_clearing"
+    __table_args__ = (UniqueConstraint("change_id", "article_id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    change_id: int = Field(sa_type=BigId, foreign_key="law_change.id")
+    article_id: str = Field(sa_type=String, foreign_key="article.id")
+    draft_id: int | None = Field(default=None, sa_type=BigId)  # whose publication clears; none for "not affected"
+    reason: str = Field(default="", sa_type=Text)
+    by: str = Field(sa_type=String)
+    at: datetime = Field(sa_type=UtcDateTime)
+    agreed_by: str | None = Field(default=None, sa_type=String)
+    agreed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revision: int | None = Field(default=None, sa_type=Integer)  # that was held against the change
+
+
+class ReviewReminderRow(SQLModel, table=True):
+    """That an owner was told that this revision falls due on this day: once. Kept for ever, it names nobody."""
+
+    __tablename__ = "review_reminder"
+    __table_args__ = (UniqueConstraint("article_id", "revision", "review_by"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    article_id: str = Field(sa_type=String, foreign_key="article.id")
+    revision: int = Field(sa_type=Integer)
+    review_by: date = Field(sa_type=Date)
+    at: datetime = Field(sa_type=UtcDateTime)
 
 
 _articles = table_of(ArticleRow)
