@@ -15,7 +15,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Date, Integer, String, Text, UniqueConstraint, insert, select, update
+from sqlalchemy import (
+    Boolean,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -54,6 +67,7 @@ class ArticleRow(SQLModel, table=True):
     published: int | None = Field(default=None, sa_type=Integer)  # number of the revision; none when taken off
     latest: int = Field(sa_type=Integer)  # number of the newest revision, published or not
     changed_at: datetime = Field(sa_type=UtcDateTime)
+    gone_since: datetime | None = Field(default=None, sa_type=UtcDateTime)  # shipped no longer: offered for retiring
 
 
 class ArticleRevisionRow(SQLModel, table=True):
@@ -66,10 +80,12 @@ class ArticleRevisionRow(SQLModel, table=True):
     article_id: str = Field(sa_type=String, foreign_key="article.id")
     number: int = Field(sa_type=Integer)
     state: str = Field(sa_type=String)
-    body: str = Field(sa_type=Text)  # the YAML as an editor would write it
+    body: str = Field(sa_type=Text)  # JSON, which is read in a tenth of the time; rows of old hold the YAML
     fingerprint: str = Field(sa_type=String)
     author: str = Field(sa_type=String)
     created_at: datetime = Field(sa_type=UtcDateTime)
+    approver: str | None = Field(default=None, sa_type=String)
+    draft_id: int | None = Field(default=None, sa_type=BigId)  # what it was written as; none for what was imported
 
 
 class ShelfVersionRow(SQLModel, table=True):
@@ -130,6 +146,162 @@ class ReviewReminderRow(SQLModel, table=True):
     revision: int = Field(sa_type=Integer)
     review_by: date = Field(sa_type=Date)
     at: datetime = Field(sa_type=UtcDateTime)
+
+
+class DraftRow(SQLModel, table=True):
+    """What is being written, or was. Kept for ever, as its revision is: it says who wrote and who approved."""
+
+    __tablename__ = "draft"
+    __table_args__ = (Index("ix_draft_article_id", "article_id"), Index("ix_draft_due_at", "due_at"))
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    article_id: str = Field(sa_type=String)
+    open_for: str | None = Field(default=None, unique=True, sa_type=String)  # the article's id while the draft is open
+    base: int | None = Field(default=None, sa_type=Integer)  # the revision it was made from
+    restored: int | None = Field(default=None, sa_type=Integer)  # an older revision whose words it began with
+    country: str = Field(sa_type=String)
+    stage: str = Field(sa_type=String)
+    version: int = Field(sa_type=Integer)  # grows with each save
+    body: str = Field(sa_type=Text)  # JSON, with the keys of an article's file; may be incomplete
+    small: bool = Field(default=False, sa_type=Boolean)
+    authors: str = Field(sa_type=Text)  # JSON: everybody who wrote in it
+    note: str = Field(default="", sa_type=Text)  # why it was sent back, or why it was not published
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_by: str = Field(sa_type=String)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    submitted_by: str | None = Field(default=None, sa_type=String)
+    submitted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    approved_by: str | None = Field(default=None, sa_type=String)
+    approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    publish_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # when a set time for publishing is looked at
+    revision: int | None = Field(default=None, sa_type=Integer)  # what it was published as
+
+
+class DraftSaveRow(SQLModel, table=True):
+    """One save of a draft, also one that was set aside. Kept until 90 days after the draft was closed."""
+
+    __tablename__ = "draft_save"
+    __table_args__ = (Index("ix_draft_save_draft_id", "draft_id", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    draft_id: int = Field(sa_type=BigId, sa_column_args=(ForeignKey("draft.id"),))
+    version: int = Field(sa_type=Integer)  # what the draft became; of one set aside, what it had become meanwhile
+    at: datetime = Field(sa_type=UtcDateTime)
+    by: str = Field(sa_type=String)
+    fields: str = Field(sa_type=Text)  # JSON: the keys that were changed and what they were changed to
+    kept_aside: bool = Field(sa_type=Boolean)
+
+
+class DraftCommentRow(SQLModel, table=True):
+    """What a colleague remarked on a draft. Kept until 90 days after the draft was closed."""
+
+    __tablename__ = "draft_comment"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    draft_id: int = Field(sa_type=BigId, index=True, sa_column_args=(ForeignKey("draft.id"),))
+    field: str = Field(sa_type=String)  # a key of the article; empty where the whole is meant
+    text: str = Field(sa_type=Text)
+    by: str = Field(sa_type=String)
+    at: datetime = Field(sa_type=UtcDateTime)
+    resolved_by: str | None = Field(default=None, sa_type=String)
+    resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ArticleReasonRow(SQLModel, table=True):
+    """Why something was done to an article, in the words of whoever did it; the trail holds no words. Kept for ever."""
+
+    __tablename__ = "article_reason"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    article_id: str = Field(sa_type=String, index=True)
+    text: str = Field(sa_type=Text)
+    by: str = Field(sa_type=String)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SmallChangeRow(SQLModel, table=True):
+    """A revision that one person published alone, to be looked at later. Kept for ever, as the revision is."""
+
+    __tablename__ = "small_change"
+    __table_args__ = (UniqueConstraint("article_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    article_id: str = Field(sa_type=String, foreign_key="article.id")
+    number: int = Field(sa_type=Integer)
+    by: str = Field(sa_type=String)
+    at: datetime = Field(sa_type=UtcDateTime)
+    reviewed_by: str | None = Field(default=None, sa_type=String)
+    reviewed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class GateRunRow(SQLModel, table=True):
+    """The question sets, asked of the shelves with one version of a draft in place. Kept for ever: it let a revision
+    through, or did not."""
+
+    __tablename__ = "gate_run"
+    __table_args__ = (UniqueConstraint("draft_id", "version", "shelves", "sets"), Index("ix_gate_run_due_at", "due_at"))
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    draft_id: int = Field(sa_type=BigId, sa_column_args=(ForeignKey("draft.id"),))
+    version: int = Field(sa_type=Integer)  # of the draft
+    shelves: int = Field(sa_type=Integer)  # version of the shelves that it was compared with
+    sets: str = Field(sa_type=String)  # which state of the question sets was asked
+    state: str = Field(sa_type=String)
+    asked: int = Field(default=0, sa_type=Integer)  # questions so far
+    of: int = Field(default=0, sa_type=Integer)
+    passes: bool | None = Field(default=None, sa_type=Boolean)
+    report: str = Field(default="", sa_type=Text)  # JSON
+    wanted_by: str = Field(sa_type=String)
+    wanted_at: datetime = Field(sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    attempts: int = Field(default=0, sa_type=Integer)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    lease_token: str | None = Field(default=None, sa_type=String)
+
+
+class GateOverrideRow(SQLModel, table=True):
+    """A blocked draft that two people let through, and why. Kept for ever."""
+
+    __tablename__ = "gate_override"
+    __table_args__ = (UniqueConstraint("draft_id", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    draft_id: int = Field(sa_type=BigId, sa_column_args=(ForeignKey("draft.id"),))
+    version: int = Field(sa_type=Integer)
+    reason: str = Field(sa_type=Text)
+    asked_by: str = Field(sa_type=String)
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+    confirmed_by: str | None = Field(default=None, sa_type=String)
+    confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class QuestionSetRow(SQLModel, table=True):
+    """Questions with known answers, asked before anything is published. Kept until an editor removes it."""
+
+    __tablename__ = "question_set"
+
+    id: str = Field(primary_key=True, sa_type=String)
+    title: str = Field(sa_type=String)
+    country: str = Field(sa_type=String)
+    level: float = Field(sa_type=Float)
+    version: int = Field(sa_type=Integer)
+    changed_by: str = Field(sa_type=String)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class QuestionRow(SQLModel, table=True):
+    """One question of a set, masked as everything that clinicians write. Kept until an editor removes it."""
+
+    __tablename__ = "question"
+    __table_args__ = (UniqueConstraint("set_id", "key"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    set_id: str = Field(sa_type=String, sa_column_args=(ForeignKey("question_set.id"),))
+    key: str = Field(sa_type=String)
+    text: str = Field(sa_type=Text)
+    language: str = Field(sa_type=String)
+    expected: str = Field(sa_type=Text)  # JSON: the ids of articles, or one of the words
 
 
 _articles = table_of(ArticleRow)
