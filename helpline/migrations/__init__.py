@@ -51,7 +51,11 @@ def load_models() -> None:
     By name and not by import: the ground floor knows nobody above it. Only tests and the maker of a new step ask.
     """
     for package in PACKAGES:
-        modules = ["store"] if package != "helpline" else ["accounts", "audit", "inbox", "outbox", "vault"]
+        modules = (
+            ["store"]
+            if package != "helpline"
+            else ["accounts", "audit", "credentials", "inbox", "outbox", "presence", "staff_sessions", "vault"]
+        )
         for module in modules:
             name = f"{package}.{module}"
             if importlib.util.find_spec(name) is not None:
