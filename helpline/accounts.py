@@ -7,7 +7,6 @@ again by fingerprint; what opens a door (sign-in links, codes, sessions) is stor
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import secrets
 import unicodedata
@@ -21,7 +20,9 @@ from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, delete, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
+from helpline import credentials, staff_sessions
 from helpline.messages import Address, Channel, Language
+from helpline.staff_sessions import Way
 from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of
 from helpline.vault import Vault
 
@@ -93,7 +94,7 @@ class ContactMethodRow(SQLModel, table=True):
 
 
 class OneTimeCodeRow(SQLModel, table=True):
-    """A sign-in link, or a code that proves a contact method. Kept until used or a day past its end."""
+    """An invitation, a sign-in link, or a code that proves a contact method. Kept until used or a day past its end."""
 
     __tablename__ = "one_time_code"
 
@@ -104,28 +105,14 @@ class OneTimeCodeRow(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
 
 
-class StaffSessionRow(SQLModel, table=True):
-    """A signed-in browser. Kept until signed out or a day past its end."""
-
-    __tablename__ = "staff_session"
-
-    hash: str = Field(primary_key=True, sa_type=String)
-    staff_id: str = Field(sa_type=String, index=True, sa_column_args=(ForeignKey("staff.id"),))
-    created_at: datetime = Field(sa_type=UtcDateTime)
-    seen_at: datetime = Field(sa_type=UtcDateTime)
-    expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
-
-
 _staff = table_of(StaffRow)
 _contacts = table_of(ContactMethodRow)
 _codes = table_of(OneTimeCodeRow)
-_sessions = table_of(StaffSessionRow)
+_sessions = staff_sessions.sessions
 
 SIGN_IN_LASTS = timedelta(minutes=15)
 CONTACT_CODE_LASTS = timedelta(minutes=30)
-SESSION_LASTS = timedelta(hours=12)  # a long shift
-SESSION_IDLE = timedelta(hours=2)
-_SEEN_EVERY = timedelta(minutes=1)  # a session notes that it was seen at most this often, to spare a write per page
+INVITED_FOR = timedelta(days=3)
 _HANDLE = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 _TYPED = "23456789BCDFGHJKMNPQRSTVWXYZ"  # no vowels, so no words; nothing that looks like something else
 
@@ -167,6 +154,7 @@ class Session:
     staff: Staff
     created_at: datetime
     expires_at: datetime
+    way: Way = Way.LINK
 
 
 # --- Staff -----------------------------------------------------------------------------------------------------------
@@ -278,16 +266,18 @@ async def change_staff(
 
 
 async def deactivate(conn: AsyncConnection, staff_id: str) -> None:
-    """End somebody's work here: signed out everywhere, no open link, called no more."""
+    """End somebody's work here: signed out everywhere, no way in and no open link, called no more."""
     done = await conn.execute(update(_staff).where(_staff.c.id == staff_id).values(active=False))
     if rows_touched(done) == 0:
         raise NoSuchStaff("Nobody of that id works here.")
-    for table in (_sessions, _codes, _contacts):
+    await staff_sessions.end_of(conn, staff_id)
+    await credentials.forget_ways(conn, staff_id)
+    for table in (_codes, _contacts):
         await conn.execute(delete(table).where(table.c.staff_id == staff_id))
 
 
 async def reactivate(conn: AsyncConnection, staff_id: str) -> None:
-    """Take somebody back; their contact methods must be proven anew."""
+    """Take somebody back; ways in and contact methods must be made anew."""
     done = await conn.execute(update(_staff).where(_staff.c.id == staff_id).values(active=True))
     if rows_touched(done) == 0:
         raise NoSuchStaff("Nobody of that id works here.")
@@ -469,76 +459,36 @@ async def redeem_sign_in_link(conn: AsyncConnection, token: str, *, now: datetim
     return staff.id if staff is not None and staff.active else None
 
 
-async def start_session(
-    conn: AsyncConnection, staff_id: str, *, now: datetime, lasts: timedelta = SESSION_LASTS
-) -> str:
-    """Sign somebody in; the token for their cookie, which is stored nowhere."""
-    token = secrets.token_urlsafe(32)
-    await conn.execute(
-        _sessions.insert().values(
-            hash=_hash("session", token), staff_id=staff_id, created_at=now, seen_at=now, expires_at=now + lasts
-        )
-    )
-    return token
-
-
 async def find_session(
-    conn: AsyncConnection, token: str, *, now: datetime, idle: timedelta = SESSION_IDLE
+    conn: AsyncConnection, token: str, *, now: datetime, idle: timedelta = staff_sessions.SESSION_IDLE
 ) -> Session | None:
-    """Who is signed in with this token, where it is still good. Reads only; see `note_seen`."""
+    """Who is signed in with this token, where it is still good. Reads only; see `staff_sessions.note_seen`."""
     found = await conn.execute(
         select(
             *_staff.columns,
             _sessions.c.created_at.label("session_created_at"),
             _sessions.c.expires_at.label("session_expires_at"),
+            _sessions.c.way.label("session_way"),
         )
         .join(_sessions, _sessions.c.staff_id == _staff.c.id)
         .where(
-            _sessions.c.hash == _hash("session", token),
+            _sessions.c.hash == staff_sessions.hash_of(token),
             _sessions.c.expires_at > now,
             _sessions.c.seen_at > now - idle,
             _staff.c.active,
         )
     )
     row = found.one_or_none()
-    return Session(_staff_from(row), row.session_created_at, row.session_expires_at) if row else None
-
-
-async def note_seen(conn: AsyncConnection, token: str, *, now: datetime) -> None:
-    """Keep a session from ending for idleness; touches the row at most once a minute."""
-    await conn.execute(
-        update(_sessions)
-        .where(_sessions.c.hash == _hash("session", token), _sessions.c.seen_at < now - _SEEN_EVERY)
-        .values(seen_at=now)
-    )
-
-
-async def end_session(conn: AsyncConnection, token: str) -> None:
-    """Sign out."""
-    await conn.execute(delete(_sessions).where(_sessions.c.hash == _hash("session", token)))
-
-
-async def end_sessions_of(conn: AsyncConnection, staff_id: str) -> int:
-    """Sign somebody out everywhere; how many sessions ended."""
-    return rows_touched(await conn.execute(delete(_sessions).where(_sessions.c.staff_id == staff_id)))
-
-
-def csrf_token(session_token: str) -> str:
-    """What a form of this session carries, to show that it came from our own page. Follows from the cookie's token."""
-    return hmac.new(session_token.encode(), b"varde csrf", hashlib.sha256).hexdigest()
-
-
-def csrf_holds(session_token: str, given: str) -> bool:
-    """Whether a form's token is this session's, compared in constant time."""
-    return hmac.compare_digest(csrf_token(session_token).encode(), given.encode())
+    if row is None:
+        return None
+    return Session(_staff_from(row), row.session_created_at, row.session_expires_at, Way(row.session_way))
 
 
 async def delete_expired(conn: AsyncConnection, *, before: datetime) -> int:
-    """Delete the codes, links and sessions that ended before this instant; how many went."""
-    gone = 0
-    for table in (_codes, _sessions):
-        gone += rows_touched(await conn.execute(delete(table).where(table.c.expires_at < before)))
-    return gone
+    """Delete the codes, links, challenges and sessions that ended before this instant; how many went."""
+    gone = rows_touched(await conn.execute(delete(_codes).where(_codes.c.expires_at < before)))
+    gone += await staff_sessions.delete_expired(conn, before=before)
+    return gone + await credentials.delete_expired(conn, before=before)
 
 
 async def _use_code(conn: AsyncConnection, purpose: str, code: str, *, now: datetime) -> AnyRow | None:

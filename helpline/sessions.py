@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from helpline import accounts
+from helpline import accounts, staff_sessions
 from helpline.accounts import Session, Staff
 from helpline.clock import Clock
 from helpline.database import Database
@@ -73,7 +73,7 @@ class Sessions:
             staff_id = await accounts.redeem_sign_in_link(conn, link_token, now=now)
             if staff_id is None:
                 return None
-            token = await accounts.start_session(conn, staff_id, now=now)
+            token = await staff_sessions.start(conn, staff_id, now=now)
         response = see_other("/desk/")
         response.set_cookie(self._cookie, token, path="/", httponly=True, secure=self._secure, samesite="Strict")
         return response
@@ -81,7 +81,7 @@ class Sessions:
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session, on the server and in the browser."""
         async with self._db.write() as conn:
-            await accounts.end_session(conn, request[_TOKEN])
+            await staff_sessions.end(conn, request[_TOKEN])
         response = see_other(SIGN_IN)
         response.del_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="Strict")
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
@@ -100,7 +100,7 @@ class Sessions:
             last = now
             try:
                 async with self._db.write() as conn:
-                    await accounts.note_seen(conn, token, now=now)
+                    await staff_sessions.note_seen(conn, token, now=now)
             except StorageError as error:
                 # A sign of life that is not noted costs an advisor a sign-in later, not what is being done now.
                 log.warning("session_not_noted", error_type=type(error).__name__)
@@ -116,12 +116,12 @@ def staff_of(request: web.Request) -> Staff:
 
 def csrf_of(request: web.Request) -> str:
     """What each form on this page carries."""
-    return accounts.csrf_token(request[_TOKEN])
+    return staff_sessions.csrf_token(request[_TOKEN])
 
 
 def csrf_holds(request: web.Request, form: Any) -> bool:
     """Whether the form came from a page of this session."""
-    return accounts.csrf_holds(request[_TOKEN], str(form.get(CSRF_FIELD, "")))
+    return staff_sessions.csrf_holds(request[_TOKEN], str(form.get(CSRF_FIELD, "")))
 
 
 async def _text_of(request: web.Request) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PACKAGES = ("helpline", "knowledge", "routing", "escalation", "bot")
+_OF_THE_GROUND_FLOOR = ("accounts", "audit", "credentials", "inbox", "outbox", "staff_sessions", "vault")
 _FOLDER = Path(__file__).parent
 _LOCK = 0x7661726465  # an advisory lock of PostgreSQL's, so that one process migrates at a time
 
@@ -51,11 +52,7 @@ def load_models() -> None:
     By name and not by import: the ground floor knows nobody above it. Only tests and the maker of a new step ask.
     """
     for package in PACKAGES:
-        modules = (
-            ["store"]
-            if package != "helpline"
-            else ["accounts", "audit", "credentials", "inbox", "outbox", "presence", "staff_sessions", "vault"]
-        )
+        modules = _OF_THE_GROUND_FLOOR if package == "helpline" else ("store",)
         for module in modules:
             name = f"{package}.{module}"
             if importlib.util.find_spec(name) is not None:

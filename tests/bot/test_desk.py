@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text as sql
 
 from bot.app import Line
-from helpline import accounts
+from helpline import accounts, staff_sessions
 from helpline.accounts import ContactChannel, Role
 from helpline.clock import SetClock
 from helpline.messages import Language
@@ -230,7 +230,7 @@ async def test_a_live_list_ends_with_the_session(asha: Client, line: Line) -> No
     live = Live(response)
     await live.event("lists")
     async with line.house.db.write() as conn:
-        await accounts.end_sessions_of(conn, "asha")
+        await staff_sessions.end_of(conn, "asha")
         line.house.db.wake("escalations")
     await live.event("gone")
     async with asyncio.timeout(60):
@@ -370,7 +370,7 @@ async def test_an_old_page_keeps_the_reply(asha: Client, client: Client, taken: 
 async def test_a_reply_after_the_session_ended_is_shown_once_more(asha: Client, line: Line, taken: str) -> None:
     page = await get(asha, f"/desk/{taken}")
     async with line.house.db.write() as conn:
-        await accounts.end_sessions_of(conn, "asha")
+        await staff_sessions.end_of(conn, "asha")
     fields = {"csrf": page.csrf, "id": page.message_id, "text": "<b>halvveis</b>"}
     page = await post(asha, f"/desk/{taken}/reply", fields)
     assert page.status == 401
@@ -472,7 +472,7 @@ async def test_closing_tells_the_clinician_and_ends_reading_after_a_day(
     assert 'id="say"' not in page.text
     clock.advance(timedelta(hours=25))
     async with line.house.db.write() as conn:
-        token = await accounts.start_session(conn, "asha", now=clock.now())
+        token = await staff_sessions.start(conn, "asha", now=clock.now())
     asha.session.cookie_jar.clear()
     assert (await get(asha, f"/desk/{taken}", headers={"Cookie": f"desk={token}"})).status == 404
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from helpline import accounts
+from helpline import accounts, staff_sessions
 from helpline.accounts import AlreadyTaken, ContactChannel, NoSuchStaff, Role, Staff
 from helpline.clock import SetClock
 from helpline.database import Database, table_of
@@ -197,17 +197,17 @@ async def test_a_session_lasts_while_it_is_used_and_no_longer_than_a_shift(
 ) -> None:
     asha = await hire(db, vault, clock)
     async with db.write() as conn:
-        token = await accounts.start_session(conn, "asha", now=clock.now())
-        stored = str((await conn.execute(select(table_of(accounts.StaffSessionRow)))).one())
+        token = await staff_sessions.start(conn, "asha", now=clock.now())
+        stored = str((await conn.execute(select(table_of(staff_sessions.StaffSessionRow)))).one())
         assert token not in stored
         start = clock.now()
-        while clock.now() - start < accounts.SESSION_LASTS - timedelta(hours=1):
+        while clock.now() - start < staff_sessions.SESSION_LASTS - timedelta(hours=1):
             clock.advance(timedelta(hours=1))
             session = await accounts.find_session(conn, token, now=clock.now())
             assert session is not None
             assert session.staff == asha
             assert session.created_at == start
-            await accounts.note_seen(conn, token, now=clock.now())
+            await staff_sessions.note_seen(conn, token, now=clock.now())
         clock.advance(timedelta(hours=1))
         assert await accounts.find_session(conn, token, now=clock.now()) is None
 
@@ -215,21 +215,21 @@ async def test_a_session_lasts_while_it_is_used_and_no_longer_than_a_shift(
 async def test_an_idle_session_ends(db: Database, vault: Vault, clock: SetClock) -> None:
     await hire(db, vault, clock)
     async with db.write() as conn:
-        token = await accounts.start_session(conn, "asha", now=clock.now())
-        clock.advance(accounts.SESSION_IDLE)
+        token = await staff_sessions.start(conn, "asha", now=clock.now())
+        clock.advance(staff_sessions.SESSION_IDLE)
         assert await accounts.find_session(conn, token, now=clock.now()) is None
 
 
 async def test_signing_out_and_being_let_go_end_sessions(db: Database, vault: Vault, clock: SetClock) -> None:
     await hire(db, vault, clock)
     async with db.write() as conn:
-        one, two, three = [await accounts.start_session(conn, "asha", now=clock.now()) for _ in range(3)]
-        await accounts.end_session(conn, one)
+        one, two, three = [await staff_sessions.start(conn, "asha", now=clock.now()) for _ in range(3)]
+        await staff_sessions.end(conn, one)
         assert await accounts.find_session(conn, one, now=clock.now()) is None
         assert await accounts.find_session(conn, two, now=clock.now()) is not None
-        assert await accounts.end_sessions_of(conn, "asha") == 2
+        assert await staff_sessions.end_of(conn, "asha") == 2
         assert await accounts.find_session(conn, three, now=clock.now()) is None
-        last = await accounts.start_session(conn, "asha", now=clock.now())
+        last = await staff_sessions.start(conn, "asha", now=clock.now())
         await accounts.deactivate(conn, "asha")
         await accounts.reactivate(conn, "asha")
         assert await accounts.find_session(conn, last, now=clock.now()) is None
@@ -238,26 +238,26 @@ async def test_signing_out_and_being_let_go_end_sessions(db: Database, vault: Va
 async def test_being_seen_is_written_at_most_once_a_minute(db: Database, vault: Vault, clock: SetClock) -> None:
     await hire(db, vault, clock)
     async with db.write() as conn:
-        token = await accounts.start_session(conn, "asha", now=clock.now())
+        token = await staff_sessions.start(conn, "asha", now=clock.now())
         start = clock.now()
         clock.advance(timedelta(seconds=30))
-        await accounts.note_seen(conn, token, now=clock.now())
-        seen = select(table_of(accounts.StaffSessionRow).c.seen_at)
+        await staff_sessions.note_seen(conn, token, now=clock.now())
+        seen = select(table_of(staff_sessions.StaffSessionRow).c.seen_at)
         assert (await conn.execute(seen)).scalar_one() == start
 
 
 def test_a_form_shows_that_it_is_ours() -> None:
-    token = accounts.csrf_token("session one")
-    assert accounts.csrf_holds("session one", token)
-    assert not accounts.csrf_holds("session two", token)
-    assert not accounts.csrf_holds("session one", "ø")
+    token = staff_sessions.csrf_token("session one")
+    assert staff_sessions.csrf_holds("session one", token)
+    assert not staff_sessions.csrf_holds("session two", token)
+    assert not staff_sessions.csrf_holds("session one", "ø")
     assert "session one" not in token
 
 
 async def test_what_ended_is_deleted(db: Database, vault: Vault, clock: SetClock) -> None:
     await hire(db, vault, clock)
     async with db.write() as conn:
-        await accounts.start_session(conn, "asha", now=clock.now())
+        await staff_sessions.start(conn, "asha", now=clock.now())
         await accounts.make_sign_in_link(conn, "asha", now=clock.now())
         assert await accounts.delete_expired(conn, before=clock.now()) == 0
         assert await accounts.delete_expired(conn, before=clock.now() + timedelta(days=1)) == 2
