@@ -1,8 +1,8 @@
 """One message of a conversation at a time: gather, decide, apply.
 
-A worker holds the conversation by a lease. For each waiting message, in order, it reads what the decision needs,
-decides (pure), and writes state, replies, escalation, gaps and audit in one transaction that first checks that the hold
-is still good. A crash on any line leaves the message waiting, and nothing half done.
+A worker holds the conversation by a lease. For each waiting message, in order, one transaction checks that the hold is
+still good, reads what the decision needs, decides (pure), and writes state, replies, escalation, gaps and audit. A
+crash on any line leaves the message waiting, and nothing half done.
 
 A turn that fails for a cause of our own is tried once more, and then said aloud: the clinician is told plainly with the
 emergency numbers, and an advisor is sought. That way asks nothing of what may be broken: not of the message's words,
@@ -12,6 +12,7 @@ not of what was remembered, not of the shelves.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -23,6 +24,7 @@ from bot import advising, dialogue, replies, store
 from bot.answers import Form
 from bot.dialogue import (
     Decision,
+    Effect,
     Erase,
     Heard,
     PassOn,
@@ -100,12 +102,10 @@ class Conversations:
     async def _work_on(self, conversation_id: str, token: str, attempts: int) -> None:
         """Answer what waits in one conversation; `attempts` were made at its first message before."""
         try:
-            async with self._house.db.read() as conn:
-                waiting = await inbox.waiting(conn, self._house.vault, conversation_id, limit=IN_A_ROW)
-            for message in waiting:
-                await self._answer(conversation_id, token, message)
+            for turn in range(1, IN_A_ROW + 1):
+                if not await self._answer_next(conversation_id, token, last=turn == IN_A_ROW):
+                    break
                 attempts = 0
-            await self._let_go(conversation_id, token)
         except HoldLost:
             log.info("hold_lost", conversation_id=conversation_id)
         except StorageError as error:
@@ -116,17 +116,6 @@ class Conversations:
             self._house.counts.trouble.labels("conversation").inc()
             log.error("turn_failed", conversation_id=conversation_id, error_type=type(error).__name__, exc_info=True)
             await self._after_failure(conversation_id, token, attempts + 1)
-
-    async def _let_go(self, conversation_id: str, token: str) -> None:
-        """End the hold, unless a message came in the meantime: then the conversation is due again at once."""
-        async with self._house.db.write() as conn:
-            if not await store.still_held(conn, conversation_id, token):
-                return
-            waiting = await inbox.waiting(conn, self._house.vault, conversation_id, limit=1)
-            due_at = self._house.clock.now() if waiting else None
-            await store.put_down(conn, conversation_id, token, due_at=due_at)
-            if waiting:
-                self._house.db.wake(store.WORK)
 
     async def _try_again(self, conversation_id: str, token: str, attempts: int, wait: timedelta) -> None:
         """Put the conversation down for a while. Where even that fails, the end of the lease brings it back."""
@@ -209,59 +198,68 @@ class Conversations:
 
     # --- one message ---------------------------------------------------------------------------------------------
 
-    async def _answer(self, conversation_id: str, token: str, message: Received) -> None:
+    async def _answer_next(self, conversation_id: str, token: str, *, last: bool) -> bool:
+        """Answer the message that is first in line; whether another waits and is ours to answer.
+
+        All of a turn is one transaction, with the conversation locked: nobody takes, ends or erases anything between
+        the look and the answer, and the hold ends with the answer to the last message. A message that comes in
+        meanwhile waits for the lock, and then makes the conversation due again. After the `last` turn that a
+        conversation has in a row it is put down, and is due again at once where more waits.
+        """
         house = self._house
-        async with house.db.read() as conn:
-            known = await store.get_with_address(conn, house.vault, conversation_id)
+        outcomes: Sequence[Effect] = ()
+        async with house.db.write() as conn:
+            now = house.clock.now()
+            known = await store.get_held(conn, house.vault, conversation_id, token)
             if known is None:
                 raise HoldLost
-            standing = await self._room.standing(conn, conversation_id)
+            waiting = await inbox.waiting(conn, house.vault, conversation_id, limit=2)
+            more = len(waiting) > 1
+            if waiting:
+                outcomes = await self._answer(conn, _Turn(*known, waiting[0]), now)
+            if not more or last:
+                await store.put_down(conn, conversation_id, token, due_at=now if more else None)
+                if more:
+                    house.db.wake(store.WORK)
+        for effect in outcomes:
+            house.counts.outcomes.labels(type(effect).__name__).inc()
+        if waiting:
+            took = house.clock.now() - waiting[0].received_at
+            house.counts.answer_seconds.observe(max(0.0, took.total_seconds()))
+        return more
+
+    async def _answer(self, conn: AsyncConnection, turn: _Turn, now: datetime) -> Sequence[Effect]:
+        """Answer one message; what was decided."""
+        message, conversation = turn.message, turn.conversation
+        if not await inbox.mark_handled(conn, message.id, now=now):
+            raise HoldLost
         if message.erased:
-            # It was erased while it waited; there is nothing left to answer.
-            async with house.db.write() as conn:
-                await inbox.mark_handled(conn, message.id, now=house.clock.now())
-            return
-        turn = _Turn(*known, message)
-        if turn.conversation.kind is Kind.STAFF:
-            await self._answer_staff(turn, token)
-            return
-        now = house.clock.now()
-        world = await self._world(turn.conversation, standing, now)
-        state = self._state(turn.conversation)
+            return ()  # it was erased while it waited; there is nothing left to answer
+        if conversation.muted and message.kind is not InboundKind.STOP:
+            # Whoever writes again wants an answer.
+            await store.set_muted(conn, conversation.id, muted=False)
+        if conversation.kind is Kind.STAFF:
+            await self._answer_staff(conn, turn, now)
+            return ()
+        # Locked, since her words must reach whoever has it now, or us.
+        standing = await self._room.standing(conn, conversation.id, lock=True)
+        state = self._state(conversation)
         heard = Heard(
             kind=message.kind,
             text=message.text,
             token=message.token,
             marks=tuple(MARKS[state.language][MaskedKind(kind)] for kind in message.masked_kinds),
         )
-        decision = dialogue.decide(state, heard, world)
-        async with house.db.write() as conn:
-            await self._begin(conn, turn, token, now)
-            # An advisor may have taken or ended it since we looked: her words must reach whoever has it now, or us.
-            standing = await self._room.standing(conn, conversation_id, lock=True)
-            if standing != world.escalation:
-                decision = dialogue.decide(state, heard, replace(world, escalation=standing))
-            await self._apply(conn, turn, decision, now)
-        for effect in decision.effects:
-            house.counts.outcomes.labels(type(effect).__name__).inc()
-        house.counts.answer_seconds.observe(max(0.0, (house.clock.now() - message.received_at).total_seconds()))
-
-    async def _begin(self, conn: AsyncConnection, turn: _Turn, token: str, now: datetime) -> None:
-        """Make sure that this message is ours to answer, once."""
-        if not await store.still_held(conn, turn.conversation.id, token):
-            raise HoldLost
-        if not await inbox.mark_handled(conn, turn.message.id, now=now):
-            raise HoldLost
-        if turn.conversation.muted and turn.message.kind is not InboundKind.STOP:
-            # Whoever writes again wants an answer.
-            await store.set_muted(conn, turn.conversation.id, muted=False)
+        decision = dialogue.decide(state, heard, self._world(conversation, standing, now))
+        await self._apply(conn, turn, decision, now)
+        return decision.effects
 
     def _state(self, conversation: Conversation) -> State:
         if conversation.state is not None:
             return dialogue.state_from_json(conversation.state)
         return State(language=conversation.language, country=conversation.country)
 
-    async def _world(self, conversation: Conversation, standing: Waiting | None, now: datetime) -> World:
+    def _world(self, conversation: Conversation, standing: Waiting | None, now: datetime) -> World:
         form = Form.NARROW if conversation.channel is Channel.SMS else Form.WIDE
         return self._house.library.world(
             phrases=self._house.phrases, commands=self._house.commands, now=now, form=form, escalation=standing
@@ -367,12 +365,9 @@ class Conversations:
 
     # --- an advisor's own chat -----------------------------------------------------------------------------------
 
-    async def _answer_staff(self, turn: _Turn, token: str) -> None:
-        house, now = self._house, self._house.clock.now()
-        async with house.db.write() as conn:
-            await self._begin(conn, turn, token, now)
-            if turn.address is None:
-                return
-            said = await advising.hear(conn, house, self._room, turn.conversation, turn.address, turn.message, now)
-            if said is not None:
-                await self._say(conn, turn.conversation.id, turn.address, said, f"{turn.message.id}:0", now)
+    async def _answer_staff(self, conn: AsyncConnection, turn: _Turn, now: datetime) -> None:
+        if turn.address is None:
+            return
+        said = await advising.hear(conn, self._house, self._room, turn.conversation, turn.address, turn.message, now)
+        if said is not None:
+            await self._say(conn, turn.conversation.id, turn.address, said, f"{turn.message.id}:0", now)

@@ -1,8 +1,7 @@
 """What the front door remembers: conversations, what was served, gaps, and what helped.
 
 A conversation is also the unit of work: it falls due when a message waits in it, and one worker at a time holds it, so
-that
-the messages of one clinician are answered one after another and in their order.
+that the messages of one clinician are answered one after another and in their order.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Integer, LargeBinary, String, and_, case, delete, insert, select, update
+from sqlalchemy import Integer, LargeBinary, String, and_, bindparam, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
@@ -134,6 +133,16 @@ gaps = table_of(GapRow)
 helpful = table_of(HelpfulRow)
 shown_services = table_of(ShownServiceRow)
 
+# Built once: building a statement costs more than running it.
+_c = conversations.c
+_of_id_locked = select(conversations).where(_c.id == bindparam("which")).with_for_update()
+_at_address = select(_c.id, _c.kind).where(_c.fingerprint == bindparam("which"))
+_at_address_locked = _at_address.with_for_update()
+_change = update(conversations).where(_c.id == bindparam("which"))
+_now = bindparam("now", type_=UtcDateTime())
+_fall_due = _change.values(last_at=_now, due_at=case((_c.lease_token.is_(None), _now), else_=_c.due_at))
+_note_served = insert(served)
+
 
 @dataclass(frozen=True)
 class Conversation:
@@ -166,8 +175,7 @@ async def find_by_address(conn: AsyncConnection, fingerprint: str, *, lock: bool
 
     None with `lock` may also mean that it was erased this moment: `create` finds what stands in its place.
     """
-    query = select(conversations.c.id, conversations.c.kind).where(conversations.c.fingerprint == fingerprint)
-    return (await conn.execute(query.with_for_update() if lock else query)).first()
+    return (await conn.execute(_at_address_locked if lock else _at_address, {"which": fingerprint})).first()
 
 
 async def create(
@@ -227,14 +235,7 @@ async def make_clinician(conn: AsyncConnection, conversation_id: str) -> None:
 
 async def fall_due(conn: AsyncConnection, conversation_id: str, now: datetime) -> None:
     """A message waits: the conversation is due, unless a worker holds it, who then looks again before letting go."""
-    await conn.execute(
-        update(conversations)
-        .where(conversations.c.id == conversation_id)
-        .values(
-            last_at=now,
-            due_at=case((conversations.c.lease_token.is_(None), now), else_=conversations.c.due_at),
-        )
-    )
+    await conn.execute(_fall_due, {"which": conversation_id, "now": now})
     wake(conn, WORK)
 
 
@@ -271,12 +272,15 @@ async def outline(conn: AsyncConnection, conversation_id: str) -> Conversation |
     return _conversation(row, None) if row is not None else None
 
 
-async def get_with_address(
-    conn: AsyncConnection, vault: Vault, conversation_id: str
+async def get_held(
+    conn: AsyncConnection, vault: Vault, conversation_id: str, token: str
 ) -> tuple[Conversation, Address | None] | None:
-    """The conversation with its state and where its person is, also where they want no messages; None once erased."""
-    row = (await conn.execute(select(conversations).where(conversations.c.id == conversation_id))).first()
-    if row is None:
+    """The conversation with its state and where its person is, also where they want no messages.
+
+    None where this worker's hold is not good any more; the row is locked until the transaction ends.
+    """
+    row = (await conn.execute(_of_id_locked, {"which": conversation_id})).first()
+    if row is None or row.lease_token != token:
         return None
     key = await vault.existing(conn, subject_of(conversation_id))
     if key is None or row.fingerprint is None:
@@ -314,14 +318,9 @@ async def keep_state(
 ) -> None:
     """Write the state down, sealed."""
     key = await vault.open(conn, subject_of(conversation_id))
+    sealed = key.seal(json.dumps(state), about=f"state:{conversation_id}")
     await conn.execute(
-        update(conversations)
-        .where(conversations.c.id == conversation_id)
-        .values(
-            state=key.seal(json.dumps(state), about=f"state:{conversation_id}"),
-            language=language.value,
-            country=country.value,
-        )
+        _change, {"which": conversation_id, "state": sealed, "language": language.value, "country": country.value}
     )
 
 
@@ -332,10 +331,8 @@ async def set_muted(conn: AsyncConnection, conversation_id: str, *, muted: bool)
 
 async def still_held(conn: AsyncConnection, conversation_id: str, token: str) -> bool:
     """Whether this worker's hold is still good; locks the row until the transaction ends."""
-    query = select(conversations.c.lease_token).where(conversations.c.id == conversation_id)
-    if conn.dialect.name != "sqlite":
-        query = query.with_for_update()
-    return (await conn.execute(query)).scalar_one_or_none() == token
+    row = (await conn.execute(_of_id_locked, {"which": conversation_id})).first()
+    return row is not None and row.lease_token == token
 
 
 async def put_down(
@@ -412,17 +409,8 @@ async def record_served(
     now: datetime,
 ) -> None:
     """Write down which words of which revision were shown."""
-    await conn.execute(
-        insert(served).values(
-            conversation_id=conversation_id,
-            article_id=article_id,
-            revision=revision,
-            variant=variant,
-            language=language.value,
-            part=part,
-            at=now,
-        )
-    )
+    values = {"revision": revision, "variant": variant, "language": language.value, "part": part, "at": now}
+    await conn.execute(_note_served, {"conversation_id": conversation_id, "article_id": article_id, **values})
 
 
 @dataclass(frozen=True)

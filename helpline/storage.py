@@ -182,10 +182,15 @@ def end_transaction(conn: AsyncConnection, transaction: Transaction) -> None:
 
 def transaction_of(conn: AsyncConnection) -> Transaction:
     """The write under way on this connection."""
-    transaction = _transactions.get(conn)
+    transaction = transaction_under_way(conn)
     if transaction is None:
         raise RuntimeError("this needs a connection from Database.write()")
     return transaction
+
+
+def transaction_under_way(conn: AsyncConnection) -> Transaction | None:
+    """The write under way on this connection; None where it only reads."""
+    return _transactions.get(conn)
 
 
 def current_transaction() -> Transaction:

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
 from helpline.messages import Address
-from helpline.storage import insert_once, table_of
+from helpline.storage import insert_once, table_of, transaction_under_way
 
 
 class VaultError(Exception):
@@ -130,16 +130,34 @@ class Vault:
     async def existing(self, conn: AsyncConnection, subject: str) -> SubjectKey | None:
         """The subject's key, or None where it has none or it was forgotten.
 
-        The row is looked for each time, since another process may have forgotten it; only the unwrapping is remembered.
+        The row is looked for once in each transaction, since another process may have forgotten it; only the unwrapping
+        is remembered for longer.
         """
+        found = self._found_by(conn)
+        if found is not None and subject in found:
+            return found[subject]
         wrapped = (await conn.execute(_find_key, {"which": subject})).scalar_one_or_none()
-        return self._unwrap(subject, bytes(wrapped)) if wrapped is not None else None
+        if wrapped is None:
+            return None
+        key = self._unwrap(subject, bytes(wrapped))
+        if found is not None:
+            found[subject] = key
+        return key
+
+    def _found_by(self, conn: AsyncConnection) -> dict[str, SubjectKey] | None:
+        """The keys that the write under way on this connection has found; None while reading."""
+        transaction = transaction_under_way(conn)
+        found: dict[str, SubjectKey] | None = transaction.notes.setdefault(self, {}) if transaction else None
+        return found
 
     async def forget(self, conn: AsyncConnection, subject: str) -> None:
         """Delete the subject's key. What it sealed is gone once this is committed."""
         # Marked at once and not after the commit: if the transaction is taken back, the next `open` reads the row anew.
         for place in [place for place in self._opened if place[0] == subject]:
             self._opened.pop(place).forgotten = True
+        found = self._found_by(conn)
+        if found is not None:
+            found.pop(subject, None)
         await conn.execute(delete(_keys).where(_keys.c.subject == subject))
 
     async def check(self, conn: AsyncConnection) -> None:
