@@ -157,6 +157,7 @@ _REQUIRED = [
     *("sources", "confidence", "suggest_human", "urgent", "owner", "reviewed_on", "review_by", "translations"),
 ]
 _OPTIONAL = ["do_now", "avoid", "say", "variants", "needs", "facts"]
+FIELDS = (*_REQUIRED, *_OPTIONAL)  # every key an article may hold
 
 
 def load_articles(path: Path) -> tuple[Article, ...]:
@@ -448,6 +449,17 @@ def to_yaml(article: Article) -> str:
         width=118,
         default_flow_style=False,
     )
+
+
+def body_of(article: Article) -> dict[str, Any]:
+    """The article as JSON can hold it, with the keys of its file."""
+    plain = _plain_article(article)
+    return {key: value.isoformat() if isinstance(value, date) else value for key, value in plain.items()}
+
+
+def article_of_body(body: Mapping[str, Any], *, revision: int = 1, file: str = "article") -> Article:
+    """Read strictly what `body_of` gave."""
+    return article_of(node_of(body, file=file), revision=revision)
 
 
 def fingerprint(article: Article) -> str:
