@@ -12,7 +12,7 @@ import asyncio
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -457,17 +457,23 @@ def _chat_of(to: Address) -> int:
     return int(to.value)
 
 
-def _keyboard(choices: tuple[Choice, ...]) -> InlineKeyboardMarkup | None:
-    """Buttons; short ones two in a row, long ones (an article's title) on a row of their own."""
-    rows: list[list[InlineKeyboardButton]] = []
+def button_rows(choices: Sequence[Choice]) -> list[list[Choice]]:
+    """How the buttons lie: short ones two in a row, long ones (an article's title) on a row of their own."""
+    rows: list[list[Choice]] = []
     for choice in choices:
-        data = _PREFIX + choice.token
-        if len(data.encode()) > CALLBACK_LIMIT:
-            raise Undeliverable("a choice is longer than Telegram takes")
-        button = InlineKeyboardButton(choice.label, callback_data=data)
-        beside = rows and len(rows[-1]) == 1 and len(rows[-1][0].text) <= _SHORT_LABEL >= len(choice.label)
+        beside = rows and len(rows[-1]) == 1 and len(rows[-1][0].label) <= _SHORT_LABEL >= len(choice.label)
         if beside:
-            rows[-1].append(button)
+            rows[-1].append(choice)
         else:
-            rows.append([button])
+            rows.append([choice])
+    return rows
+
+
+def _keyboard(choices: tuple[Choice, ...]) -> InlineKeyboardMarkup | None:
+    if any(len((_PREFIX + choice.token).encode()) > CALLBACK_LIMIT for choice in choices):
+        raise Undeliverable("a choice is longer than Telegram takes")
+    rows = [
+        [InlineKeyboardButton(choice.label, callback_data=_PREFIX + choice.token) for choice in row]
+        for row in button_rows(choices)
+    ]
     return InlineKeyboardMarkup(rows) if rows else None

@@ -209,6 +209,28 @@ def read_form(request: Webhook) -> dict[str, str]:
         raise BadPayload("this form has too many fields") from None
 
 
+def fitted(channel: Channel, message: OutboundMessage) -> tuple[OutboundMessage, ...]:
+    """The message in as many parts as Twilio takes on this channel."""
+    # The signs are changed first, since some of them grow ("…" becomes three).
+    text = to_gsm7(message.text) if channel is Channel.SMS else message.text
+    return in_parts(replace(message, text=text), BODY_LIMIT, menu_room=units(_menu(channel, message)))
+
+
+def written(channel: Channel, message: OutboundMessage) -> str:
+    """The text as it is sent on this channel, the choices as digits below."""
+    text = message.text + _menu(channel, message)
+    return text if channel is Channel.WHATSAPP else to_gsm7(text)
+
+
+def _menu(channel: Channel, message: OutboundMessage) -> str:
+    choices = tuple(replace(choice, label=_cut(choice.label)) for choice in message.choices)
+    if channel is Channel.WHATSAPP:
+        menu = menu_lines(choices)
+        return f"\n\n{menu}" if menu else ""
+    menu = to_gsm7(menu_line(choices))
+    return f"\n{menu}" if menu else ""
+
+
 class TwilioChannel:
     """SMS or WhatsApp."""
 
@@ -229,22 +251,11 @@ class TwilioChannel:
         return read_status(fields)
 
     def fit(self, message: OutboundMessage) -> tuple[OutboundMessage, ...]:
-        # The signs are changed first, since some of them grow ("…" becomes three).
-        text = to_gsm7(message.text) if self.channel is Channel.SMS else message.text
-        return in_parts(replace(message, text=text), BODY_LIMIT, menu_room=units(self._menu(message)))
+        return fitted(self.channel, message)
 
     def body(self, message: OutboundMessage) -> str:
         """The text as it is sent, the choices as digits below."""
-        text = message.text + self._menu(message)
-        return text if self.channel is Channel.WHATSAPP else to_gsm7(text)
-
-    def _menu(self, message: OutboundMessage) -> str:
-        choices = tuple(replace(choice, label=_cut(choice.label)) for choice in message.choices)
-        if self.channel is Channel.WHATSAPP:
-            menu = menu_lines(choices)
-            return f"\n\n{menu}" if menu else ""
-        menu = to_gsm7(menu_line(choices))
-        return f"\n{menu}" if menu else ""
+        return written(self.channel, message)
 
     async def send(self, to: Address, message: OutboundMessage, attempt: SendAttempt) -> Sent:
         # After a broken connection nobody knows whether Twilio took the message, so the next try asks first.
