@@ -30,8 +30,13 @@ _NOT_PHONE = re.compile(
     r"\d{1,3}([ .,\u00a0]\d{3})+|\d{1,4}[./–-]\d{1,2}([./–-]\d{1,4})?|(19|20)\d\d\s*[–-]\s*(19|20)\d\d"
 )
 _UNITS = frozenset(
-    "kr kroner kronor krone sek nok euro eur prosent procent percent år dager dagar dygn døgn timer timmar uker veckor "
-    "veker måneder månader månadar minutter minuter days hours weeks months years g st sb mg ml kg".split()
+    chain.from_iterable(
+        words.split()
+        for words in (
+            "kr kroner kronor krone sek nok euro eur prosent procent percent år dager dagar dygn døgn timer timmar",
+            "uker veckor veker måneder månader månadar minutter minuter days hours weeks months years g st sb mg ml kg",
+        )
+    )
 )
 _BEFORE_NUMBER = frozenset(
     {"§", "art", "artikkel", "artikel", "article", "kap", "kapittel", "kapitel", "chapter", "nr", "prop", "sfs"}
@@ -43,17 +48,20 @@ _DECIDING = frozenset(
         for words in (
             "ikke ikkje inte icke ej aldri aldrig not never no nei nej ja yes ingen inga inget ingenting none nobody",
             "uten utan without unntatt unnateke utom except unless mindre med mot with against",
-            "må måste must skal ska skall shall plikt pliktig skyldig skyldighet duty kan kunne could can may might får fikk",
-            "bør burde bör should rett rätt right krav kreve kräver forbudt förbjudet forbidden tillatt tillåtet allowed",
+            "må måste must skal ska skall shall plikt pliktig skyldig skyldighet duty kan kunne could can may might",
+            "får fikk fick bør burde bör should rett rätt right krav kreve kräver forbudt förbjudet forbidden tillatt",
+            "tillåtet tillåten tillate allowed",
             "bare berre kun bara endast only alltid always alle alla all noen nokon någon some any hver varje every",
             "og och and eller or men but både enten hverken varken verken either neither nor",
             "før etter innen innan senest fra til før efter före inom until before after within from to over under",
             "minst mest høyst mer mindre flere færre least most more less fewer maks minimum høgst meir",
             "barn voksen vaksen vuxen mindreårig child adult minor hun han hen de vi du she he they",
             "null en ett ein ei to två tre fire fem seks sju syv åtte ni ti elleve tolv sex sju åtta nio tio fyra elva",
-            "one two three four five six seven eight nine ten twelve tolv femten femton tjue tjugo tretti trettio femti",
+            "one two three four five six seven eight nine ten twelve tolv femten femton tjue tjugo",
+            "tretti trettio førti fyrtio femti femtio",
             "halv halvt half dag dager dagar uke vecka veke måned månad år day week month year time timer hour",
-            "lovlig ulovlig lovleg ulovleg laglig olaglig legal illegal trygg utrygg sikker usikker frivillig ufrivillig",
+            "lovlig ulovlig lovleg ulovleg laglig olaglig legal illegal trygg utrygg sikker usikker",
+            "frivillig ufrivillig frivilleg ufrivilleg",
         )
     )
 )

@@ -8,13 +8,14 @@ that every process knows to load them anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import orjson
 from sqlalchemy import (
     Boolean,
     Date,
@@ -25,19 +26,24 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
     insert,
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
 from helpline import audit
 from helpline.content import ContentError
+from helpline.messages import Country
 from helpline.storage import BigId, UtcDateTime, insert_once, rows_touched, table_of, wake
 from knowledge.articles import (
     Article,
     Kind,
+    article_of_body,
+    body_of,
     export_folder,
     export_lines,
     fingerprint,
@@ -307,6 +313,9 @@ class QuestionRow(SQLModel, table=True):
 _articles = table_of(ArticleRow)
 _revisions = table_of(ArticleRevisionRow)
 _versions = table_of(ShelfVersionRow)
+_small = table_of(SmallChangeRow)
+_bodies = select(_revisions.c.article_id, _revisions.c.number, _revisions.c.body)
+_AT_ONCE = 500  # articles that go into storage with one statement
 
 
 class ChangedMeanwhile(Exception):
@@ -321,6 +330,7 @@ class Imported:
     changed: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
     left: tuple[str, ...] = ()  # changed by a human since, and therefore not overwritten
+    gone: tuple[str, ...] = ()  # on the shelves, and shipped no longer: an editor is asked to retire them
 
 
 @dataclass(frozen=True)
@@ -331,16 +341,54 @@ class Revision:
     state: RevisionState
     author: str
     created_at: datetime
+    approver: str | None = None
+    draft_id: int | None = None  # what it was written as
+    small: bool = False  # published by one person alone, as a small change
 
 
-async def import_articles(conn: AsyncConnection, path: Path, actor: str, now: datetime) -> Imported:
+@dataclass(frozen=True)
+class Standing:
+    """How an article stands, whatever it says."""
+
+    id: str
+    country: Country
+    published: int | None  # none where it is off the shelves
+    latest: int
+    changed_at: datetime
+    gone_since: datetime | None  # shipped no longer; an editor is asked to retire it
+
+
+# Told how many of how many articles have been put into storage.
+Progress = Callable[[int, int], None]
+
+
+async def import_articles(
+    conn: AsyncConnection,
+    path: Path,
+    actor: str,
+    now: datetime,
+    *,
+    progress: Progress = lambda done, of: None,
+) -> Imported:
     """Publish the articles of a folder or file: new ones are added, known ones get a new revision where they differ."""
-    articles = await asyncio.to_thread(load_articles, path)
-    for article in articles:
-        if article.kind is Kind.FOREIGN:
-            # What stands on the shelves needs sources and a review date; a foreign file is asked, not published.
-            raise ContentError("Only articles in the project's own form can be published.", file=str(path))
-    return await put_articles(conn, articles, actor=actor, now=now)
+    articles = await asyncio.to_thread(own_articles, path)
+    return await put_articles(conn, articles, actor=actor, now=now, progress=progress)
+
+
+def own_articles(path: Path) -> tuple[Article, ...]:
+    """The articles of a folder or file that may be published."""
+    articles = load_articles(path)
+    if any(article.kind is Kind.FOREIGN for article in articles):
+        # What stands on the shelves needs sources and a review date; a foreign file is asked, not published.
+        raise ContentError("Only articles in the project's own form can be published.", file=str(path))
+    return articles
+
+
+async def plan_import(conn: AsyncConnection, articles: Iterable[Article]) -> tuple[Imported, Mapping[str, Article]]:
+    """What importing these would do, and the newest revision of each article that would change. Changes nothing."""
+    plan = _plan(tuple(articles), await _newest(conn), keep_edited=False)
+    before = {article.id: await revision(conn, article.id, number) for article, number in plan.changed}
+    return plan.told(), {name: article for name, article in before.items() if article is not None}
 
 
 async def import_shipped(conn: AsyncConnection, folder: Path, now: datetime) -> Imported:
@@ -350,30 +398,82 @@ async def import_shipped(conn: AsyncConnection, folder: Path, now: datetime) -> 
 
 
 async def put_articles(
-    conn: AsyncConnection, articles: Iterable[Article], *, actor: str, now: datetime, keep_edited: bool = False
+    conn: AsyncConnection,
+    articles: Iterable[Article],
+    *,
+    actor: str,
+    now: datetime,
+    keep_edited: bool = False,
+    progress: Progress = lambda done, of: None,
 ) -> Imported:
     """Publish articles, each as a new revision where it differs from the newest one, with one entry in the trail."""
-    wanted = {article.id: article for article in articles}
     known = await _newest(conn)
-    added, changed, same, left = [], [], [], []
+    plan = await asyncio.to_thread(_plan, tuple(articles), known, keep_edited=keep_edited)
+    done, of = 0, len(plan.added) + len(plan.changed)
+    added: list[str] = []
+    for start in range(0, len(plan.added), _AT_ONCE):
+        batch = plan.added[start : start + _AT_ONCE]
+        added += await _add(conn, batch, actor=actor, now=now)
+        done += len(batch)
+        progress(done, of)
+    for article, latest in plan.changed:
+        await _revise(conn, article, latest, actor=actor, now=now)
+        done += 1
+        progress(done, of)
+    told = replace(plan.told(), added=tuple(added))
+    if keep_edited:
+        await _offer_for_retiring(conn, plan.gone, now)
+    if told.added or told.changed:
+        await _shelves_changed(conn)
+        counts: dict[str, audit.Detail] = {
+            "added": len(told.added),
+            "changed": len(told.changed),
+            "ids": told.changed[:50],
+        }
+        await audit.append(conn, at=now, actor=actor, action="articles_imported", subject="shelves", details=counts)
+    return told
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an import has to do."""
+
+    added: list[Article]
+    changed: list[tuple[Article, int]]  # with the number of the newest revision
+    same: list[str]
+    left: list[str]
+    gone: list[str]
+
+    def told(self) -> Imported:
+        return Imported(
+            tuple(article.id for article in self.added),
+            tuple(article.id for article, _ in self.changed),
+            tuple(self.same),
+            tuple(self.left),
+            tuple(self.gone),
+        )
+
+
+def _plan(articles: Sequence[Article], known: Mapping[str, Any], *, keep_edited: bool) -> _Plan:
+    wanted = {article.id: article for article in articles}
+    plan = _Plan([], [], [], [], [])
     for article in wanted.values():
         row = known.get(article.id)
         if row is None:
-            if await _add(conn, article, actor=actor, now=now):
-                added.append(article.id)
-            continue
-        if keep_edited and (row.author != SHIPPED or row.published is None):
-            left.append(article.id)
+            plan.added.append(article)
+        elif keep_edited and (row.author != SHIPPED or row.published is None):
+            plan.left.append(article.id)
         elif row.fingerprint == fingerprint(article) and row.published == row.latest:
-            same.append(article.id)
+            plan.same.append(article.id)
         else:
-            await _revise(conn, article, row.latest, actor=actor, now=now)
-            changed.append(article.id)
-    if added or changed:
-        await _shelves_changed(conn)
-        counts: dict[str, audit.Detail] = {"added": len(added), "changed": len(changed), "ids": changed[:50]}
-        await audit.append(conn, at=now, actor=actor, action="articles_imported", subject="shelves", details=counts)
-    return Imported(tuple(added), tuple(changed), tuple(same), tuple(left))
+            plan.changed.append((article, row.latest))
+    if keep_edited:
+        plan.gone.extend(
+            name
+            for name, row in known.items()
+            if name not in wanted and row.author == SHIPPED and row.published is not None
+        )
+    return plan
 
 
 async def save_article(conn: AsyncConnection, article: Article, *, actor: str, now: datetime) -> Article:
@@ -405,17 +505,87 @@ async def take_off(conn: AsyncConnection, article_id: str, *, actor: str, now: d
     return True
 
 
-async def published(conn: AsyncConnection) -> tuple[Article, ...]:
-    """What stands on the shelves, each with the number of its revision."""
-    found = (
-        select(_revisions.c.article_id, _revisions.c.number, _revisions.c.body)
-        .join(_articles, _articles.c.id == _revisions.c.article_id)
-        .where(_revisions.c.number == _articles.c.published)
-        .order_by(_revisions.c.article_id)
+async def put_on(
+    conn: AsyncConnection,
+    article: Article,
+    *,
+    latest: int,
+    author: str,
+    approver: str | None,
+    draft_id: int,
+    now: datetime,
+) -> int:
+    """Publish a draft as a new revision, and ring the shelves; its number. The trail is the caller's to write.
+
+    `latest` is the newest revision that the writer knew, none (0) for a new article; `ChangedMeanwhile` where there is
+    a newer one.
+    """
+    if latest:
+        await _revise(conn, article, latest, actor=author, now=now, approver=approver, draft_id=draft_id)
+    elif not await _add(conn, [article], actor=author, now=now, approver=approver, draft_id=draft_id):
+        raise ChangedMeanwhile(article.id)
+    await _shelves_changed(conn)
+    return latest + 1
+
+
+async def published(
+    conn: AsyncConnection, known: Mapping[tuple[str, int], Article] | None = None
+) -> tuple[Article, ...]:
+    """What stands on the shelves, each with the number of its revision, in the order of their ids.
+
+    `known` are revisions that the caller has read before, by id and number; since none ever changes, they are given
+    back and not read again.
+    """
+    held = known if known is not None else {}
+    standing = (
+        select(_articles.c.id, _articles.c.published).where(_articles.c.published.is_not(None)).order_by(_articles.c.id)
     )
-    rows = (await conn.execute(found)).all()
-    # A hundred files of YAML take a tenth of a second to read, which nobody else should have to wait for.
-    return await asyncio.to_thread(lambda: tuple(_article(row.article_id, row.number, row.body) for row in rows))
+    wanted = [(row.id, int(row.published)) for row in await conn.execute(standing)]
+    missing = [key for key in wanted if key not in held]
+    read: dict[tuple[str, int], Article] = {}
+    if len(missing) > _AT_ONCE:
+        both = _revisions.c.article_id == _articles.c.id, _revisions.c.number == _articles.c.published
+        rows = (await conn.execute(_bodies.join(_articles, and_(*both)))).all()
+        # Thousands of articles take seconds to read, which nobody else should have to wait for.
+        read = await asyncio.to_thread(_read, rows, held)
+    elif missing:
+        numbers = {number for _, number in missing}
+        some = _bodies.where(
+            _revisions.c.article_id.in_([name for name, _ in missing]), _revisions.c.number.in_(numbers)
+        )
+        read = await asyncio.to_thread(_read, (await conn.execute(some)).all(), held)
+    return tuple(read[key] if key in read else held[key] for key in wanted)
+
+
+def _read(rows: Iterable[Any], held: Collection[tuple[str, int]]) -> dict[tuple[str, int], Article]:
+    return {
+        (row.article_id, row.number): _article(row.article_id, row.number, row.body)
+        for row in rows
+        if (row.article_id, row.number) not in held
+    }
+
+
+async def standing(conn: AsyncConnection, article_id: str) -> Standing | None:
+    """How an article stands; None where there never was one of this id."""
+    row = (await conn.execute(select(_articles).where(_articles.c.id == article_id))).one_or_none()
+    return _standing(row) if row is not None else None
+
+
+async def all_standing(conn: AsyncConnection) -> tuple[Standing, ...]:
+    """How every article stands that ever was, also those off the shelves; in the order of their ids."""
+    rows = (await conn.execute(select(_articles).order_by(_articles.c.id))).all()
+    return tuple(_standing(row) for row in rows)
+
+
+async def offered_for_retiring(conn: AsyncConnection) -> tuple[Standing, ...]:
+    """The articles that came with the program, come with it no longer, and still stand on the shelves."""
+    offered = _articles.c.gone_since.is_not(None) & _articles.c.published.is_not(None)
+    rows = (await conn.execute(select(_articles).where(offered).order_by(_articles.c.id))).all()
+    return tuple(_standing(row) for row in rows)
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(row.id, Country(row.country), row.published, row.latest, row.changed_at, row.gone_since)
 
 
 async def revision(conn: AsyncConnection, article_id: str, number: int) -> Article | None:
@@ -427,9 +597,23 @@ async def revision(conn: AsyncConnection, article_id: str, number: int) -> Artic
 
 async def history(conn: AsyncConnection, article_id: str) -> tuple[Revision, ...]:
     """Every revision of an article, newest first."""
-    found = select(_revisions).where(_revisions.c.article_id == article_id).order_by(_revisions.c.number.desc())
+    same = _small.c.article_id == _revisions.c.article_id, _small.c.number == _revisions.c.number
+    found = (
+        select(_revisions, _small.c.id.label("small_id"))
+        .outerjoin(_small, and_(*same))
+        .where(_revisions.c.article_id == article_id)
+        .order_by(_revisions.c.number.desc())
+    )
     return tuple(
-        Revision(_article(article_id, row.number, row.body), RevisionState(row.state), row.author, row.created_at)
+        Revision(
+            _article(article_id, row.number, row.body),
+            RevisionState(row.state),
+            row.author,
+            row.created_at,
+            row.approver,
+            row.draft_id,
+            row.small_id is not None,
+        )
         for row in await conn.execute(found)
     )
 
@@ -448,7 +632,10 @@ async def export_articles(conn: AsyncConnection, path: Path) -> int:
 
 
 def _article(article_id: str, number: int, body: str) -> Article:
-    return read_article(body, file=f"database: article {article_id} revision {number}", revision=number)
+    file = f"database: article {article_id} revision {number}"
+    if body.startswith("{"):
+        return article_of_body(orjson.loads(body), revision=number, file=file)
+    return read_article(body, file=file, revision=number)
 
 
 async def _newest(conn: AsyncConnection) -> dict[str, Any]:
@@ -459,35 +646,73 @@ async def _newest(conn: AsyncConnection) -> dict[str, Any]:
     return {row.id: row for row in rows}
 
 
-async def _add(conn: AsyncConnection, article: Article, *, actor: str, now: datetime) -> bool:
-    values = {"id": article.id, "country": article.country.value, "published": 1, "latest": 1, "changed_at": now}
+async def _offer_for_retiring(conn: AsyncConnection, gone: Sequence[str], now: datetime) -> None:
+    """Note what is shipped no longer, so that an editor is asked; and what is shipped again."""
+    offered = _articles.c.gone_since.is_not(None)
+    before = {row.id for row in await conn.execute(select(_articles.c.id).where(offered))}
+    for name in before - set(gone):
+        await conn.execute(update(_articles).where(_articles.c.id == name).values(gone_since=None))
+    for name in set(gone) - before:
+        await conn.execute(update(_articles).where(_articles.c.id == name).values(gone_since=now))
+
+
+async def _add(
+    conn: AsyncConnection,
+    articles: Sequence[Article],
+    *,
+    actor: str,
+    now: datetime,
+    approver: str | None = None,
+    draft_id: int | None = None,
+) -> list[str]:
+    """Add new articles; the ids of those that were not there yet."""
+    rows = [
+        {"id": article.id, "country": article.country.value, "published": 1, "latest": 1, "changed_at": now}
+        for article in articles
+    ]
     # Two processes that start on an empty database both bring the shipped articles; the second finds them there.
-    if await insert_once(conn, _articles, values, unique=["id"]) is None:
-        return False
-    await conn.execute(insert(_revisions).values(_revision_values(article, 1, actor, now)))
-    return True
+    insert_new = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    adding = cast(Any, insert_new(_articles)).on_conflict_do_nothing(index_elements=["id"]).returning(_articles.c.id)
+    new = set((await conn.execute(adding, rows)).scalars())
+    bodies = [_revision_values(article, 1, actor, now, approver, draft_id) for article in articles if article.id in new]
+    if bodies:
+        await conn.execute(insert(_revisions), bodies)
+    return [article.id for article in articles if article.id in new]
 
 
-async def _revise(conn: AsyncConnection, article: Article, latest: int, *, actor: str, now: datetime) -> None:
+async def _revise(
+    conn: AsyncConnection,
+    article: Article,
+    latest: int,
+    *,
+    actor: str,
+    now: datetime,
+    approver: str | None = None,
+    draft_id: int | None = None,
+) -> None:
     fresh = update(_articles).where(_articles.c.id == article.id, _articles.c.latest == latest)
     number = latest + 1
     moved = await conn.execute(
-        fresh.values(latest=number, published=number, country=article.country.value, changed_at=now)
+        fresh.values(latest=number, published=number, country=article.country.value, changed_at=now, gone_since=None)
     )
     if rows_touched(moved) != 1:
         raise ChangedMeanwhile(article.id)
-    await conn.execute(insert(_revisions).values(_revision_values(article, number, actor, now)))
+    await conn.execute(insert(_revisions).values(_revision_values(article, number, actor, now, approver, draft_id)))
 
 
-def _revision_values(article: Article, number: int, author: str, now: datetime) -> dict[str, Any]:
+def _revision_values(
+    article: Article, number: int, author: str, now: datetime, approver: str | None, draft_id: int | None
+) -> dict[str, Any]:
     return {
         "article_id": article.id,
         "number": number,
         "state": RevisionState.PUBLISHED.value,
-        "body": to_yaml(article),
+        "body": orjson.dumps(body_of(article)).decode(),
         "fingerprint": fingerprint(article),
         "author": author,
         "created_at": now,
+        "approver": approver,
+        "draft_id": draft_id,
     }
 
 
