@@ -8,12 +8,13 @@ from typing import Protocol
 
 from bot.channels.base import menu_line
 from helpline.messages import Country, Language
-from helpline.phrases import Phrases, say_date
+from helpline.phrases import Phrases, say_date, say_list
 from helpline.segments import segments, to_gsm7
 from knowledge.articles import Article, Confidence
+from knowledge.fitness import Fitness
 from knowledge.shelves import Answer
 
-__all__ = ["Answer", "Form", "details", "menu_line", "short", "sources", "title"]
+__all__ = ["Answer", "Form", "details", "menu_line", "short", "sources", "title", "too_old", "warnings"]
 
 
 _MENU_ROOM = 48  # characters of the line of digits below an answer on SMS
@@ -49,10 +50,8 @@ def short(answer: Answer, phrases: Phrases, to: Speaker, form: Form) -> str:
     article, language = answer.article, to.language
     checked = _checked(article, language)
     country = phrases.say(f"country.{article.country.value}", language)
-    lead = []
-    if answer.stale:
-        lead.append(phrases.say("answer.stale", language, date=checked))
-    lead += whose_law(article, phrases, to)
+    whose = whose_law(article, phrases, to)
+    lead = [*warnings(article, answer.fitness, phrases, language), *whose]
     source = phrases.say(
         "answer.source",
         language,
@@ -71,11 +70,13 @@ def short(answer: Answer, phrases: Phrases, to: Speaker, form: Form) -> str:
             "answer.source.short", language, country=article.country.value, revision=article.revision, date=checked
         )
         brief_doubt = [phrases.say("answer.ask_human.short", language)] if doubt else []
+        brief_lead = [*warnings(article, answer.fitness, phrases, language, brief=True), *whose]
         # The fullest form that two segments hold together with the line of digits; the last one is read on by a tap.
         tries = (
             "\n".join([*lead, answer.short, *doubt, source]),
             "\n".join([*lead, answer.short, *doubt, brief_source]),
-            " ".join([*lead, answer.short, *brief_doubt, brief_source]),
+            "\n".join([*brief_lead, answer.short, *brief_doubt, brief_source]),
+            " ".join([*brief_lead, answer.short, *brief_doubt, brief_source]),
         )
         return next((text for text in tries if _fits(text)), tries[-1])
     confidence = phrases.say(f"answer.confidence.{_CONFIDENCE[article.confidence]}", language)
@@ -96,10 +97,35 @@ def whose_law(article: Article, phrases: Phrases, to: Speaker) -> list[str]:
     return [phrases.say("answer.law_of", to.language, country=country)]
 
 
+def warnings(
+    article: Article, fitness: Fitness, phrases: Phrases, language: Language, *, brief: bool = False
+) -> list[str]:
+    """What must be said before an answer that is past its review date, or rests on law that has changed."""
+    size = ".short" if brief else ""
+    said = []
+    if fitness.overdue:
+        said.append(phrases.say(f"answer.stale{size}", language, date=_checked(article, language)))
+    if fitness.changes:
+        laws = {change.law.name: say_date(change.in_force_on, language) for change in fitness.changes}
+        named = [phrases.say("answer.law_changed.law", language, law=law, date=day) for law, day in laws.items()]
+        said.append(phrases.say(f"answer.law_changed{size}", language, laws=say_list(named, language)))
+    return said
+
+
+def too_old(article: Article, phrases: Phrases, to: Speaker) -> str:
+    """What is said instead of an answer that is too long past its review date: the topic, and the advisor."""
+    language = to.language
+    said = phrases.say("answer.too_old", language, title=title(article, language), date=_checked(article, language))
+    if not article.urgent:
+        return said
+    # Acute care does not wait for an advisor.
+    return f"{said}\n\n{phrases.say_in('answer.too_old.urgent', to.country, language)}"
+
+
 def details(answer: Answer, phrases: Phrases, to: Speaker) -> str:
     """Everything the article holds beyond the short answer, what to do first."""
     article, language = answer.article, to.language
-    parts = []
+    parts = warnings(article, answer.fitness, phrases, language)
     if article.language is not language:
         parts.append(
             phrases.say("answer.only_in", language, which=phrases.say(f"language.{article.language.value}", language))
@@ -118,7 +144,7 @@ def details(answer: Answer, phrases: Phrases, to: Speaker) -> str:
 def sources(answer: Answer, phrases: Phrases, to: Speaker) -> str:
     """Which rules and sources the answer rests on, when they were read, and how sure we are."""
     article, language = answer.article, to.language
-    parts = []
+    parts = warnings(article, answer.fitness, phrases, language)
     if article.law_refs:
         unread = phrases.say("sources.unread", language)
         rules = [ref.ref if ref.text_read else f"{ref.ref} ({unread})" for ref in article.law_refs]

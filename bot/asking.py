@@ -21,8 +21,12 @@ from helpline.database import Database
 from helpline.masking import Masker
 from helpline.messages import Country
 from helpline.settings import load_settings
+from knowledge import fitness, law_watch
 from knowledge import store as shelf_store
 from knowledge.articles import Article, load_articles
+from knowledge.fitness import Policy, Standing
+from knowledge.law_watch import NOTHING_MARKED, Marks
+from knowledge.laws import LawBook
 from knowledge.shelves import Shelves, Tools, ask_line
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import UrgencyRules
@@ -56,17 +60,21 @@ def asker(articles: Path | None, country: Country | None) -> Answerer:
     tools = Tools.load(content)
     shelved: tuple[Article, ...]
     kept: Path | None = None
+    marked: Marks = NOTHING_MARKED
     if articles is not None:
         shelved = load_articles(articles)
     else:
-        published = asyncio.run(_stored(_published))
-        shelved = published if published is not None else load_articles(content / "articles")
-        if published is not None:
+        stored = asyncio.run(_stored(_published))
+        shelved, marked = stored if stored is not None else (load_articles(content / "articles"), NOTHING_MARKED)
+        if stored is not None:
             kept = load_settings(create=False).data_dir / "shelves.index"
     shelves = Shelves.build(shelved, tools, saved=kept if kept is not None and kept.is_file() else None)
     urgency = UrgencyRules.load(content / "urgency")
     smalltalk = Smalltalk.load(content / "smalltalk.yaml")
     commands = Commands.load(content / "commands.yaml")
+    now = SystemClock().now()
+    flags = fitness.flag(shelved, *marked, LawBook.load(content / "laws.yaml"))
+    standing = Standing(Policy.load(content / "fitness.yaml"), flags)
 
     def answer(question: Mapping[str, Any]) -> Mapping[str, Any]:
         if country is not None and "country" not in question:
@@ -77,14 +85,16 @@ def asker(articles: Path | None, country: Country | None) -> Answerer:
             question,
             smalltalk=smalltalk,
             is_command=lambda text: commands.recognise(text) is not None,
+            standing=standing,
+            now=now,
         )
 
     return answer
 
 
-async def _published(db: Database) -> tuple[Article, ...]:
+async def _published(db: Database) -> tuple[tuple[Article, ...], Marks]:
     async with db.read() as conn:
-        return await shelf_store.published(conn)
+        return await shelf_store.published(conn), await law_watch.uncleared(conn)
 
 
 def referrer() -> Answerer:

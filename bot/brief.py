@@ -14,7 +14,9 @@ from escalation import store as escalations
 from escalation.store import Filed
 from helpline import inbox
 from helpline.messages import Language
-from helpline.phrases import ZONES, say_time
+from helpline.phrases import ZONES, say_date, say_list, say_time
+from knowledge.articles import Article
+from knowledge.fitness import Fit
 
 SHOWN = 8  # of the clinician's latest messages
 LONGEST = 1500  # characters of one of them
@@ -28,6 +30,7 @@ class ShownAnswer:
     title: str
     revision: int
     sources: tuple[str, ...]
+    note: str = ""  # what to know before relying on it, as said to people
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ async def gather(conn: AsyncConnection, house: House, filed: Filed, language: La
         title = answers.title(article, language) if article is not None else shown.article_id
         refs = tuple(ref.ref for ref in article.law_refs) if article is not None else ()
         cite = (article.cite,) if article is not None and article.cite and not refs else ()
-        seen[shown.article_id, shown.revision] = ShownAnswer(shown.article_id, title, shown.revision, (*refs, *cite))
+        note = _note(house, article, language) if article is not None else ""
+        seen[shown.article_id, shown.revision] = ShownAnswer(
+            shown.article_id, title, shown.revision, (*refs, *cite), note
+        )
     return Brief(
         code=filed.code,
         urgent=filed.escalation.urgency.value == "urgent",
@@ -71,6 +77,19 @@ async def gather(conn: AsyncConnection, house: House, filed: Filed, language: La
         answered=tuple(seen.values()),
         earlier=await escalations.count_of(conn, filed.conversation_id) - 1,
     )
+
+
+def _note(house: House, article: Article, language: Language) -> str:
+    """That the article is past its review date, or that law which it rests on has changed."""
+    fitness = house.library.standing.fitness(article, house.clock.now())
+    notes = []
+    if fitness.fit is not Fit.CURRENT and article.review_by is not None:
+        by = say_date(article.review_by, language)
+        notes.append(house.phrases.say(f"brief.answered.{fitness.fit.value}", language, date=by))
+    if fitness.changes:
+        laws = say_list(sorted({change.law.name for change in fitness.changes}), language)
+        notes.append(house.phrases.say("brief.answered.law", language, laws=laws))
+    return " ".join(notes)
 
 
 async def _promised(conn: AsyncConnection, filed: Filed) -> datetime | None:
@@ -120,6 +139,7 @@ def _answered(shown: Sequence[ShownAnswer], house: House, language: Language) ->
             revision=answer.revision,
             sources="; ".join(answer.sources) or answer.article_id,
         )
+        + (f" {answer.note}" if answer.note else "")
         for answer in shown
     ]
     return "\n".join([lead, *(f"- {line}" for line in lines)])

@@ -32,6 +32,7 @@ from helpline.phrases import Phrases
 from helpline.segments import pages
 from knowledge.articles import Article
 from knowledge.confidence import Band
+from knowledge.fitness import Fit, Fitness, Standing
 from knowledge.shelves import Facet, Shelves
 from knowledge.smalltalk import Smalltalk, Topic
 from knowledge.urgency import Danger, UrgencyRules
@@ -135,6 +136,7 @@ class World:
     now: datetime
     form: Form = Form.WIDE
     escalation: Waiting | None = None
+    standing: Standing = field(default_factory=Standing)  # how fit each article is to be served
 
 
 # --- what is decided --------------------------------------------------------------------------------------------
@@ -196,6 +198,7 @@ class Missing(StrEnum):
     SUGGESTED = "suggested"  # three were offered and none was it
     UNKNOWN = "unknown"  # below the evidence floor
     UNHELPFUL = "unhelpful"  # an answer was given and did not help
+    TOO_OLD = "too_old"  # what would have answered is too long past its review date
     NO_SERVICE = "no_service"  # more services were asked for than the directory has
 
 
@@ -793,15 +796,18 @@ class _Turn:
             for candidate in found.candidates[:SUGGESTIONS]
             if (article := self.world.shelves.article(candidate.article_id)) is not None
         ]
+        fit = [article for article in shown if not self._is_too_old(article)]
         if chat is Topic.OUT_OF_SCOPE and found.band is not Band.ANSWER:
             self.say(self.phrase("out_of_scope"))
             return
         match found.band:
             case Band.ANSWER if shown:
                 self._answer(shown[0])
+            case Band.SUGGEST if shown and not fit:
+                self._hand_over_old(shown[0])
             case Band.SUGGEST if shown:
-                offered = [Choice(f"{ANSWER}:{article.id}", self._title(article)) for article in shown]
-                lead = answers.whose_law(shown[0], self.world.phrases, self.state)
+                offered = [Choice(f"{ANSWER}:{article.id}", self._title(article)) for article in fit]
+                lead = answers.whose_law(fit[0], self.world.phrases, self.state)
                 text = "\n\n".join([*lead, self.phrase("suggest.lead")])
                 self.say(text, [*offered, self.choice(NONE_OF_THESE, "choice.none")])
             case _:
@@ -832,7 +838,26 @@ class _Turn:
         # The codes of the two countries overlap, and a gap tells of one country only.
         return draft.region if draft is not None and draft.place_country == self.state.country.value else ""
 
+    def _fitness(self, article: Article) -> Fitness:
+        return self.world.standing.fitness(article, self.world.now)
+
+    def _is_too_old(self, article: Article) -> bool:
+        return self._fitness(article).fit is Fit.HAND_OVER
+
+    def _hand_over_old(self, article: Article, *, unanswered: bool = True) -> None:
+        """Say honestly that there is an answer which may not be used any more, and offer the advisor."""
+        self.state = replace(self.state, article="", awaiting=Awaiting.NOTHING, facet_of="")
+        if self.state.asked and unanswered:
+            self.effects.append(RecordGap(Missing.TOO_OLD, self.state.asked, (article.id,), 0.0, self._region()))
+        self.say(
+            answers.too_old(article, self.world.phrases, self.state),
+            [self.choice(f"{HELP}:{article.id}", "choice.help")],
+        )
+
     def _answer(self, article: Article) -> None:
+        if self._is_too_old(article):
+            self._hand_over_old(article)
+            return
         facet = self.world.shelves.asks_for(article, status=self.state.status, age=self.state.age)
         if facet is not None and not self.state.clarified:
             self.state = replace(self.state, awaiting=Awaiting.FACET, facet_of=article.id, clarified=True)
@@ -852,7 +877,7 @@ class _Turn:
             status=self.state.status or None,
             age=self.state.age or None,
             language=self.state.language,
-            now=self.world.now,
+            fitness=self._fitness(article),
         )
 
     def _served(self, article: Article, answer: answers.Answer, part: str) -> Served:
@@ -872,6 +897,9 @@ class _Turn:
         return [choice for choice in offered if not leave_out or not choice.token.startswith(f"{leave_out}:")]
 
     def _details(self, article: Article) -> None:
+        if self._is_too_old(article):
+            self._hand_over_old(article, unanswered=False)
+            return
         answer = self._composed(article)
         self.state = replace(self.state, article=article.id)
         self.say(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,11 @@ from bot.dialogue import Waiting, World
 from helpline.content import ContentError
 from helpline.database import Database
 from helpline.phrases import Phrases
+from knowledge import fitness, law_watch
 from knowledge import store as shelf_store
+from knowledge.fitness import Policy, Standing
+from knowledge.law_watch import NOTHING_MARKED, Marks
+from knowledge.laws import LawBook
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import UrgencyRules
@@ -48,7 +52,10 @@ class Library:
         self.directory = Directory.load(folder, self.gazetteer)
         self.urgency = UrgencyRules.load(folder / "urgency")
         self.smalltalk = Smalltalk.load(folder / "smalltalk.yaml")
+        self.laws = LawBook.load(folder / "laws.yaml")
+        self.standing = Standing(Policy.load(folder / "fitness.yaml"))
         self._tools = Tools.load(folder)
+        self._marked: Marks = NOTHING_MARKED
         self._shelves: Shelves | None = None
         self._version: _Version | None = None
         self._refused: _Version | None = None
@@ -66,8 +73,11 @@ class Library:
         Shelves that cannot be loaded leave the old ones standing, and say so in the log.
         """
         async with db.read() as conn:
+            marked = await law_watch.uncleared(conn)
             version = _Version(await shelf_store.version(conn), await service_store.version_of(conn))
             if version in (self._version, self._refused):
+                if marked != self._marked:
+                    await self._heed(marked, self.shelves)
                 return False
             articles = await shelf_store.published(conn)
             directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
@@ -79,9 +89,15 @@ class Library:
             self._refused = version
             log.error("library_refused", reason=type(error).__name__)
             return False
+        await self._heed(marked, shelves)
         self._shelves, self.directory, self._version = shelves, directory, version
         log.info("library_loaded", articles=len(articles), services=len(directory.services))
         return True
+
+    async def _heed(self, marked: Marks, shelves: Shelves) -> None:
+        """Flag what rests on law that has changed."""
+        flags = await asyncio.to_thread(fitness.flag, shelves.articles, *marked, self.laws)
+        self.standing, self._marked = replace(self.standing, flags=flags), marked
 
     def refresher(self, db: Database, *, index_file: Path | None = None) -> Callable[[datetime], Awaitable[int]]:
         """The loop's tick."""
@@ -107,4 +123,5 @@ class Library:
             now=now,
             form=form,
             escalation=escalation,
+            standing=self.standing,
         )

@@ -30,7 +30,8 @@ from helpline.sessions import SIGN_IN
 from helpline.settings import Settings, SettingsError, load_settings
 from knowledge import store as shelves
 from knowledge.articles import load_articles
-from knowledge.shelves import is_stale
+from knowledge.fitness import Fit, Policy, Standing
+from knowledge.laws import LawBook
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import UrgencyRules
 from routing import store as services
@@ -259,12 +260,18 @@ def _check_content(content: Path, now: object) -> list[Finding]:
     tried("ladders", lambda: ladder_files.read_ladders(content / "ladder.yaml"))
     tried("roster", lambda: ladder_files.read_rosters(content / "roster.yaml"))
     if isinstance(articles, tuple):
-        clock = SystemClock().now()
+        policy = tried("fitness", lambda: Policy.load(content / "fitness.yaml"))
+        standing, clock = Standing(policy if isinstance(policy, Policy) else Policy()), SystemClock().now()
         for article in articles:
-            if is_stale(article, clock):
+            fit = standing.fitness(article, clock).fit
+            if fit is not Fit.CURRENT:
+                handed = ", and the line hands over instead" if fit is Fit.HAND_OVER else ""
                 findings.append(
-                    Finding(Severity.OPEN, "articles", f"{article.id} was to be reviewed by {article.review_by}.")
+                    Finding(
+                        Severity.OPEN, "articles", f"{article.id} was to be reviewed by {article.review_by}{handed}."
+                    )
                 )
+    tried("laws", lambda: LawBook.load(content / "laws.yaml"))
     return findings
 
 

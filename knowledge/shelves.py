@@ -14,7 +14,6 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 from helpline import languages
 from helpline.content import load_yaml
@@ -22,13 +21,13 @@ from helpline.messages import Country, Language, country_of
 from knowledge import indexing
 from knowledge.articles import Article, Kind, Status, Variant
 from knowledge.confidence import Band
+from knowledge.fitness import FIT, Fit, Fitness, Standing
 from knowledge.jurisdiction import Jurisdiction
 from knowledge.search import Found, Index
 from knowledge.smalltalk import Smalltalk, Topic
 from knowledge.terms import Synonyms
 from knowledge.vectors import WordVectors
 
-_ZONES = {Country.NO: ZoneInfo("Europe/Oslo"), Country.SE: ZoneInfo("Europe/Stockholm")}
 # Which language serves a reader where hers is missing, before the article's own.
 _NEXT_BEST = {Language.NN: (Language.NN, Language.NB), Language.NB: (Language.NB, Language.NN)}
 
@@ -67,7 +66,7 @@ class Answer:
     language: Language  # of the short answer
     fell_back: bool  # the reader's language is missing
     variant: int  # which variant; -1 for the article's own words
-    stale: bool  # past its review date
+    fitness: Fitness = FIT  # whether it is past its review date, or rests on law that has changed
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ class Shelves:
         status: str | None = None,
         age: str | None = None,
         language: Language,
-        now: datetime,
+        fitness: Fitness = FIT,
     ) -> Answer:
         """What the article says of a patient of this status and age, in this language or the nearest that it has."""
         chosen = _variant_for(article, status, age)
@@ -183,7 +182,7 @@ class Shelves:
             language=served,
             fell_back=served is not language,
             variant=chosen,
-            stale=is_stale(article, now),
+            fitness=fitness,
         )
 
     def asks_for(self, article: Article, *, status: str | None = None, age: str | None = None) -> Facet | None:
@@ -200,11 +199,6 @@ class Shelves:
     def statuses_told_apart(self, article: Article) -> tuple[Status, ...]:
         """The statuses that have a variant of their own, as the article names them."""
         return tuple(dict.fromkeys(status for variant in article.variants for status in variant.statuses))
-
-
-def is_stale(article: Article, now: datetime) -> bool:
-    """Whether the article is past its review date where it applies."""
-    return article.review_by is not None and now.astimezone(_ZONES[article.country]).date() > article.review_by
 
 
 def _order(language: Language) -> Sequence[Language]:
@@ -248,10 +242,13 @@ def ask_line(
     *,
     smalltalk: Smalltalk | None = None,
     is_command: Callable[[str], bool] | None = None,
+    standing: Standing | None = None,
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """What would be answered to one question, as `varde ask --json` prints it. Nothing is stored.
 
     `question` holds `text` and may hold `id`, `country` and `language`; `QuestionError` says what is wrong with it.
+    With `standing` and `now`, what is too long past its review date is not answered from, and the reasons say so.
     """
     began = time.perf_counter()
     text = question.get("text")
@@ -263,6 +260,8 @@ def ask_line(
     topic = smalltalk.recognise(text) if smalltalk is not None else None
     found = shelves.find(text, country=country, language=language)
     outcome, reasons = _outcome(shelves, found, level, topic, command=is_command is not None and is_command(text))
+    if standing is not None and now is not None:
+        outcome, reasons = _with_fitness(shelves, found, outcome, reasons, standing, now)
     answer: dict[str, Any] = {"id": question["id"]} if "id" in question else {}
     articles = []
     for candidate in found.candidates:
@@ -325,3 +324,24 @@ def _outcome(
     if found.band is Band.SUGGEST:
         return Outcome.SUGGEST, [sure]
     return Outcome.HANDOVER, [sure]
+
+
+def _with_fitness(
+    shelves: Shelves, found: Found, outcome: Outcome, reasons: list[str], standing: Standing, now: datetime
+) -> tuple[Outcome, list[str]]:
+    """The outcome once more, now that it is known how fit what was found is to be served."""
+    if outcome not in {Outcome.ANSWER, Outcome.CLARIFY, Outcome.SUGGEST}:
+        return outcome, reasons
+    offered = found.candidates[: 1 if outcome is not Outcome.SUGGEST else 3]
+    known = [article for each in offered if (article := shelves.article(each.article_id)) is not None]
+    fit = {article.id: standing.fitness(article, now) for article in known}
+    if known and all(fit[article.id].fit is Fit.HAND_OVER for article in known):
+        old = known[0]
+        return Outcome.HANDOVER, [*reasons, f"past its review date and the time after it: {old.id}, {old.review_by}"]
+    for article in known:
+        if fit[article.id].fit is Fit.WARN:
+            reasons = [*reasons, f"past its review date: {article.id}, {article.review_by}"]
+        changed = "; ".join(change.law.name for change in fit[article.id].changes)
+        if changed:
+            reasons = [*reasons, f"the law has changed since: {article.id}, {changed}"]
+    return outcome, reasons

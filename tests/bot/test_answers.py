@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 
 import pytest
 
@@ -16,9 +16,10 @@ from helpline.messages import Choice, Country, Language, OutboundMessage
 from helpline.phrases import Phrases
 from helpline.segments import segments, to_gsm7
 from knowledge.articles import Article, Status, load_articles
+from knowledge.fitness import Change, Fit, Fitness
+from knowledge.laws import Law
 from knowledge.shelves import Shelves
 
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ARTICLES = load_articles(content_folder() / "articles")
 PHRASES = Phrases.load(content_folder() / "phrases")
 SHELVES = Shelves(ARTICLES, None)  # type: ignore[arg-type]  # nothing is searched here
@@ -45,7 +46,7 @@ def test_an_answer_with_source_and_menu_costs_two_sms(article: Article) -> None:
     """In every language it can be asked in, and for every status that changes it, doubts included."""
     for language in Language:
         for status in statuses(article):
-            answer = SHELVES.answer(article, status=status, age=None, language=language, now=NOW)
+            answer = SHELVES.answer(article, status=status, age=None, language=language)
             text = answers.short(answer, PHRASES, Reader(language, article.country), Form.NARROW)
             sms = segments(to_gsm7(f"{text}\n{menu(language)}"))
             assert sms.gsm7
@@ -56,7 +57,7 @@ def test_an_answer_with_source_and_menu_costs_two_sms(article: Article) -> None:
 
 @pytest.mark.parametrize("article", ARTICLES, ids=lambda article: article.id)
 def test_an_answer_says_what_it_rests_on(article: Article) -> None:
-    answer = SHELVES.answer(article, language=article.language, now=NOW)
+    answer = SHELVES.answer(article, language=article.language)
     text = answers.short(answer, PHRASES, Reader(article.language, article.country), Form.WIDE)
     assert article.short in text
     assert article.cite in text
@@ -65,12 +66,56 @@ def test_an_answer_says_what_it_rests_on(article: Article) -> None:
     assert answers.sources(answer, PHRASES, Reader(article.language, article.country))
 
 
-def test_an_answer_past_its_review_says_so_first() -> None:
-    article = ARTICLES[0]
-    late = datetime(2028, 1, 1, tzinfo=UTC)
-    answer = SHELVES.answer(article, language=Language.NB, now=late)
-    text = answers.short(answer, PHRASES, Reader(Language.NB, article.country), Form.WIDE)
-    assert text.startswith("Dette svaret er eldre enn det skal være")
+CHANGE = Change(1, Law(Country.NO, "utlendingsforskriften", "8", "8-3"), "Ny frist.", date(2027, 1, 1))
+UNFIT = {
+    "overdue": Fitness(Fit.WARN),
+    "law": Fitness(changes=(CHANGE,)),
+    "both": Fitness(Fit.WARN, (CHANGE,)),
+}
+
+
+@pytest.mark.parametrize("fitness", UNFIT.values(), ids=UNFIT)
+@pytest.mark.parametrize("language", Language)
+def test_what_must_be_known_before_relying_on_it_comes_first_in_every_part(
+    fitness: Fitness, language: Language
+) -> None:
+    article = next(article for article in ARTICLES if article.country is Country.NO)
+    answer = SHELVES.answer(article, language=language, fitness=fitness)
+    reader = Reader(language, Country.NO)
+    said = answers.warnings(article, fitness, PHRASES, language)
+    assert len(said) == len(fitness.changes) + fitness.overdue
+    for text in (
+        answers.short(answer, PHRASES, reader, Form.WIDE),
+        answers.details(answer, PHRASES, reader),
+        answers.sources(answer, PHRASES, reader),
+    ):
+        assert text.startswith("\n\n".join(said))
+        assert ("22.11.2026" in text or "22 November 2026" in text) or not fitness.overdue
+        assert ("utlendingsforskriften § 8-3" in said[-1]) is bool(fitness.changes)
+
+
+@pytest.mark.parametrize("fitness", UNFIT.values(), ids=UNFIT)
+def test_a_warning_never_costs_more_than_one_sms_and_leaves_the_answer_whole(fitness: Fitness) -> None:
+    for article in ARTICLES:
+        for language in Language:
+            answer = SHELVES.answer(article, language=language, fitness=fitness)
+            text = to_gsm7(answers.short(answer, PHRASES, Reader(language, article.country), Form.NARROW))
+            assert segments(f"{text}\n{menu(language)}").gsm7
+            assert segments(f"{text}\n{menu(language)}").count <= 3
+            first = answers.warnings(article, fitness, PHRASES, language, brief=True)[0]
+            assert text.startswith((to_gsm7(first), to_gsm7(answers.warnings(article, fitness, PHRASES, language)[0])))
+            assert to_gsm7(answer.short) in text
+
+
+@pytest.mark.parametrize("article", ARTICLES, ids=lambda article: article.id)
+def test_what_is_too_old_is_named_and_the_advisor_offered_in_two_sms(article: Article) -> None:
+    for language in Language:
+        text = to_gsm7(answers.too_old(article, PHRASES, Reader(language, article.country)))
+        assert to_gsm7(answers.title(article, language)) in text
+        assert "0." in text
+        assert to_gsm7(article.short) not in text
+        assert ("112" in text) is (article.urgent or "112" in answers.title(article, language))
+        assert segments(f"{text}\n{menu(language)}").count <= 2
 
 
 def test_every_choice_fits_into_a_telegram_button() -> None:
@@ -94,7 +139,7 @@ def test_every_choice_has_a_label_in_every_language() -> None:
 
 def test_a_swede_on_the_norwegian_line_is_told_whose_law_it_is() -> None:
     article = next(article for article in ARTICLES if article.country is Country.NO)
-    answer = SHELVES.answer(article, language=Language.SV, now=NOW)
+    answer = SHELVES.answer(article, language=Language.SV)
     text = answers.short(answer, PHRASES, Reader(Language.SV, Country.NO), Form.WIDE)
     assert text.startswith("Det här gäller Norge.")
 

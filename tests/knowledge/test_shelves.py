@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from helpline.messages import Country, Language
 from knowledge.articles import Age, Article, Status, Variant
+from knowledge.fitness import Change, Fit, Fitness, Policy, Standing
+from knowledge.laws import Law
 from knowledge.shelves import Facet, QuestionError, Shelves, Tools, ask_line
 from knowledge.smalltalk import Smalltalk
 from tests.knowledge.builders import an_article
 
-NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 NB, NN, SV, EN = Language.NB, Language.NN, Language.SV, Language.EN
 
 UNDOCUMENTED = Variant(
@@ -33,8 +34,8 @@ def shelves_of(*articles: Article) -> Shelves:
     return Shelves.build(articles)
 
 
-def answer(article: Article, language: Language = NB, now: datetime = NOW, **known: str) -> Any:
-    return shelves_of(article).answer(article, language=language, now=now, **known)
+def answer(article: Article, language: Language = NB, **known: Any) -> Any:
+    return shelves_of(article).answer(article, language=language, **known)
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -54,7 +55,7 @@ def answer(article: Article, language: Language = NB, now: datetime = NOW, **kno
     ],
 )
 def test_the_variant_that_fits_is_given(status: str | None, age: str | None, variant: int) -> None:
-    given = shelves_of(CARE).answer(CARE, status=status, age=age, language=NB, now=NOW)
+    given = shelves_of(CARE).answer(CARE, status=status, age=age, language=NB)
     assert given.variant == variant
     assert given.short == (CARE.short if variant < 0 else CARE.variants[variant].short)
 
@@ -75,19 +76,9 @@ def test_a_variant_falls_back_by_itself() -> None:
     assert (child.short, child.language, child.fell_back) == ("Barn får alt.", NB, True)
 
 
-@pytest.mark.parametrize(
-    ("now", "stale"),
-    [
-        (datetime(2027, 5, 22, 21, 59, tzinfo=UTC), False),  # still the 22nd in Oslo
-        (datetime(2027, 5, 22, 22, 1, tzinfo=UTC), True),
-    ],
-)
-def test_an_article_is_stale_past_its_review_date_where_it_applies(now: datetime, stale: bool) -> None:
-    assert answer(an_article(), now=now).stale is stale
-
-
-def test_what_has_no_review_date_is_not_stale() -> None:
-    assert not answer(an_article(review_by=None)).stale
+def test_how_fit_it_is_goes_with_the_answer() -> None:
+    assert answer(an_article()).fitness.fit is Fit.CURRENT
+    assert answer(an_article(), fitness=Fitness(Fit.WARN)).fitness.overdue
 
 
 # --- the question back ----------------------------------------------------------------------------------------------
@@ -244,3 +235,28 @@ def test_a_question_never_leaves_a_trace_in_the_line(ask: Any) -> None:
 def test_a_country_that_is_asked_about(shipped: Shelves) -> None:
     found = shipped.find("hvem ringer vi i Sverige om natta", country=Country.NO)
     assert found.countries == (Country.SE,)
+
+
+# --- how fit it is ----------------------------------------------------------------------------------------------------
+
+OLD_LAW = Change(1, Law.of("NO tolkeloven § 6"), "Plikten er utvidet.", date(2027, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("now", "outcome", "reason"),
+    [
+        (datetime(2026, 11, 22, 12, tzinfo=UTC), "answer", ""),
+        (datetime(2027, 2, 1, 12, tzinfo=UTC), "answer", "the law has changed since: tolk-rett, tolkeloven § 6"),
+        (datetime(2027, 5, 24, 12, tzinfo=UTC), "answer", "past its review date: tolk-rett, 2027-05-22"),
+        (datetime(2027, 7, 1, 12, tzinfo=UTC), "handover", "past its review date and the time after it: tolk-rett"),
+    ],
+)
+def test_what_is_too_old_is_handed_over_with_the_reason(tools: Tools, now: datetime, outcome: str, reason: str) -> None:
+    article = an_article()
+    shelves = Shelves.build([article, CARE], tools)
+    standing = Standing(Policy(), {article.id: (OLD_LAW,)})
+    line = ask_line(shelves, calm, {"text": article.title, "country": "NO"}, standing=standing, now=now)
+    assert line["outcome"] == outcome
+    assert line["articles"][0]["id"] == article.id
+    assert any(said.startswith(reason) for said in line["reasons"])
+    assert len([said for said in line["reasons"] if "review" in said or "law" in said]) >= bool(reason)
