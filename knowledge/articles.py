@@ -157,7 +157,8 @@ _REQUIRED = [
     *("sources", "confidence", "suggest_human", "urgent", "owner", "reviewed_on", "review_by", "translations"),
 ]
 _OPTIONAL = ["do_now", "avoid", "say", "variants", "needs", "facts"]
-FIELDS = (*_REQUIRED, *_OPTIONAL)  # every key an article may hold
+REQUIRED = tuple(_REQUIRED)  # the keys that every article holds
+FIELDS = (*_REQUIRED, *_OPTIONAL)  # every key that one may hold
 
 
 def load_articles(path: Path) -> tuple[Article, ...]:

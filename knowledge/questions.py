@@ -17,7 +17,7 @@ from helpline.messages import Country, Language
 HANDOVER, OUT_OF_SCOPE, DANGER = "handover", "out_of_scope", "danger"
 WORDS = (HANDOVER, OUT_OF_SCOPE, DANGER)  # what may be expected besides articles
 LONGEST = 1000  # characters of a question
-_KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def read_set(root: Node, name: str) -> QuestionSet:
     """Read one set strictly; `name` is what its file is called."""
     fields = root.mapping(required=("id", "title", "country", "level", "questions"))
     identifier = fields["id"].text(longest=60)
-    if not _KEY.fullmatch(identifier):
+    if not KEY.fullmatch(identifier):
         raise fields["id"].error('"id" may hold small letters a to z, digits and single hyphens only.')
     if identifier != name:
         raise fields["id"].error(f'The file is named "{name}" but the set "{identifier}".')
@@ -94,7 +94,7 @@ def named(question: Question) -> bool:
 def _question(node: Node) -> Question:
     fields = node.mapping(required=("id", "text", "language", "expected"))
     key = fields["id"].text(longest=60)
-    if not _KEY.fullmatch(key):
+    if not KEY.fullmatch(key):
         raise fields["id"].error('"id" may hold small letters a to z, digits and single hyphens only.')
     expected: tuple[str, ...] | str
     if fields["expected"].is_list:

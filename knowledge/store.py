@@ -494,14 +494,20 @@ async def save_article(conn: AsyncConnection, article: Article, *, actor: str, n
     return replace(checked, revision=number)
 
 
-async def take_off(conn: AsyncConnection, article_id: str, *, actor: str, now: datetime) -> bool:
-    """Take an article off the shelves, its history kept; False where it was not on them."""
+async def take_off(conn: AsyncConnection, article_id: str, *, actor: str, now: datetime, told: bool = True) -> bool:
+    """Take an article off the shelves, its history kept; False where it was not on them.
+
+    Whoever writes an entry of their own into the trail says `told=False`.
+    """
     standing = _articles.c.id == article_id, _articles.c.published.is_not(None)
-    taken = await conn.execute(update(_articles).where(*standing).values(published=None, changed_at=now))
+    taken = await conn.execute(
+        update(_articles).where(*standing).values(published=None, changed_at=now, gone_since=None)
+    )
     if rows_touched(taken) != 1:
         return False
     await _shelves_changed(conn)
-    await audit.append(conn, at=now, actor=actor, action="article_taken_off", subject=f"article:{article_id}")
+    if told:
+        await audit.append(conn, at=now, actor=actor, action="article_taken_off", subject=f"article:{article_id}")
     return True
 
 
@@ -582,6 +588,13 @@ async def offered_for_retiring(conn: AsyncConnection) -> tuple[Standing, ...]:
     offered = _articles.c.gone_since.is_not(None) & _articles.c.published.is_not(None)
     rows = (await conn.execute(select(_articles).where(offered).order_by(_articles.c.id))).all()
     return tuple(_standing(row) for row in rows)
+
+
+async def starters(conn: AsyncConnection) -> frozenset[str]:
+    """The articles that stand on the shelves as they came with the program: no editor has made them their own yet."""
+    both = _revisions.c.article_id == _articles.c.id, _revisions.c.number == _articles.c.published
+    found = select(_articles.c.id).join(_revisions, and_(*both)).where(_revisions.c.author == SHIPPED)
+    return frozenset((await conn.execute(found)).scalars())
 
 
 def _standing(row: Any) -> Standing:
