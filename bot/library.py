@@ -21,6 +21,7 @@ from helpline.database import Database
 from helpline.phrases import Phrases
 from knowledge import fitness, law_watch
 from knowledge import store as shelf_store
+from knowledge.articles import Article
 from knowledge.fitness import Policy, Standing
 from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
@@ -59,6 +60,7 @@ class Library:
         self._shelves: Shelves | None = None
         self._version: _Version | None = None
         self._refused: _Version | None = None
+        self._read: dict[tuple[str, int], Article] = {}  # by id and revision, which never changes
 
     @property
     def shelves(self) -> Shelves:
@@ -79,8 +81,9 @@ class Library:
                 if marked != self._marked:
                     await self._heed(marked, self.shelves)
                 return False
-            articles = await shelf_store.published(conn)
+            articles = await shelf_store.published(conn, self._read)
             directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
+        self._read = {(article.id, article.revision): article for article in articles}
         try:
             shelves = await asyncio.to_thread(Shelves.build, articles, self._tools, saved=index_file)
         except ContentError as error:
