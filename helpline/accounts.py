@@ -20,7 +20,7 @@ from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, delete, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
-from helpline import credentials, staff_sessions
+from helpline import credentials, staff_sessions, throttle
 from helpline.messages import Address, Channel, Language
 from helpline.staff_sessions import Way
 from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of
@@ -113,6 +113,7 @@ _sessions = staff_sessions.sessions
 SIGN_IN_LASTS = timedelta(minutes=15)
 CONTACT_CODE_LASTS = timedelta(minutes=30)
 INVITED_FOR = timedelta(days=3)
+_INVITATION = "invitation"
 _HANDLE = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 _TYPED = "23456789BCDFGHJKMNPQRSTVWXYZ"  # no vowels, so no words; nothing that looks like something else
 
@@ -452,11 +453,58 @@ async def make_sign_in_link(
 
 async def redeem_sign_in_link(conn: AsyncConnection, token: str, *, now: datetime) -> str | None:
     """Use a sign-in link up; the staff id it was for, or None where it was used, is too old or was never made."""
-    row = await _use_code(conn, "sign-in", token, now=now)
-    if row is None:
-        return None
-    staff = await find_staff(conn, row.staff_id)
-    return staff.id if staff is not None and staff.active else None
+    staff = await _invited(conn, await _use_code(conn, "sign-in", token, now=now))
+    return staff.id if staff is not None else None
+
+
+async def make_invitation(
+    conn: AsyncConnection, staff_id: str, *, now: datetime, lasts: timedelta = INVITED_FOR
+) -> tuple[str, datetime]:
+    """The secret part of a link by which somebody makes their ways in, and when it ends; earlier ones are void."""
+    staff = await get_staff(conn, staff_id)
+    if not staff.active:
+        raise AccountError("They do not work here any more.")
+    await withdraw_invitation(conn, staff_id)
+    token = secrets.token_urlsafe(32)
+    await conn.execute(
+        _codes.insert().values(
+            hash=_hash(_INVITATION, token), purpose=_INVITATION, staff_id=staff_id, channel="", expires_at=now + lasts
+        )
+    )
+    return token, now + lasts
+
+
+async def find_invitation(conn: AsyncConnection, token: str, *, now: datetime) -> Staff | None:
+    """Who is invited by this link, where it is still good. It stays good."""
+    wanted = select(_codes).where(_codes.c.hash == _hash(_INVITATION, token), _codes.c.expires_at > now)
+    return await _invited(conn, (await conn.execute(wanted)).one_or_none())
+
+
+async def redeem_invitation(conn: AsyncConnection, token: str, *, now: datetime) -> Staff | None:
+    """Use an invitation up: whoever was invited begins anew, without earlier ways in and signed in nowhere."""
+    staff = await _invited(conn, await _use_code(conn, _INVITATION, token, now=now))
+    if staff is not None:
+        await staff_sessions.end_of(conn, staff.id)
+        await credentials.forget_ways(conn, staff.id)
+    return staff
+
+
+async def withdraw_invitation(conn: AsyncConnection, staff_id: str) -> bool:
+    """Make open invitations of somebody void; whether there was one."""
+    theirs = (_codes.c.staff_id == staff_id) & (_codes.c.purpose == _INVITATION)
+    return rows_touched(await conn.execute(delete(_codes).where(theirs))) > 0
+
+
+async def open_invitations(conn: AsyncConnection, *, now: datetime) -> dict[str, datetime]:
+    """Who has an invitation that is still good, and until when."""
+    wanted = select(_codes.c.staff_id, _codes.c.expires_at)
+    found = await conn.execute(wanted.where(_codes.c.purpose == _INVITATION, _codes.c.expires_at > now))
+    return {row.staff_id: row.expires_at for row in found}
+
+
+async def _invited(conn: AsyncConnection, row: AnyRow | None) -> Staff | None:
+    staff = await find_staff(conn, row.staff_id) if row is not None else None
+    return staff if staff is not None and staff.active else None
 
 
 async def find_session(
@@ -488,7 +536,8 @@ async def delete_expired(conn: AsyncConnection, *, before: datetime) -> int:
     """Delete the codes, links, challenges and sessions that ended before this instant; how many went."""
     gone = rows_touched(await conn.execute(delete(_codes).where(_codes.c.expires_at < before)))
     gone += await staff_sessions.delete_expired(conn, before=before)
-    return gone + await credentials.delete_expired(conn, before=before)
+    gone += await credentials.delete_expired(conn, before=before)
+    return gone + await throttle.delete_quiet(conn, before=before)
 
 
 async def _use_code(conn: AsyncConnection, purpose: str, code: str, *, now: datetime) -> AnyRow | None:

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -85,23 +85,11 @@ class SignInChallengeRow(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
 
 
-class SignInAttemptRow(SQLModel, table=True):
-    """How often signing in has failed lately, for one account or from one address. Kept two days past the last time."""
-
-    __tablename__ = "sign_in_attempt"
-
-    key: str = Field(primary_key=True, sa_type=String)  # a keyed hash of the e-mail that was typed, or of the address
-    failures: int = Field(sa_type=BigId)
-    last_at: datetime = Field(sa_type=UtcDateTime, index=True)
-    next_at: datetime = Field(sa_type=UtcDateTime)  # nothing is tried before
-
-
 passkeys = table_of(PasskeyRow)
 passwords = table_of(StaffPasswordRow)
 recovery_codes = table_of(RecoveryCodeRow)
 identities = table_of(StaffIdentityRow)
 challenges = table_of(SignInChallengeRow)
-attempts = table_of(SignInAttemptRow)
 
 
 @dataclass(frozen=True)
@@ -128,6 +116,14 @@ class Password:
     last_step: int
     created_at: datetime
     used_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a browser was asked: for whom, and what was put aside with it."""
+
+    staff_id: str | None
+    sealed: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -174,10 +170,8 @@ async def forget_ways(conn: AsyncConnection, staff_id: str) -> None:
 
 
 async def delete_expired(conn: AsyncConnection, *, before: datetime) -> int:
-    """Delete the challenges that ended before this instant, and failures a day older; how many went."""
-    gone = rows_touched(await conn.execute(delete(challenges).where(challenges.c.expires_at < before)))
-    late = attempts.c.last_at < before - timedelta(days=1)
-    return gone + rows_touched(await conn.execute(delete(attempts).where(late)))
+    """Delete what browsers were asked and did not answer before this instant; how many went."""
+    return rows_touched(await conn.execute(delete(challenges).where(challenges.c.expires_at < before)))
 
 
 # --- Passkeys --------------------------------------------------------------------------------------------------------
@@ -390,17 +384,17 @@ async def ask(
     )
 
 
-async def answered(
-    conn: AsyncConnection, kind: str, browser: str, asked: str, *, now: datetime, staff_id: str | None = None
-) -> bool:
-    """Whether this browser was asked this, for this member of staff, and has not answered before; now it has."""
+async def spend(conn: AsyncConnection, kind: str, browser: str, asked: str, *, now: datetime) -> Asked | None:
+    """What this browser was asked and has not answered before, used up; None where there is nothing of the kind."""
     spent = await conn.execute(
         delete(challenges)
         .where(challenges.c.hash == _asked(kind, browser, asked), challenges.c.kind == kind)
-        .returning(challenges.c.staff_id, challenges.c.expires_at)
+        .returning(challenges.c.staff_id, challenges.c.sealed, challenges.c.expires_at)
     )
     row = spent.one_or_none()
-    return row is not None and row.expires_at > now and row.staff_id == staff_id
+    if row is None or row.expires_at <= now:
+        return None
+    return Asked(row.staff_id, bytes(row.sealed) if row.sealed is not None else None)
 
 
 async def pending(conn: AsyncConnection, kind: str, browser: str, asked: str, *, now: datetime) -> bytes | None:

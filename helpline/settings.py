@@ -98,6 +98,15 @@ class TwilioSettings:
 
 
 @dataclass(frozen=True)
+class OidcSettings:
+    """The organisation's own sign-in."""
+
+    issuer: str
+    client_id: str
+    client_secret: Secret[str] | None  # None for a public client, which PKCE alone protects
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that the operator decides."""
 
@@ -115,6 +124,7 @@ class Settings:
     log_level: str = "info"
     telegram: TelegramSettings | None = None
     twilio: TwilioSettings | None = None
+    oidc: OidcSettings | None = None
     unknown: tuple[str, ...] = ()  # names that begin with VARDE_ and mean nothing to us; `varde check` tells
 
     @property
@@ -148,6 +158,9 @@ class _Raw(BaseSettings):
     host: str | None = None
     ladder: str | None = None
     log_level: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = None
+    oidc_issuer: str | None = None
     port: str | None = None
     public_url: str | None = None
     roster: str | None = None
@@ -199,6 +212,7 @@ def load_settings(*, env_file: Path | None = Path(".env"), create: bool = True) 
         log_level=check.one("log_level", _log_level, "info"),
         telegram=_telegram(raw, check, public_url),
         twilio=_twilio(raw, check, public_url),
+        oidc=_oidc(raw, check, public_url),
         unknown=_unknown(env_file),
     )
     # Not when the setting itself is malformed: then one sentence about it is enough, and no other key may be made.
@@ -275,6 +289,21 @@ def _twilio(raw: _Raw, check: _Checker, public_url: str | None) -> TwilioSetting
     if account_sid is None or auth_token is None or public_url is None or missing:
         return None
     return TwilioSettings(account_sid, Secret(auth_token), number, whatsapp_number, api_url)
+
+
+def _oidc(raw: _Raw, check: _Checker, public_url: str | None) -> OidcSettings | None:
+    issuer = check.one("oidc_issuer", _issuer, None)
+    client_id = check.one("oidc_client_id", _word, None)
+    client_secret = check.one("oidc_client_secret", _word, None)
+    if raw.oidc_issuer is None and raw.oidc_client_id is None and raw.oidc_client_secret is None:
+        return None
+    # The provider sends people back to an address that it knows beforehand, so we must know how we are called.
+    missing = [name for name in ("oidc_issuer", "oidc_client_id", "public_url") if getattr(raw, name) is None]
+    if missing:
+        check.missing("OIDC", missing)
+    if issuer is None or client_id is None or public_url is None or missing:
+        return None
+    return OidcSettings(issuer, client_id, Secret(client_secret) if client_secret else None)
 
 
 def _unknown(env_file: Path | None) -> tuple[str, ...]:
@@ -440,6 +469,15 @@ def _url(written: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError("must be an address that begins with https://")
     return written.rstrip("/")
+
+
+def _issuer(written: str) -> str:
+    parts = urlsplit(written)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    _url(written)
+    if parts.scheme != "https" and not local:
+        raise ValueError("must begin with https://, since it says who people are")
+    return written  # compared letter by letter with what the provider calls itself, so the last / stays
 
 
 def _public_url(written: str) -> str:

@@ -12,26 +12,16 @@ from aiohttp import web
 
 from bot.desk.case import CaseDesk
 from bot.desk.door import DeskDoor, names_of, own_address
+from bot.desk.keys import Keys
+from bot.desk.sign_in import SignInDesk
 from bot.house import House
 from bot.render import Pages
 from bot.waiting_room import WaitingRoom
 from escalation import store as escalations
 from helpline.live import Streams
 from helpline.messages import Language
-from helpline.rate_limit import RateLimit
-from helpline.sessions import SIGN_IN, Sessions, csrf_of, staff_of
-from helpline.web import (
-    LANGUAGE,
-    LANGUAGE_COOKIE,
-    Access,
-    Refused,
-    Route,
-    client_address,
-    html,
-    see_other,
-)
-
-_YEAR = 365 * 24 * 3600
+from helpline.sessions import Sessions, csrf_of, staff_of
+from helpline.web import LANGUAGE, Access, Refused, Route, html, see_other
 
 
 class Desk:
@@ -40,7 +30,8 @@ class Desk:
     def __init__(self, house: House, room: WaitingRoom, pages: Pages) -> None:
         self._door = DeskDoor(house, room, pages)
         self._case = CaseDesk(self._door)
-        self._sign_ins = RateLimit(house.clock, per_minute=10, burst=10)
+        self._keys = Keys(self._door)
+        self._sign_in = SignInDesk(self._door, self._keys)
 
     @property
     def sessions(self) -> Sessions:
@@ -56,43 +47,15 @@ class Desk:
         """The desk's addresses. Whatever else is asked for below `/desk/` is for staff too, and is not there."""
         staff = Access.STAFF
         return [
-            Route("GET", SIGN_IN, self.ask_for_link, Access.PUBLIC),
-            Route("GET", SIGN_IN + "/{token}", self.show_link, Access.PUBLIC),
-            Route("POST", SIGN_IN + "/{token}", self.sign_in, Access.PUBLIC),
+            *self._sign_in.routes(),
             Route("GET", "/desk", self.home, staff),
             Route("GET", "/desk/", self.show, staff),
             Route("GET", "/desk/lists", self.lists, staff),
             Route("GET", "/desk/live", self.live, staff),
-            Route("POST", "/desk/sign-out", self.sign_out, staff),
             Route("POST", "/desk/language", self.language, staff),
             *self._case.routes(),
             Route("GET", "/desk/{rest:.*}", self.nothing, staff),
         ]
-
-    # --- signing in and out -------------------------------------------------------------------------------------------
-
-    async def ask_for_link(self, request: web.Request) -> web.StreamResponse:
-        """What everybody without a session sees, whatever they asked for."""
-        return self._door.pages.page("desk/sign_in.html", request[LANGUAGE], token="", used=False)
-
-    async def show_link(self, request: web.Request) -> web.StreamResponse:
-        """A link is used up by pressing, not by opening: whoever previews a link must not spend it."""
-        token = request.match_info["token"]
-        return self._door.pages.page("desk/sign_in.html", request[LANGUAGE], token=token, used=False)
-
-    async def sign_in(self, request: web.Request) -> web.StreamResponse:
-        """Use the link up and begin a session."""
-        if self._sign_ins.spend(client_address(request, trusted_proxies=self._door.house.settings.trusted_proxies)):
-            raise Refused(429, "error.too_many", headers={"Retry-After": "10"})
-        response = await self.sessions.sign_in(request.match_info["token"])
-        if response is None:
-            return self._door.pages.page("desk/sign_in.html", request[LANGUAGE], status=403, token="", used=True)
-        return response
-
-    async def sign_out(self, request: web.Request) -> web.StreamResponse:
-        """End the session."""
-        await self._door.form(request)
-        return await self.sessions.sign_out(request)
 
     async def language(self, request: web.Request) -> web.StreamResponse:
         """Another language for these pages."""
@@ -101,17 +64,7 @@ class Desk:
             language = Language(str(form.get("language", "")))
         except ValueError as error:
             raise Refused(400, "error.bad_request") from error
-        response = see_other(own_address(str(form.get("back", ""))))
-        response.set_cookie(
-            LANGUAGE_COOKIE,
-            language.value,
-            max_age=_YEAR,
-            path="/",
-            httponly=True,
-            secure=self._door.secure,
-            samesite="Strict",
-        )
-        return response
+        return self._keys.speak(see_other(own_address(str(form.get("back", "")))), language.value)
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         """The desk's address without its last sign."""
