@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PACKAGES = ("helpline", "knowledge", "routing", "escalation", "bot")
-_OF_THE_GROUND_FLOOR = ("accounts", "audit", "credentials", "inbox", "outbox", "staff_sessions", "vault")
+_OF_THE_GROUND_FLOOR = (
+    "accounts",
+    "audit",
+    "credentials",
+    "inbox",
+    "outbox",
+    "presence",
+    "staff_sessions",
+    "throttle",
+    "vault",
+)
 _FOLDER = Path(__file__).parent
 _LOCK = 0x7661726465  # an advisory lock of PostgreSQL's, so that one process migrates at a time
 
