@@ -11,6 +11,7 @@ from bot.house import House
 from escalation import files as ladder_files
 from escalation import store as escalations
 from helpline import accounts, inbox, outbox
+from knowledge import drafts, question_sets
 from knowledge import store as shelves
 from routing import store as services
 
@@ -26,6 +27,7 @@ async def put_on_shelves(house: House, now: datetime) -> None:
     folder = house.content
     async with house.db.write() as conn:
         await shelves.import_shipped(conn, folder / "articles", now)
+        await question_sets.ship(conn, folder / "questions", now)
         await services.ship_services(conn, house.library.directory, now=now)
         await ladder_files.prepare(conn, folder, now)
         if house.settings.roster is not None:
@@ -50,6 +52,7 @@ async def tidy(house: House, now: datetime) -> int:
     async with house.db.write() as conn:
         await outbox.delete_early_reports(conn, before=now - timedelta(days=1))
         await accounts.delete_expired(conn, before=now - timedelta(days=1))
+        await drafts.forget_closed(conn, now)
     if forgotten:
         log.info("conversations_forgotten", count=forgotten)
     await house.db.tidy()

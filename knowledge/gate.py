@@ -1,9 +1,9 @@
 """The publish gate: what a change of the shelves does to questions whose right answers are known.
 
-The same questions are asked of the shelves as they are and as they would become. What counts as right: an article is
-given straight (also after one question back) and is one of those expected; nothing is stated as certain where a human
-is expected; danger is noticed. A set blocks where its share of right answers falls below the agreed level; one that
-was below it already blocks only where it falls further, so that mending is never locked out.
+The same questions are asked of the shelves as they are and as they would become. What counts as right: an expected
+article is given straight (also after one question back) or stands among the three that are offered; nothing is stated
+as certain where a human is expected; danger is noticed. A set blocks where its share of right answers falls below the
+agreed level; one that was below it already blocks only where it falls further, so that mending is never locked out.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Progress = Callable[[int], None]  # told how many questions have been asked
 class ChangeKind(StrEnum):
     """What happens to a question."""
 
-    OTHER = "other answer"  # answered before and after, by another article
-    STARTS = "starts"  # answered straight only after
-    STOPS = "stops"  # answered straight only before
+    OTHER = "other answer"  # answered straight before and after, by another article
+    STARTS = "starts"  # answered straight, or rightly offered, only after
+    STOPS = "stops"  # only before
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class Figures:
     asked: int
     right_before: int
     right_after: int
+    straight_before: int  # of the right ones, those where nobody had to choose among three
+    straight_after: int
     level: float
 
     @property
@@ -150,16 +152,19 @@ def compare(sets: Iterable[QuestionSet], before: Results, after: Results) -> Gat
     figures: list[Figures] = []
     for one in sets:
         was, becomes = before[one.id], after[one.id]
-        right_before = right_after = 0
+        right_before = right_after = straight_before = straight_after = 0
         for question in one.questions:
             old, new = was[question.id], becomes[question.id]
             good_before, good_after = is_right(question, old), is_right(question, new)
             right_before += good_before
             right_after += good_after
-            kind = _kind(old, new)
+            straight_before += good_before and old.outcome != Outcome.SUGGEST
+            straight_after += good_after and new.outcome != Outcome.SUGGEST
+            kind = _kind(old, new, good_before, good_after)
             if kind is not None:
                 changes.append(Change(one.id, question, old, new, kind, good_before, good_after))
-        figures.append(Figures(one.id, one.title, len(one.questions), right_before, right_after, one.level))
+        counts = right_before, right_after, straight_before, straight_after
+        figures.append(Figures(one.id, one.title, len(one.questions), *counts, one.level))
     # What gets worse first: it is what the editor must look at.
     changes.sort(key=lambda change: (change.right_after - change.right_before, change.set_id, change.question.id))
     return GateReport(tuple(changes), tuple(figures))
@@ -169,7 +174,7 @@ def is_right(question: Question, shown: Shown) -> bool:
     """Whether this is what the question should bring up."""
     expected = question.expected
     if not isinstance(expected, str):
-        return shown.straight in expected
+        return any(name in expected for name in shown.articles)
     if expected == DANGER:
         return shown.outcome == Outcome.DANGER or shown.maybe_danger
     return shown.outcome in (_UNSURE if expected == HANDOVER else _OUTSIDE)
@@ -231,9 +236,11 @@ def _shown(said: Mapping[str, Any]) -> Shown:
     return Shown(outcome, tuple(ids), said["danger"] == "maybe")
 
 
-def _kind(before: Shown, after: Shown) -> ChangeKind | None:
+def _kind(before: Shown, after: Shown, right_before: bool, right_after: bool) -> ChangeKind | None:
     if before.straight == after.straight:
-        return None
+        if right_before == right_after:
+            return None
+        return ChangeKind.STARTS if right_after else ChangeKind.STOPS
     if before.straight is None:
         return ChangeKind.STARTS
     return ChangeKind.STOPS if after.straight is None else ChangeKind.OTHER
