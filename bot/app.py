@@ -44,6 +44,8 @@ from helpline.settings import Settings, TelegramMode
 from helpline.static_files import StaticFiles
 from helpline.vault import Vault
 from helpline.web import Access, WebKit
+from knowledge import gate_runs, gatekeeper
+from knowledge.gatekeeper import Gatekeeper
 
 log = structlog.get_logger(__name__)
 
@@ -122,6 +124,7 @@ class Line:
         index_file = house.settings.data_dir / "shelves.index"
         self._prepared = False
         self._index_file = index_file if house.settings.data_dir.is_dir() else None
+        self.gatekeeper = Gatekeeper(house.db, house.content, house.clock.now, self._index_file)
         self.work: tuple[Loop, ...] = (
             Loop("answer", store.WORK, self.conversations.tick, store.next_due),
             Loop("deliver", outbox.TOPIC, self.delivery.tick, outbox.next_due),
@@ -183,6 +186,7 @@ class Line:
         running = [Loop("library", LIBRARY, self.house.library.refresher(self.house.db, index_file=self._index_file))]
         if self.role is not Role.WEB:
             running += [*self.work, Loop("tidy", "tidy", self._tidy, longest_sleep=timedelta(hours=1))]
+            running.append(Loop("drafts", gate_runs.TOPIC, self.gatekeeper.tick, gatekeeper.next_due))
             running.append(Loop("sweep", "sweep", self.conversations.sweep, longest_sleep=timedelta(minutes=1)))
         workers = [Worker(self.house, loop) for loop in running]
         tasks: list[asyncio.Task[None]] = []
@@ -233,7 +237,7 @@ class Line:
             now = self.house.clock.now()
             done = 0
             for loop in self.work:
-                done += await loop.tick(now)
+                done += await loop.tick(now) + await self.delivery.rest()
             if not done:
                 return
         raise RuntimeError("the work does not come to an end")

@@ -2,15 +2,15 @@
 
 A message goes through these moments, and a process may die between any two of them:
 
-1. claimed (a lease; nothing has happened yet): the lease ends and another takes it;
-2. `sending` and the attempt's id are on disk;
-3. the provider is called: a death from here on leaves the message in doubt;
-4. the outcome is on disk.
+1. claimed, looked at once more, and `sending` with the attempt's id: one transaction for all that is due;
+2. the provider is called: a death from here on leaves the message in doubt, until its lease ends and another asks;
+3. the outcome is on disk, in one transaction with what else was sent meanwhile.
 
 A message in doubt is looked up where the provider can be asked (Twilio) and sent again where it cannot (Telegram): a
 page that comes twice is better than one that never came. Both are counted.
 
-No message keeps another waiting: not one whose provider hangs, and not one that cannot be opened.
+No message keeps another waiting: not one whose provider hangs, and not one that cannot be opened. Each channel has
+its own room, so that messages hung at one provider take none from another's.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.channels.base import ChannelAdapter
 from bot.house import House
 from helpline import audit, outbox
 from helpline.messages import (
@@ -46,10 +47,9 @@ from helpline.vault import Forgotten, VaultError
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=45)  # longer than any provider's time-out, so that a message in doubt really is
-BATCH = 100  # messages on their way at the same time
-TOGETHER = 50  # calls to one provider at the same time
+TOGETHER = 50  # messages claimed at once, calls on one channel at the same time, and where a channel is full
 AT_THE_END = 3.0  # seconds for calls under way when the line is stopped
-PATIENCE = 0.25  # seconds that a tick waits for the providers before it looks for more
+PATIENCE = 0.25  # seconds that whoever lets the line settle waits for the providers before it looks for more
 SEND_TIMEOUT = 20.0  # seconds
 _STORAGE_PAUSES = (0.1, 0.2, 0.5, 1, 2, 4, 8)  # seconds; with the call itself within the lease
 FIRST_WAIT = timedelta(seconds=2)
@@ -61,8 +61,8 @@ PAGE_GIVE_UP_AFTER = timedelta(minutes=3)  # a page that does not go out is the 
 class Listener(Protocol):
     """Somebody above the outbox who must know what became of a message, in the transaction that records it."""
 
-    async def wanted(self, conn: AsyncConnection, outgoing: Outgoing) -> bool: ...
-    async def sent(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
+    async def unwanted(self, conn: AsyncConnection, messages: Sequence[Outgoing]) -> set[int]: ...
+    async def sent(self, conn: AsyncConnection, messages: Sequence[Outgoing], now: datetime) -> None: ...
     async def delivered(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
     async def delayed(self, conn: AsyncConnection, outgoing: Outgoing, wait: timedelta, now: datetime) -> None: ...
     async def given_up(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
@@ -78,6 +78,25 @@ def wait_before(attempt: int, retry_after: float | None, *, jitter: Callable[[],
     return max(shaved, timedelta(seconds=retry_after or 0))
 
 
+@dataclass(frozen=True)
+class _Letter:
+    """A message that is about to be handed over."""
+
+    outgoing: Outgoing
+    attempt_id: str
+    to: Address
+    message: OutboundMessage
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A message that a provider took, until that is on disk."""
+
+    outgoing: Outgoing
+    sent: Sent
+    noted: asyncio.Future[None]
+
+
 class Delivery:
     """The one that sends."""
 
@@ -85,42 +104,112 @@ class Delivery:
         self._house = house
         self._listener = listener
         self._under_way: set[asyncio.Task[None]] = set()
+        self._calls: Counter[Channel] = Counter()  # messages on their way, by channel
+        self._held_back = False  # something may wait because a channel was full
         self._gates = {channel: asyncio.Semaphore(TOGETHER) for channel in Channel}
+        self._taken: list[_Taken] = []
+        self._noting: asyncio.Task[None] | None = None
 
     async def tick(self, now: datetime) -> int:
-        """Send what is due; how many messages were dealt with or are still on their way to a provider.
+        """Send what is due; how many messages were dealt with. What is on its way to a provider is not waited for.
 
-        A provider that hangs keeps nobody else waiting: after `PATIENCE` what is under way goes on by itself.
+        Each channel has a limit of its own, so that a provider that hangs keeps only its own messages waiting.
         """
-        house, room = self._house, BATCH - len(self._under_way)
-        doubtful: Sequence[Outgoing] = ()
-        claimed: Sequence[Outgoing] = ()
-        if room > 0:
-            async with house.db.write() as conn:
-                doubtful = await outbox.in_doubt(conn, now=now, lease=LEASE, limit=room)
-                if len(doubtful) < room:
-                    claimed = await outbox.claim_batch(conn, now=now, lease=LEASE, limit=room - len(doubtful))
+        full = frozenset(channel for channel in Channel if self._calls[channel] >= TOGETHER)
+        self._held_back = bool(full)
+        try:
+            doubtful, ready, spoiled = await self._claim(now, full)
+        except StorageError:
+            raise
+        except Exception as error:
+            # A fault of ours with one of them must not keep the others from going out.
+            log.error("started_one_by_one", error_type=type(error).__name__, exc_info=True)
+            return await self._one_by_one(now, full)
         for outgoing in doubtful:
-            self._go(self._resolve(outgoing, now))
-        if claimed:
-            await self._send_all(claimed, now)
-        dealt_with = len(claimed) + len(doubtful) or len(self._under_way)
-        if self._under_way:
+            self._go(outgoing, self._resolve(outgoing, now))
+        for letter in ready:
+            self._go(letter.outgoing, self._send_one(letter))
+        for outgoing, trouble in spoiled:
+            self._go(outgoing, self._not_started(outgoing, trouble))
+        return len(doubtful) + len(ready) + len(spoiled)
+
+    async def _claim(
+        self, now: datetime, full: frozenset[Channel]
+    ) -> tuple[Sequence[Outgoing], Sequence[_Letter], Sequence[tuple[Outgoing, Exception]]]:
+        """Take what is due and note that it is about to be handed over: what is in doubt, what goes, what cannot."""
+        house = self._house
+        async with house.db.write() as conn:
+            doubtful = await outbox.in_doubt(conn, now=now, lease=LEASE, limit=TOGETHER, besides=full)
+            # First what came before: a message in doubt is found among the latest that the provider took.
+            room = TOGETHER - len(doubtful)
+            claimed = await outbox.claim_batch(conn, now=now, lease=LEASE, limit=room, besides=full) if room else []
+            opened, spoiled = await self._opened(conn, claimed)
+            wanted = [outgoing for outgoing in claimed if outgoing.id in opened]
+            started = await outbox.start_attempts(conn, wanted, attempt_id=secrets.token_hex(16), now=now)
+        ready = [
+            _Letter(outgoing, started[outgoing.id], *opened[outgoing.id])
+            for outgoing in wanted
+            if outgoing.id in started
+        ]
+        return doubtful, ready, spoiled
+
+    async def _opened(
+        self, conn: AsyncConnection, claimed: Sequence[Outgoing]
+    ) -> tuple[dict[int, tuple[Address, OutboundMessage]], list[tuple[Outgoing, Exception]]]:
+        """The words of those that are still wanted, and those that cannot be opened."""
+        opened: dict[int, tuple[Address, OutboundMessage]] = {}
+        spoiled: list[tuple[Outgoing, Exception]] = []
+        await self._house.vault.look_up(conn, [outgoing.subject for outgoing in claimed])
+        unwanted = await self._listener.unwanted(conn, claimed)
+        for outgoing in claimed:
+            if outgoing.id in unwanted:
+                await outbox.record_unwanted(conn, outgoing)
+                continue
+            try:
+                opened[outgoing.id] = await outbox.open_message(conn, self._house.vault, outgoing)
+            except Forgotten:
+                await outbox.record_unwanted(conn, outgoing)
+            except VaultError as error:
+                spoiled.append((outgoing, error))
+        return opened, spoiled
+
+    async def _one_by_one(self, now: datetime, full: frozenset[Channel]) -> int:
+        """The slow way, in which one that trips us up is given up and stops nobody else."""
+        async with self._house.db.write() as conn:
+            claimed = await outbox.claim_batch(conn, now=now, lease=LEASE, limit=TOGETHER, besides=full)
+        for outgoing in claimed:
+            self._go(outgoing, self._start(outgoing, now))
+        return len(claimed)
+
+    async def rest(self) -> int:
+        """Wait for a moment until what is under way has come to its end; how many were under way."""
+        count = len(self._under_way)
+        if count:
             await asyncio.wait(self._under_way, timeout=PATIENCE)
-        return dealt_with
+        return count
 
     async def stop(self) -> None:
         """Let what is under way come to its end, for a moment; the next start finds out what became of the rest."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=AT_THE_END)
-        for task in self._under_way:
+        left = [*self._under_way, *([self._noting] if self._noting is not None else [])]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
-    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+    def _go(self, outgoing: Outgoing, work: Coroutine[Any, Any, None]) -> None:
+        channel = outgoing.channel
+        self._calls[channel] += 1
         task = asyncio.create_task(work)
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._under_way.discard(task)
+            self._calls[channel] -= 1
+            if self._held_back and self._calls[channel] < TOGETHER:
+                self._house.db.nudge(outbox.TOPIC)
+
+        task.add_done_callback(ended)
 
     def _failed(self, outgoing: Outgoing, error: Exception, where: str) -> None:
         self._house.counts.trouble.labels(where).inc()
@@ -135,7 +224,7 @@ class Delivery:
                 log.info("doubt_settled", outbound_id=outgoing.id, adopted=True)
                 await self._sent(outgoing, found)
             else:
-                await self._send_all([outgoing], now)
+                await self._start(outgoing, now)
         except (DeliveryError, TimeoutError) as error:
             # The provider does not answer: nothing is known yet. The lease brings it back to us.
             log.warning("doubt_not_settled", outbound_id=outgoing.id, error_type=type(error).__name__)
@@ -154,35 +243,22 @@ class Delivery:
         async with self._gates[outgoing.channel], asyncio.timeout(SEND_TIMEOUT):
             return await adapter.find_sent(to, message, _attempt(outgoing, outgoing.attempt_id or ""))
 
-    async def _send_all(self, messages: Sequence[Outgoing], now: datetime) -> None:
-        """Note that these are about to be handed over, and hand them over."""
-        house = self._house
-        ready: list[tuple[Outgoing, str, Address, OutboundMessage]] = []
+    async def _start(self, outgoing: Outgoing, now: datetime) -> None:
+        """Note that this one is about to be handed over, and hand it over."""
         try:
-            async with house.db.write() as conn:
-                for outgoing in messages:
-                    try:
-                        to, message = await outbox.open_message(conn, house.vault, outgoing)
-                    except Forgotten:
-                        await outbox.record_unwanted(conn, outgoing)
-                        continue
-                    if not await self._listener.wanted(conn, outgoing):
-                        await outbox.record_unwanted(conn, outgoing)
-                        continue
-                    attempt_id = secrets.token_hex(16)
-                    if await outbox.start_attempt(conn, outgoing, attempt_id=attempt_id, now=now):
-                        ready.append((outgoing, attempt_id, to, message))
+            async with self._house.db.write() as conn:
+                opened, spoiled = await self._opened(conn, [outgoing])
+                attempt_id = secrets.token_hex(16)
+                ours = outgoing.id in opened and await outbox.start_attempt(
+                    conn, outgoing, attempt_id=attempt_id, now=now
+                )
         except Exception as error:
-            if len(messages) == 1:
-                await self._not_started(messages[0], error)
-                return
-            # One that cannot be opened, or whose lock another holds, must not keep the others from going out.
-            log.error("started_one_by_one", error_type=type(error).__name__, exc_info=True)
-            for outgoing in messages:
-                self._go(self._send_all([outgoing], now))
+            await self._not_started(outgoing, error)
             return
-        for outgoing, attempt_id, to, message in ready:
-            self._go(self._send_one(outgoing, attempt_id, to, message))
+        if spoiled:
+            await self._not_started(*spoiled[0])
+        elif ours:
+            await self._send_one(_Letter(outgoing, attempt_id, *opened[outgoing.id]))
 
     async def _not_started(self, outgoing: Outgoing, error: Exception) -> None:
         self._failed(outgoing, error, "start")
@@ -193,44 +269,79 @@ class Delivery:
         except Exception as further:
             self._failed(outgoing, further, "giving_up")
 
-    async def _send_one(self, outgoing: Outgoing, attempt_id: str, to: Address, message: OutboundMessage) -> None:
+    async def _send_one(self, letter: _Letter) -> None:
+        outgoing = letter.outgoing
+        if outgoing.attempts and outgoing.state is OutboundState.SENDING:
+            self._house.counts.sent_again.labels(outgoing.channel.value).inc()
         try:
             async with self._gates[outgoing.channel]:
-                adapter = self._house.channels.get(outgoing.channel)
-                if outgoing.attempts and outgoing.state is OutboundState.SENDING:
-                    self._house.counts.sent_again.labels(outgoing.channel.value).inc()
-                try:
-                    sent = await self._call(adapter, to, message, _attempt(outgoing, attempt_id))
-                except TryLater as error:
-                    await self._try_later(outgoing, error)
-                    return
-                except Undeliverable as error:
-                    await self._give_up(outgoing, str(error))
-                    return
-                await self._keep_noting(outgoing, sent)
+                sent = await self._call(letter)
+        except TryLater as error:
+            await self._write_down(outgoing, self._try_later(outgoing, error))
+        except Undeliverable as error:
+            await self._write_down(outgoing, self._give_up(outgoing, str(error)))
+        else:
+            await self._write_down(outgoing, self._keep_noting(outgoing, sent))
+
+    async def _write_down(self, outgoing: Outgoing, outcome: Coroutine[Any, Any, None]) -> None:
+        try:
+            await outcome
         except Exception as error:
             # What became of it could not be written down: it is in doubt, and its lease brings it back to us.
             self._failed(outgoing, error, "outcome")
 
     async def _keep_noting(self, outgoing: Outgoing, sent: Sent) -> None:
         """Note that it was sent, also where storage takes nothing for a moment: else it would be sent twice."""
+        note = self._note
         for pause in _STORAGE_PAUSES:
             try:
-                await self._sent(outgoing, sent)
+                await note(outgoing, sent)
                 return
             except StorageError as error:
                 log.warning("sent_not_noted_yet", outbound_id=outgoing.id, error_type=type(error).__name__)
                 await asyncio.sleep(pause)
+            except Exception as error:
+                if note == self._sent:
+                    raise
+                # A fault of ours with one of those noted together: alone, the others go through.
+                log.error("noted_one_by_one", outbound_id=outgoing.id, error_type=type(error).__name__)
+                note = self._sent
         await self._sent(outgoing, sent)
 
-    async def _call(
-        self, adapter: ChannelAdapter | None, to: Address, message: OutboundMessage, attempt: SendAttempt
-    ) -> Sent:
+    async def _note(self, outgoing: Outgoing, sent: Sent) -> None:
+        """Note that it was sent, in one transaction with whatever else is sent at this moment."""
+        taken = _Taken(outgoing, sent, asyncio.get_running_loop().create_future())
+        self._taken.append(taken)
+        if self._noting is None:
+            self._noting = asyncio.create_task(self._note_all())
+        await taken.noted
+
+    async def _note_all(self) -> None:
+        try:
+            while self._taken:
+                together, self._taken = self._taken, []
+                error: Exception | None = None
+                try:
+                    await self._sent_together(together)
+                except Exception as failure:
+                    error = failure
+                for each in together:
+                    if each.noted.done():
+                        continue  # whoever waited for it was cancelled
+                    if error is None:
+                        each.noted.set_result(None)
+                    else:
+                        each.noted.set_exception(error)
+        finally:
+            self._noting = None
+
+    async def _call(self, letter: _Letter) -> Sent:
+        adapter = self._house.channels.get(letter.outgoing.channel)
         if adapter is None:
             raise Undeliverable("this channel is switched off")
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                return await adapter.send(to, message, attempt)
+                return await adapter.send(letter.to, letter.message, _attempt(letter.outgoing, letter.attempt_id))
         except TimeoutError as error:
             raise TryLater("the provider did not answer in time") from error
         except DeliveryError:
@@ -243,6 +354,30 @@ class Delivery:
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 
+    async def _sent_together(self, taken: Sequence[_Taken]) -> None:
+        async with self._house.db.write() as conn:
+            now = self._house.clock.now()
+            accepted = [(each.outgoing, each.sent.provider_message_id) for each in taken]
+            states = await outbox.record_all_sent(conn, accepted, now=now)
+            by_state = {
+                state: [each.outgoing for each in taken if states.get(each.outgoing.id) is state]
+                for state in (OutboundState.SENT, OutboundState.DELIVERED, OutboundState.GIVEN_UP)
+            }
+            await self._listener.sent(conn, by_state[OutboundState.SENT], now)
+            for outgoing in by_state[OutboundState.DELIVERED]:
+                await self._listener.delivered(conn, outgoing, now)
+            for outgoing in by_state[OutboundState.GIVEN_UP]:
+                await self._aloud(conn, outgoing, now)
+            for each in taken:
+                self._tell_page(conn, each.outgoing)
+        for each in taken:
+            self._house.counts.sent.labels(each.outgoing.channel.value, each.outgoing.kind.value).inc()
+
+    def _tell_page(self, conn: AsyncConnection, outgoing: Outgoing) -> None:
+        """Let the pages that show this conversation know; pages and notices to staff are in none."""
+        if outgoing.kind is OutboundKind.REPLY:
+            self._house.tell_page(conn, outgoing.lane)
+
     async def _sent(self, outgoing: Outgoing, sent: Sent, *, telling: bool = True) -> None:
         try:
             async with self._house.db.write() as conn:
@@ -250,7 +385,7 @@ class Delivery:
                 state = await outbox.record_sent(conn, outgoing, provider_message_id=sent.provider_message_id, now=now)
                 match state:
                     case OutboundState.SENT if telling:
-                        await self._listener.sent(conn, outgoing, now)
+                        await self._listener.sent(conn, [outgoing], now)
                     case OutboundState.DELIVERED if telling:
                         await self._listener.delivered(conn, outgoing, now)
                     case OutboundState.GIVEN_UP if telling:
@@ -258,7 +393,7 @@ class Delivery:
                         await self._aloud(conn, outgoing, now)
                     case _:
                         pass  # another worker has dealt with it
-                self._house.tell_page(conn, outgoing.lane)
+                self._tell_page(conn, outgoing)
         except StorageError:
             raise
         except Exception as error:

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_SLEEP = timedelta(seconds=5)
 AFTER_FAILURE = timedelta(seconds=1)
+LOOK_AGAIN = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,6 @@ async def _sleep_for(house: House, loop: Loop) -> timedelta:
         due_at = await loop.next_due(conn)
     if due_at is None:
         return loop.longest_sleep
-    return min(loop.longest_sleep, max(due_at - house.clock.now(), timedelta(milliseconds=1)))
+    wait = due_at - house.clock.now()
+    # What is due and was not taken just now waits for something else, which will ring; or it fell due this moment.
+    return min(loop.longest_sleep, wait if wait > timedelta(0) else LOOK_AGAIN)

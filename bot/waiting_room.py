@@ -7,6 +7,7 @@ words from one to the other. Neither sees the other's number or name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -176,14 +177,18 @@ class WaitingRoom:
 
     # --- what became of messages --------------------------------------------------------------------------------------
 
-    async def wanted(self, conn: AsyncConnection, outgoing: Outgoing) -> bool:
-        """Whether it should still go out: a page for an escalation that somebody has taken should not."""
-        return outgoing.page_id is None or await advisors.page_wanted(conn, outgoing.page_id)
+    async def unwanted(self, conn: AsyncConnection, messages: Sequence[Outgoing]) -> set[int]:
+        """Which of these should not go out any more: pages for an escalation that somebody has taken."""
+        called = {message.page_id: message.id for message in messages if message.page_id is not None}
+        if not called:
+            return set()
+        return {called[page_id] for page_id in await advisors.unwanted_pages(conn, list(called))}
 
-    async def sent(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None:
-        """A provider took it."""
-        if outgoing.page_id is not None:
-            await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.SENT, now)
+    async def sent(self, conn: AsyncConnection, messages: Sequence[Outgoing], now: datetime) -> None:
+        """The providers took these."""
+        paged = [message.page_id for message in messages if message.page_id is not None]
+        if paged:
+            await advisors.pages_sent(conn, paged, now)
 
     async def delivered(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None:
         """It is on the receiver's device, which is not the same as read."""
@@ -196,9 +201,16 @@ class WaitingRoom:
             await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.HELD_UP, now, retry_after=wait)
 
     async def given_up(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None:
-        """It will not arrive: a page moves on, and whoever helps a clinician learns that she was not reached."""
+        """It will not arrive: a page moves on, and whoever helps a clinician learns that she was not reached.
+
+        Where it is the helper who is not reached, another is sought.
+        """
         if outgoing.page_id is not None:
             await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.REFUSED, now)
+            return
+        if outgoing.escalation_id is not None:
+            # Her words, or the brief, do not reach the advisor who helps her: neither may wait for the other in vain.
+            await advisors.owner_not_reached(conn, self.means, outgoing.escalation_id, outgoing.lane, now)
             return
         if outgoing.kind is not OutboundKind.REPLY:
             return

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import ladder, paging, store, words
-from escalation.carry import DESK, Carrier, Means, Move, alarm_coordinators, lane_to
+from escalation.carry import DESK, LINE, Carrier, Means, Move, alarm_coordinators, lane_to
 from escalation.effects import Effects
 from escalation.on_duty import Present, gather
 from escalation.paging import Reply, Wish
@@ -233,6 +233,7 @@ async def _do(
     *,
     cause: str,
     staff_id: str,
+    actor: str | None = None,
 ) -> Done:
     filed = await store.find(conn, escalation_id, lock=True)
     if filed is None:
@@ -245,8 +246,13 @@ async def _do(
         effects = (*effects, *more)
     after = filed.after(escalation, now)
     changed = escalation != before
-    actor = f"staff:{staff_id}"
-    move = Move(after, effects, cause=cause if changed else "answered_late", actor=actor, details={"asked": cause})
+    move = Move(
+        after,
+        effects,
+        cause=cause if changed else "answered_late",
+        actor=actor or f"staff:{staff_id}",
+        details={"asked": cause},
+    )
     await Carrier(conn, means, present, now).carry_out([move])
     outcome = _outcome(before, escalation, staff_id, cause)
     log.info("advisor_acted", escalation_id=filed.id, cause=cause, outcome=outcome.value)
@@ -570,10 +576,39 @@ async def _fall_back(
     await Carrier(conn, means, present, now).carry_out(moves)
 
 
-async def page_wanted(conn: AsyncConnection, page_id: str) -> bool:
-    """Whether a page that is about to be handed to its provider is still needed; look once more before sending."""
-    page = await store.find_page(conn, page_id)
-    return page is not None and page.state is not PageState.WITHDRAWN
+async def owner_not_reached(
+    conn: AsyncConnection, means: Means, escalation_id: str, lane: str, now: datetime
+) -> Done | None:
+    """What was to be said to its owner will not arrive: somebody else is sought, and the clinician is told so.
+
+    None where it is nobody's, or the lane leads to somebody who does not own it.
+    """
+    filed = await store.find(conn, escalation_id, lock=True)
+    owner = filed.escalation.owner if filed is not None else None
+    if filed is None or not filed.escalation.open or owner is None or not lane.startswith(lane_to(owner, "")):
+        return None
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.move_up(it, now, staffing),
+        cause="owner_not_reached",
+        staff_id=owner,
+        actor=LINE,
+    )
+
+
+async def pages_sent(conn: AsyncConnection, page_ids: Sequence[str], now: datetime) -> None:
+    """Note that the providers took these pages."""
+    await store.note_sent(conn, page_ids, now)
+
+
+async def unwanted_pages(conn: AsyncConnection, page_ids: Sequence[str]) -> set[str]:
+    """Those of the pages about to be handed over that nobody needs any more; look once more before sending."""
+    return await store.unwanted_pages(conn, page_ids)
 
 
 async def waiting_for(conn: AsyncConnection, staff_id: str, now: datetime) -> list[Filed]:

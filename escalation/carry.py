@@ -103,11 +103,8 @@ class Carrier:
         for move in moves:
             if move.cause != "climbed":
                 await self._note(move.filed, move.cause, move.actor, move.details, audited=True)
-        for move in moves:
-            for effect in move.effects:
-                # First, since what is withdrawn was made before this move, and what it makes must stay.
-                if isinstance(effect, Withdraw):
-                    await self._withdraw(move.filed, effect.person)
+        # First, since what is withdrawn was made before this move, and what it makes must stay.
+        await self._withdraw_all(moves)
         await self._page_all(moves)
         for move in moves:
             for effect in move.effects:
@@ -242,13 +239,20 @@ class Carrier:
                 details[mark] = True
         await self._note(filed, "paged", LINE, details, audited=True)
 
-    async def _withdraw(self, filed: Filed, person: str | None) -> None:
-        waiting = await store.waiting_pages(self._conn, filed.id, person)
+    async def _withdraw_all(self, moves: Sequence[Move]) -> None:
+        called_off = [(move.filed, effect) for move in moves for effect in move.effects if isinstance(effect, Withdraw)]
+        if not called_off:
+            return
+        codes = {filed.id: filed.code for filed, _ in called_off}
+        persons = {(filed.id, effect.person) for filed, effect in called_off}
+        waiting = [
+            page
+            for page in await store.waiting_pages(self._conn, codes)
+            if {(page.escalation_id, page.staff_id), (page.escalation_id, None)} & persons
+        ]
         # A bundle speaks for other escalations too, so its message stays; whoever answers it hears how each stands.
-        alone = [page for page in waiting if page.code == filed.code]
-        for page in alone:
-            if page.channel != "desk":
-                await outbox.withdraw(self._conn, page_id=page.id)
+        alone = [page.id for page in waiting if page.code == codes[page.escalation_id] and page.channel != "desk"]
+        await outbox.withdraw_pages(self._conn, alone)
         if waiting:
             await store.note_pages(self._conn, [page.id for page in waiting], PageState.WITHDRAWN, self._now)
 

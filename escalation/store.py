@@ -21,7 +21,6 @@ import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import (
     Boolean,
-    Executable,
     Index,
     Integer,
     String,
@@ -44,7 +43,7 @@ from escalation.standing import Escalation, State
 from helpline import lease as leases
 from helpline.content import read_yaml
 from helpline.messages import Country, Language
-from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of, wake
+from helpline.storage import AnyRow, BigId, UtcDateTime, execute_all, insert_once, rows_touched, table_of, wake
 
 log = structlog.get_logger(__name__)
 
@@ -219,6 +218,20 @@ personal_rules = table_of(PersonalRuleRow)
 stopped_contacts = table_of(StoppedContactRow)
 advisor_noise = table_of(AdvisorNoiseRow)
 
+# Built once: building a statement costs more than running it.
+_some_pages = pages.c.id.in_(bindparam("which", expanding=True))
+# Whoever changes several locks them in one order, so that two never wait for each other.
+_pages_in_order = select(pages.c.id).where(_some_pages).order_by(pages.c.id).with_for_update()
+_note_pages = update(pages).where(_some_pages, pages.c.state.in_(bindparam("before", expanding=True)))
+_states_of_pages = select(pages.c.id, pages.c.state).where(_some_pages)
+_by_code = select(pages).where(pages.c.code.in_(bindparam("codes", expanding=True)))
+_codes_of = select(pages.c.code).where(_some_pages)
+_not_gone = select(pages).where(
+    pages.c.escalation_id.in_(bindparam("of", expanding=True)), pages.c.state.in_(bindparam("states", expanding=True))
+)
+_open_of = select(escalations).where(escalations.c.open_key == bindparam("which"))
+_open_of_locked = _open_of.with_for_update()
+
 _standing: TypeAdapter[Escalation] = TypeAdapter(Escalation)
 
 
@@ -326,17 +339,8 @@ async def save(conn: AsyncConnection, changed: Sequence[Filed]) -> None:
     """Write escalations that were locked by this transaction."""
     if changed:
         statement = update(escalations).where(escalations.c.id == bindparam("which"))
-        await _execute_all(conn, statement, [{"which": filed.id, **_columns(filed)} for filed in changed])
+        await execute_all(conn, statement, [{"which": filed.id, **_columns(filed)} for filed in changed])
         wake(conn, TOPIC)
-
-
-async def _execute_all(conn: AsyncConnection, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
-    # A batch is handed to another thread, which costs more than a few statements of their own.
-    if len(rows) < 5:
-        for row in rows:
-            await conn.execute(statement, row)
-    else:
-        await conn.execute(statement, list(rows))
 
 
 async def find(conn: AsyncConnection, escalation_id: str, *, lock: bool = False) -> Filed | None:
@@ -346,10 +350,21 @@ async def find(conn: AsyncConnection, escalation_id: str, *, lock: bool = False)
     return _filed(row) if row else None
 
 
+async def find_by_code(conn: AsyncConnection, code: str) -> Filed | None:
+    """The escalation that people know by this code."""
+    row = (await conn.execute(select(escalations).where(escalations.c.code == code))).one_or_none()
+    return _filed(row) if row else None
+
+
+async def codes_of(conn: AsyncConnection, escalation_ids: Iterable[str]) -> dict[str, str]:
+    """The codes that people know these escalations by; of those that are gone, nothing."""
+    wanted = select(escalations.c.id, escalations.c.code).where(escalations.c.id.in_(list(escalation_ids)))
+    return {row.id: row.code for row in await conn.execute(wanted)}
+
+
 async def find_open(conn: AsyncConnection, conversation_id: str, *, lock: bool = False) -> Filed | None:
     """The open escalation of a conversation; there is at most one."""
-    wanted = select(escalations).where(escalations.c.open_key == conversation_id)
-    row = (await conn.execute(wanted.with_for_update() if lock else wanted)).one_or_none()
+    row = (await conn.execute(_open_of_locked if lock else _open_of, {"which": conversation_id})).one_or_none()
     return _filed(row) if row else None
 
 
@@ -460,6 +475,11 @@ class PageMade:
     state: PageState
     state_at: datetime
 
+    @property
+    def message(self) -> tuple[str, str, int, datetime]:
+        """What the pages that went out in one message have in common."""
+        return (self.code, self.staff_id, self.contact_id, self.made_at)
+
 
 def _page(row: AnyRow) -> PageMade:
     return PageMade(**{**row._mapping, "state": PageState(row.state)})
@@ -472,7 +492,7 @@ def page_id(escalation_id: str, number: int) -> str:
 
 async def insert_pages(conn: AsyncConnection, made: Sequence[PageMade]) -> None:
     """Note pages that are handed out in this transaction."""
-    await _execute_all(conn, insert(pages), [{**page.__dict__, "state": page.state.value} for page in made])
+    await execute_all(conn, insert(pages), [{**page.__dict__, "state": page.state.value} for page in made])
 
 
 async def find_page(conn: AsyncConnection, id_: str) -> PageMade | None:
@@ -487,13 +507,11 @@ async def pages_of(conn: AsyncConnection, escalation_id: str) -> list[PageMade]:
     return [_page(row) for row in rows]
 
 
-async def waiting_pages(conn: AsyncConnection, escalation_id: str, staff_id: str | None) -> list[PageMade]:
-    """The pages, of one person or all, that may not have left yet."""
+async def waiting_pages(conn: AsyncConnection, escalation_ids: Iterable[str]) -> list[PageMade]:
+    """The pages of these escalations that may not have left yet."""
     not_gone = [PageState.MADE.value, PageState.HELD_UP.value]
-    wanted = select(pages).where(pages.c.escalation_id == escalation_id, pages.c.state.in_(not_gone))
-    if staff_id is not None:
-        wanted = wanted.where(pages.c.staff_id == staff_id)
-    return [_page(row) for row in await conn.execute(wanted)]
+    wanted = {"of": sorted(set(escalation_ids)), "states": not_gone}
+    return [_page(row) for row in await conn.execute(_not_gone, wanted)]
 
 
 # A page's state only moves forward: a callback that comes late or twice changes nothing.
@@ -509,19 +527,36 @@ _BEFORE: Mapping[PageState, tuple[PageState, ...]] = {
 
 async def note_pages(conn: AsyncConnection, ids: Iterable[str], state: PageState, now: datetime) -> int:
     """Note what became of pages; how many of them that changed."""
-    changed = await conn.execute(
-        update(pages)
-        .where(pages.c.id.in_(list(ids)), pages.c.state.in_([before.value for before in _BEFORE[state]]))
-        .values(state=state.value, state_at=now)
-    )
+    which = sorted(ids)
+    if len(which) > 1:
+        await conn.execute(_pages_in_order, {"which": which})
+    before = [each.value for each in _BEFORE[state]]
+    changed = await conn.execute(_note_pages, {"which": which, "before": before, "state": state.value, "state_at": now})
     return rows_touched(changed)
+
+
+async def note_sent(conn: AsyncConnection, ids: Iterable[str], now: datetime) -> int:
+    """Note that the messages of these pages have gone, and with each all that it speaks for; how many that changed."""
+    asked = set(ids)
+    codes = sorted(set((await conn.execute(_codes_of, {"which": sorted(asked)})).scalars()))
+    found = [_page(row) for row in await conn.execute(_by_code, {"codes": codes})] if codes else []
+    gone = {page.message for page in found if page.id in asked}
+    return await note_pages(conn, [page.id for page in found if page.message in gone], PageState.SENT, now)
+
+
+async def unwanted_pages(conn: AsyncConnection, ids: Iterable[str]) -> set[str]:
+    """Those of these pages that nobody needs any more."""
+    asked = set(ids)
+    if not asked:
+        return set()
+    rows = await conn.execute(_states_of_pages, {"which": sorted(asked)})
+    return asked - {row.id for row in rows if row.state != PageState.WITHDRAWN.value}
 
 
 async def bundled_with(conn: AsyncConnection, page: PageMade) -> list[PageMade]:
     """All pages that went out in the same message as this one, itself included."""
-    same = (pages.c.code == page.code) & (pages.c.staff_id == page.staff_id) & (pages.c.contact_id == page.contact_id)
-    rows = await conn.execute(select(pages).where(same, pages.c.made_at == page.made_at))
-    return [_page(row) for row in rows]
+    found = [_page(row) for row in await conn.execute(_by_code, {"codes": [page.code]})]
+    return [each for each in found if each.message == page.message]
 
 
 async def reserve_code(
@@ -586,7 +621,7 @@ async def insert_events(conn: AsyncConnection, happened: Sequence[Event]) -> Non
         }
         for event in happened
     ]
-    await _execute_all(conn, insert(events), rows)
+    await execute_all(conn, insert(events), rows)
 
 
 async def history(conn: AsyncConnection, escalation_id: str) -> list[Event]:

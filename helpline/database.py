@@ -128,6 +128,10 @@ class Database:
         """Inside a write: wake those who wait for `topic`, in every process, once it is on disk."""
         current_transaction().wake(topic)
 
+    def nudge(self, topic: str) -> None:
+        """Wake those of this process who wait for `topic`, now; for what no transaction brings about."""
+        self._bell.ring([topic])
+
     async def wait(self, topic: str, timeout: timedelta | float) -> bool:  # noqa: ASYNC109 - the timeout is what this is about
         """Wait until `topic` is woken or the time is up (False). For the one loop of a process that works on a topic.
 

@@ -15,10 +15,11 @@ whoever can ask the provider.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import orjson
@@ -31,11 +32,13 @@ from sqlalchemy import (
     String,
     bindparam,
     case,
+    cast,
     delete,
     func,
     literal_column,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,7 +46,7 @@ from sqlmodel import Field, SQLModel
 
 from helpline import lease as leases
 from helpline.messages import Address, Channel, Choice, DeliveryReport, DeliveryState, OutboundMessage
-from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of, wake
+from helpline.storage import AnyRow, BigId, UtcDateTime, execute_all, insert_once, rows_touched, table_of, wake
 from helpline.vault import Forgotten, SubjectKey, Vault
 
 TOPIC = "outbox"  # rung when there is something to send
@@ -168,6 +171,56 @@ _start = (
 )
 
 
+_start_some = (
+    update(_outbound)
+    .where(_o.id.in_(bindparam("which", expanding=True)), _o.lease_token == bindparam("held"), _is_open(_o.state))
+    .values(
+        state=OutboundState.SENDING.value,
+        attempt_id=bindparam("attempt", type_=String()) + literal_column("'.'") + cast(_o.id, String),
+        attempts=_o.attempts + 1,
+        first_tried_at=func.coalesce(_o.first_tried_at, bindparam("now", type_=UtcDateTime())),
+    )
+    .returning(_o.id, _o.attempt_id)
+)
+_held_now = (
+    select(_o.id, _o.lease_token).where(_o.id.in_(bindparam("which", expanding=True))).order_by(_o.id).with_for_update()
+)
+_record_sent = update(_outbound).where(_o.id == bindparam("which"))
+_open_lane = select(_o.id).where(_o.lane.in_(bindparam("of", expanding=True)), _is_open(_o.state)).limit(1)
+_early_of = tuple_(_early.c.channel, _early.c.provider_message_id).in_(bindparam("which", expanding=True))
+_take_early = delete(_early).where(_early_of).returning(*_early.columns)
+# Whoever takes several back locks them in one order, so that two never wait for each other.
+_pages_waiting = (
+    select(_o.id)
+    .where(
+        _o.page_id.in_(bindparam("which", expanding=True)),
+        _is_open(_o.state),
+        _o.state == OutboundState.WAITING.value,
+    )
+    .order_by(_o.id)
+    .with_for_update()
+)
+_take_back = (
+    update(_outbound)
+    .where(_o.id.in_(bindparam("which", expanding=True)), _o.state == OutboundState.WAITING.value)
+    .values(state=OutboundState.WITHDRAWN.value, due_at=None, lease_token=None)
+)
+_lock_words = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(word, 0)) FROM unnest(CAST(:words AS text[])) AS word"
+)
+
+
+@cache
+def _besides(channels: frozenset[Channel]) -> ColumnElement[bool] | None:
+    """What goes by none of these channels; one object for each, by which a built statement is found again."""
+    return _o.channel.not_in(sorted(channel.value for channel in channels)) if channels else None
+
+
+@cache
+def _and(first: ColumnElement[bool], second: ColumnElement[bool] | None) -> ColumnElement[bool]:
+    return first if second is None else first & second
+
+
 @dataclass(frozen=True)
 class Outgoing:
     """A message in the outbox, without its words and address."""
@@ -279,24 +332,33 @@ async def claim_batch(
     now: datetime,
     lease: timedelta,
     limit: int,
-    where: ColumnElement[bool] | None = None,
+    besides: frozenset[Channel] = frozenset(),
 ) -> list[Outgoing]:
     """Take messages that are due, the urgent first, of each lane only the oldest that has not gone.
 
-    Look whether each is still wanted, `start_attempt`, commit, and only then call the provider.
+    None of the channels `besides`. Look whether each is still wanted, start the attempt, commit, and only then call the
+    provider.
     """
-    mine = _oldest_of_lane if where is None else _oldest_of_lane & where
+    mine = _and(_oldest_of_lane, _besides(besides))
     rows = await leases.claim(conn, _outbound, now=now, lease=lease, limit=limit, where=mine, order_by=_urgent_first)
     return [_outgoing(row) for row in rows]
 
 
-async def in_doubt(conn: AsyncConnection, *, now: datetime, lease: timedelta, limit: int = 100) -> list[Outgoing]:
+async def in_doubt(
+    conn: AsyncConnection,
+    *,
+    now: datetime,
+    lease: timedelta,
+    limit: int = 100,
+    besides: frozenset[Channel] = frozenset(),
+) -> list[Outgoing]:
     """Take the messages that a dead process left in the middle of being sent.
 
     For each: `record_sent` where the provider knows it, `start_attempt` again where it does not or cannot be asked, or
     `record_unwanted`.
     """
-    rows = await leases.claim(conn, _outbound, now=now, lease=lease, limit=limit, where=_left_sending)
+    mine = _and(_left_sending, _besides(besides))
+    rows = await leases.claim(conn, _outbound, now=now, lease=lease, limit=limit, where=mine)
     return [_outgoing(row) for row in rows]
 
 
@@ -319,6 +381,71 @@ async def start_attempt(conn: AsyncConnection, outgoing: Outgoing, *, attempt_id
     return rows_touched(started) == 1
 
 
+async def start_attempts(
+    conn: AsyncConnection, claimed: Sequence[Outgoing], *, attempt_id: str, now: datetime
+) -> dict[int, str]:
+    """Note that the provider is about to be called for messages of one claim; the ids of those that are ours to send.
+
+    Each has an attempt id of its own, which begins with this one.
+    """
+    if not claimed:
+        return {}
+    held = claimed[0].lease_token
+    values = {"which": [each.id for each in claimed], "held": held, "attempt": attempt_id, "now": now}
+    return {row.id: row.attempt_id for row in await conn.execute(_start_some, values)}
+
+
+async def record_all_sent(
+    conn: AsyncConnection, taken: Sequence[tuple[Outgoing, str]], *, now: datetime
+) -> dict[int, OutboundState]:
+    """Note that the provider took these, under ids of its own; their states, without those that are not ours any more.
+
+    As `record_sent`, for many at the price of a few.
+    """
+    reporting = [(each.channel.value, sid) for each, sid in taken if each.channel in _REPORTING]
+    early: dict[tuple[str, str], AnyRow] = {}
+    if reporting:
+        if conn.dialect.name == "postgresql":
+            # In one order, and before any row: as for `_one_at_a_time`.
+            await conn.execute(_lock_words, {"words": sorted(f"{channel}:{sid}" for channel, sid in reporting)})
+        rows = await conn.execute(_take_early, {"which": reporting})
+        early = {(row.channel, row.provider_message_id): row for row in rows}
+    wanted = {"which": [each.id for each, _ in taken]}
+    held = {(row.id, row.lease_token) for row in await conn.execute(_held_now, wanted)}
+    states: dict[int, OutboundState] = {}
+    changes = []
+    for each, sid in taken:
+        if (each.id, each.lease_token) not in held:
+            continue
+        states[each.id], error = _after_report(early.get((each.channel.value, sid)))
+        changes.append(
+            {
+                "which": each.id,
+                "state": states[each.id].value,
+                "due_at": None,
+                "lease_token": None,
+                "provider_message_id": sid,
+                "sent_at": now,
+                "error": error,
+            }
+        )
+    await execute_all(conn, _record_sent, changes)
+    if changes:
+        lanes = {"of": sorted({each.lane for each, _ in taken})}
+        if (await conn.execute(_open_lane, lanes)).first() is not None:
+            wake(conn, TOPIC)  # the next of a lane may go now
+    return states
+
+
+def _after_report(early: AnyRow | None) -> tuple[OutboundState, str]:
+    """What a message is once the provider took it, where its report was quicker than we."""
+    if early is not None and early.state == DeliveryState.DELIVERED.value:
+        return OutboundState.DELIVERED, ""
+    if early is not None and early.state == DeliveryState.FAILED.value:
+        return OutboundState.GIVEN_UP, str(early.error)
+    return OutboundState.SENT, ""
+
+
 async def record_sent(
     conn: AsyncConnection, outgoing: Outgoing, *, provider_message_id: str, now: datetime
 ) -> OutboundState | None:
@@ -327,7 +454,6 @@ async def record_sent(
     The state is `given_up` where the provider's report of failure was quicker than we: say so aloud then too.
     """
     await _one_at_a_time(conn, outgoing.channel, provider_message_id)
-    state, error = OutboundState.SENT, ""
     early = (
         await conn.execute(
             delete(_early)
@@ -335,10 +461,7 @@ async def record_sent(
             .returning(_early.c.state, _early.c.error)
         )
     ).one_or_none()
-    if early is not None and early.state == DeliveryState.DELIVERED.value:
-        state = OutboundState.DELIVERED
-    elif early is not None and early.state == DeliveryState.FAILED.value:
-        state, error = OutboundState.GIVEN_UP, early.error
+    state, error = _after_report(early)
     settled = await _settle(
         conn, outgoing, state=state, provider_message_id=provider_message_id, sent_at=now, error=error
     )
@@ -416,6 +539,14 @@ async def withdraw(
         .values(state=OutboundState.WITHDRAWN.value, due_at=None, lease_token=None)
     )
     return rows_touched(gone)
+
+
+async def withdraw_pages(conn: AsyncConnection, page_ids: Sequence[str]) -> int:
+    """Take back the messages of these pages that have not gone; how many."""
+    if not page_ids:
+        return 0
+    waiting = list((await conn.execute(_pages_waiting, {"which": sorted(page_ids)})).scalars())
+    return rows_touched(await conn.execute(_take_back, {"which": waiting})) if waiting else 0
 
 
 async def find(conn: AsyncConnection, key: str) -> Outgoing | None:
@@ -498,10 +629,10 @@ async def _settle(conn: AsyncConnection, outgoing: Outgoing, *, state: OutboundS
     if outgoing.lease_token is None:
         raise ValueError("only a claimed message can be settled")
     settled = await leases.finish(conn, _outbound, outgoing.id, outgoing.lease_token, {"state": state.value, **values})
-    # The next of the lane may go now.
-    leaves_lane = settled and state is not OutboundState.WAITING
-    if leaves_lane and (await conn.execute(_any_open, {"of": outgoing.lane})).one_or_none() is not None:
-        wake(conn, TOPIC)
+    if settled and state is OutboundState.WAITING:
+        wake(conn, TOPIC)  # whoever sleeps until something is due must reckon with this
+    elif settled and (await conn.execute(_any_open, {"of": outgoing.lane})).one_or_none() is not None:
+        wake(conn, TOPIC)  # the next of the lane may go now
     return settled
 
 

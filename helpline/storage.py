@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 import structlog
-from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Integer, Row, Table, event
+from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Executable, Integer, Row, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -116,6 +116,19 @@ def _insert_once(dialect: str, table: Table, unique: tuple[str, ...], returning:
     builder = sqlite.insert if dialect == "sqlite" else postgresql.insert
     ignoring = cast(Any, builder(table)).on_conflict_do_nothing(index_elements=list(unique))
     return ignoring.returning(table.c[returning])
+
+
+_FEW = 5
+
+
+async def execute_all(conn: AsyncConnection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run a statement once for each of these rows."""
+    # SQLite hands a batch to another thread, which costs more than a few statements of their own.
+    if conn.dialect.name == "sqlite" and len(rows) < _FEW:
+        for row in rows:
+            await conn.execute(statement, dict(row))
+    elif rows:
+        await conn.execute(statement, [dict(row) for row in rows])
 
 
 def rows_touched(result: Any) -> int:

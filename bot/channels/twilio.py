@@ -231,6 +231,10 @@ def _menu(channel: Channel, message: OutboundMessage) -> str:
     return f"\n{menu}" if menu else ""
 
 
+# One receiver's messages that are looked through for one in doubt: an advisor may have been paged this often in a day.
+_LOOKED_THROUGH = 1000
+
+
 class TwilioChannel:
     """SMS or WhatsApp."""
 
@@ -294,7 +298,11 @@ class TwilioChannel:
         try:
             return list(
                 await self._account.client.messages.list_async(
-                    to=self._provider_address(to), from_=self._number, limit=50, **by_day
+                    to=self._provider_address(to),
+                    from_=self._number,
+                    limit=_LOOKED_THROUGH,
+                    page_size=_LOOKED_THROUGH,
+                    **by_day,
                 )
             )
         except _FAILURES as error:

@@ -44,21 +44,21 @@ class Stage:
     line: Line
     telegram: Hanging
 
-    async def enqueue(self, to: str) -> str:
+    async def enqueue(self, to: str, number: int = 0, *, channel: Channel = Channel.TELEGRAM) -> str:
         house = self.line.house
         async with house.db.write() as conn:
             await outbox.enqueue(
                 conn,
                 house.vault,
-                key=f"test:{to}",
-                lane=f"lane:{to}",
+                key=f"test:{to}:{number}",
+                lane=f"lane:{to}:{number}",
                 kind=OutboundKind.NOTICE,
                 subject=SUBJECT,
-                to=Address(Channel.TELEGRAM, to),
+                to=Address(channel, to),
                 message=OutboundMessage(f"hei {to}"),
                 now=house.clock.now(),
             )
-        return f"test:{to}"
+        return f"test:{to}:{number}"
 
     async def state(self, key: str) -> OutboundState:
         async with self.line.house.db.read() as conn:
@@ -69,6 +69,9 @@ class Stage:
     async def tick(self) -> int:
         return await self.line.delivery.tick(self.line.house.clock.now())
 
+    async def rest(self) -> int:
+        return await self.line.delivery.rest()
+
 
 @pytest.fixture
 async def stage(prepared: tuple[Path, House], tmp_path: Path, clock: SetClock) -> AsyncIterator[Stage]:
@@ -77,7 +80,7 @@ async def stage(prepared: tuple[Path, House], tmp_path: Path, clock: SetClock) -
     settings = local_settings(tmp_path)
     telegram = Hanging(Channel.TELEGRAM, can_be_asked=False)
     db = Database.connect(settings.database_url.reveal())
-    channels = {**house.channels, Channel.TELEGRAM: telegram}
+    channels = {**house.channels, Channel.TELEGRAM: telegram, Channel.SMS: FakeChannel(Channel.SMS)}
     line = Line(replace(house, settings=settings, clock=clock, db=db, channels=channels))
     yield Stage(line, telegram)
     await line.delivery.stop()
@@ -92,12 +95,34 @@ async def test_a_provider_that_hangs_keeps_nobody_else_waiting(stage: Stage, mon
         assert await stage.tick()
         await stage.enqueue("1002")
         assert await stage.tick()
+        while await stage.rest() > 1:
+            pass
         assert stage.telegram.texts_to("1002") == ["hei 1002"]
-        assert await stage.tick(), "something is under way still"
+        assert await stage.rest(), "something is under way still"
         stage.telegram.let_go.set()
-        while await stage.tick():
+        while await stage.rest():
             pass
     assert await stage.state(hung) is OutboundState.SENT
+
+
+async def test_a_provider_that_hangs_takes_no_room_from_another(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "PATIENCE", 0.01)
+    monkeypatch.setattr(delivery, "TOGETHER", 4)
+    stage.telegram.hangs_for = "1001"
+    for number in range(12):
+        await stage.enqueue("1001", number)
+    async with asyncio.timeout(20):
+        while await stage.tick():
+            pass
+        assert await stage.rest() == 4, "no more of them are called at once than the channel has room for"
+        other = await stage.enqueue("+4790000001", channel=Channel.SMS)
+        assert await stage.tick() == 1
+        while await stage.rest() > 4:
+            pass
+        assert await stage.state(other) is OutboundState.SENT
+        stage.telegram.let_go.set()
+        await stage.line.settle()
+    assert stage.telegram.texts_to("1001") == ["hei 1001"] * 12
 
 
 async def test_one_that_cannot_be_opened_is_given_up_and_the_others_go(stage: Stage) -> None:
@@ -134,9 +159,10 @@ async def test_a_message_in_doubt_is_sent_again_where_nobody_can_be_asked(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as dying:
-        dying.setattr(stage.line.delivery, "_sent", dies)
+        dying.setattr(stage.line.delivery, "_note", dies)
         key = await stage.enqueue("1001")
         await stage.tick()
+        await stage.rest()
     assert await stage.state(key) is OutboundState.SENDING
     clock.advance(delivery.LEASE + timedelta(seconds=1))
     await stage.line.settle()

@@ -180,11 +180,10 @@ async def test_page_that_waits_to_be_tried_again_is_not_wanted_after_the_answer(
     page = f"{opened.filed.id}:1"
     async with house.db.write() as conn:
         await advisors.page_reported(conn, house.means, page, PageNews.HELD_UP, house.now)
-        assert await advisors.page_wanted(conn, page)
+        assert await advisors.unwanted_pages(conn, [page]) == set()
     await house.takes("noor", opened.filed.id)
     async with house.db.read() as conn:
-        assert not await advisors.page_wanted(conn, page)
-        assert not await advisors.page_wanted(conn, "nothing:1")
+        assert await advisors.unwanted_pages(conn, [page, "nothing:1"]) == {page, "nothing:1"}
 
 
 async def test_answer_and_refusal_at_once_do_not_wait_for_each_other(house: House) -> None:
