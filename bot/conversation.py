@@ -12,10 +12,10 @@ not of what was remembered, not of the shelves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -208,39 +208,44 @@ class Conversations:
         """
         house = self._house
         outcomes: Sequence[Effect] = ()
+        kept: Mapping[str, Any] = {}
         async with house.db.write() as conn:
             now = house.clock.now()
             known = await store.get_held(conn, house.vault, conversation_id, token)
             if known is None:
                 raise HoldLost
-            waiting = await inbox.waiting(conn, house.vault, conversation_id, limit=2)
-            more = len(waiting) > 1
-            if waiting:
-                outcomes = await self._answer(conn, _Turn(*known, waiting[0]), now)
+            message, more = await inbox.take_next(conn, house.vault, conversation_id, now=now)
+            if message is not None:
+                outcomes, kept = await self._answer(conn, _Turn(*known, message), now)
             if not more or last:
-                await store.put_down(conn, conversation_id, token, due_at=now if more else None)
+                await store.put_down(conn, conversation_id, token, due_at=now if more else None, kept=kept)
                 if more:
                     house.db.wake(store.WORK)
+            elif kept:
+                await store.keep(conn, conversation_id, kept)
         for effect in outcomes:
             house.counts.outcomes.labels(type(effect).__name__).inc()
-        if waiting:
-            took = house.clock.now() - waiting[0].received_at
+        if message is not None:
+            took = house.clock.now() - message.received_at
             house.counts.answer_seconds.observe(max(0.0, took.total_seconds()))
         return more
 
-    async def _answer(self, conn: AsyncConnection, turn: _Turn, now: datetime) -> Sequence[Effect]:
-        """Answer one message; what was decided."""
+    async def _answer(
+        self, conn: AsyncConnection, turn: _Turn, now: datetime
+    ) -> tuple[Sequence[Effect], Mapping[str, Any]]:
+        """Answer one message; what was decided, and the state that is to be written down."""
         message, conversation = turn.message, turn.conversation
-        if not await inbox.mark_handled(conn, message.id, now=now):
-            raise HoldLost
         if message.erased:
-            return ()  # it was erased while it waited; there is nothing left to answer
+            return (), {}  # it was erased while it waited; there is nothing left to answer
         if conversation.muted and message.kind is not InboundKind.STOP:
             # Whoever writes again wants an answer.
             await store.set_muted(conn, conversation.id, muted=False)
+        if inbox.UNMASKED in message.masked_kinds and message.kind is not InboundKind.STOP:
+            await self._answer_unread(conn, conversation, message, now)
+            return (), {}
         if conversation.kind is Kind.STAFF:
             await self._answer_staff(conn, turn, now)
-            return ()
+            return (), {}
         # Locked, since her words must reach whoever has it now, or us.
         standing = await self._room.standing(conn, conversation.id, lock=True)
         state = self._state(conversation)
@@ -248,11 +253,26 @@ class Conversations:
             kind=message.kind,
             text=message.text,
             token=message.token,
-            marks=tuple(MARKS[state.language][MaskedKind(kind)] for kind in message.masked_kinds),
+            marks=tuple(
+                MARKS[state.language][MaskedKind(kind)] for kind in message.masked_kinds if kind != inbox.UNMASKED
+            ),
         )
         decision = dialogue.decide(state, heard, self._world(conversation, standing, now))
-        await self._apply(conn, turn, decision, now)
-        return decision.effects
+        return decision.effects, await self._apply(conn, turn, decision, now)
+
+    async def _answer_unread(
+        self, conn: AsyncConnection, conversation: Conversation, message: Received, now: datetime
+    ) -> None:
+        """Nothing of her words could be kept, so they may have told of danger: the numbers, and an advisor."""
+        await self._tell_of_trouble(conn, conversation, message.id, now, seeking=True)
+        await audit.append(
+            conn,
+            at=now,
+            actor="line",
+            action="message_not_masked",
+            subject=f"conversation:{conversation.id}",
+            details={"inbound_id": message.id},
+        )
 
     def _state(self, conversation: Conversation) -> State:
         if conversation.state is not None:
@@ -267,7 +287,8 @@ class Conversations:
 
     # --- carrying out --------------------------------------------------------------------------------------------
 
-    async def _apply(self, conn: AsyncConnection, turn: _Turn, decision: Decision, now: datetime) -> None:
+    async def _apply(self, conn: AsyncConnection, turn: _Turn, decision: Decision, now: datetime) -> Mapping[str, Any]:
+        """Carry out what was decided; the state that is to be written down at the end of the turn."""
         conversation, state = turn.conversation, decision.state
         conversation_id = conversation.id
         address = turn.address
@@ -325,7 +346,7 @@ class Conversations:
                     assert_never(effect)
         if state.language is not conversation.language:
             await self._room.note_language(conn, conversation_id, state.language, now)
-        await store.keep_state(
+        kept = await store.sealed_state(
             conn,
             self._house.vault,
             conversation_id,
@@ -334,6 +355,10 @@ class Conversations:
             country=state.country,
         )
         self._house.tell_page(conn, turn.conversation.id)
+        if conversation_id != turn.conversation.id:
+            await store.keep(conn, conversation_id, kept)  # of the conversation that took the erased one's place
+            return {}
+        return kept
 
     async def _say(
         self,

@@ -16,8 +16,8 @@ from bot.house import House
 from bot.store import Kind
 from escalation import paging
 from helpline import accounts, audit, inbox
+from helpline.inbox import UNMASKED
 from helpline.languages import from_tag, guess
-from helpline.masking import Masked
 from helpline.messages import Channel, Country, InboundKind, InboundMessage, Language
 
 log = structlog.get_logger(__name__)
@@ -25,6 +25,10 @@ log = structlog.get_logger(__name__)
 KEPT_AT_MOST = 20_000  # characters of one message; longer than any of the providers allows
 _LONG = 2_000  # characters from which masking is worth a thread of its own
 _CODE = re.compile(r"(?:/start\s+)?([0-9A-Za-z][0-9A-Za-z -]{8,14})")
+
+
+class _Repeated(Exception):
+    """The provider posted it before; nothing of this transaction may be kept."""
 
 
 async def take_in(house: House, message: InboundMessage) -> bool:
@@ -36,31 +40,46 @@ async def take_in(house: House, message: InboundMessage) -> bool:
     now = house.clock.now()
     text = clean_text(message.text[: KEPT_AT_MOST * 2])[:KEPT_AT_MOST].strip()
     language = guess(text) or from_tag(message.language_hint) or _default_language(house, message)
-    masked = await _masked(house, text, language)
-    kinds = tuple(dict.fromkeys(span.kind.value for span in masked.spans))
+    words, kinds = await _masked(house, text, language)
     # The provider's id of a tap may name a person, and a code behind "start" is a secret: neither is needed any more.
     token = message.token if message.kind is InboundKind.TAP else ""
-    stored = replace(message, text=masked.text, token=token, callback_id="")
-    async with house.db.write() as conn:
-        conversation_id, staff = await _conversation_of(conn, house, message, text, language, now)
-        if staff is not None and await _names_a_colleague(conn, text):
-            stored, kinds = replace(stored, text=text), ()
-        received = await inbox.receive(
-            conn, house.vault, stored, conversation_id=conversation_id, masked_kinds=kinds, now=now
-        )
-        if received is None:
-            house.counts.repeated.labels(message.channel.value).inc()
-            return False
-        await store.fall_due(conn, conversation_id, now)
-        house.tell_page(conn, conversation_id)
+    stored = replace(message, text=words, token=token, callback_id="")
+    try:
+        async with house.db.write() as conn:
+            conversation_id, staff = await _conversation_of(conn, house, message, text, language, now)
+            if staff is not None and (await _names_a_colleague(conn, text) or _only_asks(text)):
+                stored, kinds = replace(stored, text=text), ()
+            received = await inbox.receive(
+                conn, house.vault, stored, conversation_id=conversation_id, masked_kinds=kinds, now=now
+            )
+            if received is None:
+                raise _Repeated
+            house.tell_page(conn, conversation_id)
+    except _Repeated:
+        house.counts.repeated.labels(message.channel.value).inc()
+        return False
     house.counts.received.labels(message.channel.value).inc()
     return True
 
 
-async def _masked(house: House, text: str, language: Language) -> Masked:
-    if len(text) > _LONG:
-        return await asyncio.to_thread(house.masker.mask, text, language=language)
-    return house.masker.mask(text, language=language)
+async def _masked(house: House, text: str, language: Language) -> tuple[str, tuple[str, ...]]:
+    """The words without what could tell who somebody is, and what was taken out.
+
+    Where masking fails for a fault of ours nothing of them is kept: whoever wrote is answered, and an advisor sought.
+    """
+    if not text:
+        return "", ()
+    try:
+        if len(text) > _LONG:
+            masked = await asyncio.to_thread(house.masker.mask, text, language=language)
+        else:
+            masked = house.masker.mask(text, language=language)
+    except Exception as error:
+        # Without the traceback, whose end may hold words.
+        house.counts.trouble.labels("masking").inc()
+        log.error("masking_failed", error_type=type(error).__name__, length=len(text))
+        return house.phrases.say("brief.unmasked", language), (UNMASKED,)
+    return masked.text, tuple(dict.fromkeys(span.kind.value for span in masked.spans))
 
 
 def _default_language(house: House, message: InboundMessage) -> Language:
@@ -79,11 +98,11 @@ def _country(house: House, message: InboundMessage) -> Country:
 async def _conversation_of(
     conn: AsyncConnection, house: House, message: InboundMessage, text: str, language: Language, now: datetime
 ) -> tuple[str, accounts.Staff | None]:
-    """The conversation this belongs to, begun where there is none, and the member of staff whose it is."""
+    """The conversation this belongs to, due now, begun where there is none, and the member of staff whose it is."""
+    known = await store.reach(conn, house.vault, house.vault.fingerprint_of(message.sender), now)
     staff = await accounts.staff_at(conn, house.vault, message.sender)
     if staff is None:
         staff = await _proved_address(conn, house, message, text, now)
-    known = await store.find_by_address(conn, house.vault.fingerprint_of(message.sender), lock=True)
     if known is not None:
         if staff is not None and known.kind == Kind.CLINICIAN.value:
             await store.make_staff(conn, known.id, staff.id)
@@ -100,6 +119,7 @@ async def _conversation_of(
         country=_country(house, message),
         now=now,
     )
+    await store.fall_due(conn, conversation_id, now)
     return conversation_id, staff
 
 
@@ -107,6 +127,12 @@ async def _names_a_colleague(conn: AsyncConnection, text: str) -> bool:
     """Whether this asks a colleague to take over, which needs her name; it holds nothing else."""
     colleague = paging.read_reply(text).colleague
     return colleague is not None and await accounts.find_staff(conn, colleague) is not None
+
+
+def _only_asks(text: str) -> bool:
+    """Whether an advisor's message is a request of the line's own form, which holds nobody's name or number."""
+    reply = paging.read_reply(text)
+    return reply.wish is not None and reply.colleague is None
 
 
 async def _proved_address(

@@ -15,14 +15,26 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Integer, LargeBinary, String, and_, bindparam, case, delete, insert, select, update
+from sqlalchemy import (
+    Integer,
+    LargeBinary,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
 from helpline import inbox, lease
 from helpline.messages import Address, Channel, Country, Language
 from helpline.storage import AnyRow, BigId, StorageBusy, UtcDateTime, insert_once, rows_touched, table_of, wake
-from helpline.vault import SubjectKey, Vault
+from helpline.vault import SubjectKey, Vault, wrapped_of
 
 WORK = "conversations"  # the topic rung when a conversation falls due
 
@@ -136,11 +148,25 @@ shown_services = table_of(ShownServiceRow)
 # Built once: building a statement costs more than running it.
 _c = conversations.c
 _of_id_locked = select(conversations).where(_c.id == bindparam("which")).with_for_update()
+_key_of_it = wrapped_of(literal_column("'conversation:'", String) + _c.id).label("wrapped")
+# The key is read by the same statement. Where that waits for the row's lock, it sees the key as it was before: whoever
+# forgets a key takes the hold or the address from the row with it, so such a row is not found.
+_held_with_key = (
+    select(conversations, _key_of_it)
+    .where(_c.id == bindparam("which"), _c.lease_token == bindparam("held"))
+    .with_for_update(of=conversations)
+)
 _at_address = select(_c.id, _c.kind).where(_c.fingerprint == bindparam("which"))
 _at_address_locked = _at_address.with_for_update()
 _change = update(conversations).where(_c.id == bindparam("which"))
 _now = bindparam("now", type_=UtcDateTime())
 _fall_due = _change.values(last_at=_now, due_at=case((_c.lease_token.is_(None), _now), else_=_c.due_at))
+_reach = (
+    update(conversations)
+    .where(_c.fingerprint == bindparam("which"))
+    .values(last_at=_now, due_at=case((_c.lease_token.is_(None), _now), else_=_c.due_at))
+    .returning(_c.id, _c.kind, _key_of_it)
+)
 _note_served = insert(served)
 
 
@@ -176,6 +202,18 @@ async def find_by_address(conn: AsyncConnection, fingerprint: str, *, lock: bool
     None with `lock` may also mean that it was erased this moment: `create` finds what stands in its place.
     """
     return (await conn.execute(_at_address_locked if lock else _at_address, {"which": fingerprint})).first()
+
+
+async def reach(conn: AsyncConnection, vault: Vault, fingerprint: str, now: datetime) -> AnyRow | None:
+    """The conversation at this address, locked, its key found, and due since a message waits: its id and kind.
+
+    None may also mean that it was erased this moment: `create` finds what stands in its place.
+    """
+    row = (await conn.execute(_reach, {"which": fingerprint, "now": now})).first()
+    if row is not None:
+        vault.found(conn, subject_of(row.id), row.wrapped)
+        wake(conn, WORK)
+    return row
 
 
 async def create(
@@ -279,10 +317,10 @@ async def get_held(
 
     None where this worker's hold is not good any more; the row is locked until the transaction ends.
     """
-    row = (await conn.execute(_of_id_locked, {"which": conversation_id})).first()
-    if row is None or row.lease_token != token:
+    row = (await conn.execute(_held_with_key, {"which": conversation_id, "held": token})).first()
+    if row is None:
         return None
-    key = await vault.existing(conn, subject_of(conversation_id))
+    key = vault.found(conn, subject_of(conversation_id), row.wrapped)
     if key is None or row.fingerprint is None:
         return _conversation(row, None), None
     state = json.loads(key.unseal(row.state, about=f"state:{conversation_id}")) if row.state is not None else None
@@ -317,11 +355,28 @@ async def keep_state(
     country: Country,
 ) -> None:
     """Write the state down, sealed."""
+    kept = await sealed_state(conn, vault, conversation_id, state, language=language, country=country)
+    await keep(conn, conversation_id, kept)
+
+
+async def sealed_state(
+    conn: AsyncConnection,
+    vault: Vault,
+    conversation_id: str,
+    state: Mapping[str, Any],
+    *,
+    language: Language,
+    country: Country,
+) -> Mapping[str, Any]:
+    """The state as the row keeps it, to be written with what else is written: `keep` or `put_down`."""
     key = await vault.open(conn, subject_of(conversation_id))
     sealed = key.seal(json.dumps(state), about=f"state:{conversation_id}")
-    await conn.execute(
-        _change, {"which": conversation_id, "state": sealed, "language": language.value, "country": country.value}
-    )
+    return {"state": sealed, "language": language.value, "country": country.value}
+
+
+async def keep(conn: AsyncConnection, conversation_id: str, kept: Mapping[str, Any]) -> None:
+    """Write down what `sealed_state` gave."""
+    await conn.execute(_change, {"which": conversation_id, **kept})
 
 
 async def set_muted(conn: AsyncConnection, conversation_id: str, *, muted: bool) -> None:
@@ -336,10 +391,20 @@ async def still_held(conn: AsyncConnection, conversation_id: str, token: str) ->
 
 
 async def put_down(
-    conn: AsyncConnection, conversation_id: str, token: str, *, due_at: datetime | None, attempts: int = 0
+    conn: AsyncConnection,
+    conversation_id: str,
+    token: str,
+    *,
+    due_at: datetime | None,
+    attempts: int = 0,
+    kept: Mapping[str, Any] | None = None,
 ) -> bool:
-    """End the hold; due again at `due_at` or with the next message, at which `attempts` were made."""
-    return await lease.finish(conn, conversations, conversation_id, token, {"due_at": due_at, "attempts": attempts})
+    """End the hold; due again at `due_at` or with the next message, at which `attempts` were made.
+
+    `kept` is the state to write down with it, from `sealed_state`.
+    """
+    values = {"due_at": due_at, "attempts": attempts, **(kept or {})}
+    return await lease.finish(conn, conversations, conversation_id, token, values)
 
 
 async def erase(conn: AsyncConnection, vault: Vault, conversation_id: str, now: datetime) -> str | None:
@@ -469,6 +534,19 @@ async def erase_gaps(conn: AsyncConnection, vault: Vault, ids: Sequence[str]) ->
         await vault.forget(conn, f"gap:{gap_id}")
     if ids:
         await conn.execute(delete(gaps).where(gaps.c.id.in_(list(ids))))
+
+
+async def note_gap(conn: AsyncConnection, vault: Vault, conversation_id: str, gap_id: str) -> None:
+    """Have a gap forgotten with the conversation that it came from, when she erases what she wrote."""
+    wanted = select(conversations.c.state).where(conversations.c.id == conversation_id).with_for_update()
+    row = (await conn.execute(wanted)).first()
+    if row is None or row.state is None:
+        return
+    key = await vault.open(conn, subject_of(conversation_id))
+    state = json.loads(key.unseal(row.state, about=f"state:{conversation_id}"))
+    state["gaps"] = [*state.get("gaps", ()), gap_id]
+    sealed = key.seal(json.dumps(state), about=f"state:{conversation_id}")
+    await conn.execute(update(conversations).where(conversations.c.id == conversation_id).values(state=sealed))
 
 
 async def record_helpful(conn: AsyncConnection, article_id: str, *, was_helpful: bool, now: datetime) -> None:

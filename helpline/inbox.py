@@ -30,6 +30,7 @@ from helpline.messages import Channel, InboundKind, InboundMessage
 from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of
 from helpline.vault import Forgotten, SubjectKey, Vault
 
+UNMASKED = "unmasked"  # in place of the kinds that were taken out: masking failed, and nothing of the words was kept
 _UNHANDLED = text("handled_at IS NULL")
 
 
@@ -66,6 +67,17 @@ _inbound = table_of(InboundRow)
 _of = select(_inbound).where(_inbound.c.conversation_id == bindparam("of")).limit(bindparam("at_most", type_=Integer()))
 _unhandled = _of.where(_inbound.c.handled_at.is_(None)).order_by(_inbound.c.id)
 _latest = _of.order_by(_inbound.c.id.desc())
+_next = _inbound.alias("next")
+_first = select(func.min(_next.c.id)).where(_next.c.conversation_id == bindparam("of"), _next.c.handled_at.is_(None))
+# The largest id and not "is there one behind it": what RETURNING sees of the change itself, the two databases see
+# differently, and SQLite is given its columns there without their tables' names.
+_last = select(func.max(_next.c.id)).where(_next.c.conversation_id == bindparam("of"), _next.c.handled_at.is_(None))
+_take_next = (
+    update(_inbound)
+    .where(_inbound.c.id == _first.scalar_subquery(), _inbound.c.handled_at.is_(None))
+    .values(handled_at=bindparam("now", type_=UtcDateTime()))
+    .returning(*_inbound.columns, _last.scalar_subquery().label("last"))
+)
 _mark = update(_inbound).where(_inbound.c.id == bindparam("which"), _inbound.c.handled_at.is_(None))
 
 
@@ -130,6 +142,20 @@ async def waiting(conn: AsyncConnection, vault: Vault, conversation_id: str, *, 
 async def transcript(conn: AsyncConnection, vault: Vault, conversation_id: str, *, limit: int = 200) -> list[Received]:
     """The latest messages of a conversation, handled or not, in the order they came."""
     return await _read(conn, vault, conversation_id, unhandled=False, limit=limit)
+
+
+async def take_next(
+    conn: AsyncConnection, vault: Vault, conversation_id: str, *, now: datetime
+) -> tuple[Received | None, bool]:
+    """The message that comes next, noted as dealt with, and whether another waits behind it.
+
+    For whoever holds the conversation's lock, and answers it in the same transaction.
+    """
+    row = (await conn.execute(_take_next, {"of": conversation_id, "now": now})).first()
+    if row is None:
+        return None, False
+    key = await vault.existing(conn, f"conversation:{conversation_id}") if row.sealed is not None else None
+    return _opened(row, key), row.last is not None and row.last > row.id
 
 
 async def first_waiting(conn: AsyncConnection, conversation_id: str) -> int | None:

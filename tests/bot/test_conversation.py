@@ -23,7 +23,7 @@ from helpline import accounts, inbox
 from helpline.accounts import ContactChannel, Role
 from helpline.clock import SetClock
 from helpline.database import Database
-from helpline.messages import Address, Channel, InboundKind, InboundMessage, Language
+from helpline.messages import Address, Channel, InboundKind, InboundMessage, Language, Undeliverable
 from tests.bot.conftest import local_settings
 from tests.conftest import NINE
 from tests.fakes import FakeChannel
@@ -295,6 +295,67 @@ async def test_one_that_cannot_be_told_is_tried_ever_more_rarely_and_keeps_nobod
     stage.patch.undo()
     await stage.later(minutes=5)
     assert any("Noe gikk galt hos oss" in text for text in stage.told())
+
+
+async def test_what_cannot_be_masked_is_not_kept_and_an_advisor_is_sought(stage: Stage) -> None:
+    await stage.say("hei")
+    break_masking(stage)
+    await stage.say("Kari Nordmann ligger på rom 4")
+    assert "112" in stage.told()[1], "she may have told of danger"
+    filed = await stage.waiting_room()
+    assert filed is not None
+    assert filed.reason == "trouble"
+    assert await stage.unhandled() == 0
+    house = stage.line.house
+    async with house.db.read() as conn:
+        kept = await inbox.transcript(conn, house.vault, await stage.conversation())
+    assert [message.masked_kinds for message in kept] == [(), (inbox.UNMASKED,)]
+    assert not any("Kari" in message.text or "rom 4" in message.text for message in kept)
+
+
+async def test_an_advisor_can_take_what_she_is_paged_for_where_nothing_can_be_masked(stage: Stage) -> None:
+    await stage.say("rådgiver")
+    filed = await stage.waiting_room()
+    assert filed is not None
+    break_masking(stage)
+    await stage.say(filed.code, sender=ASHA)
+    taken = await stage.waiting_room()
+    assert taken is not None
+    assert taken.escalation.owner == "local"
+
+
+async def test_stop_silences_where_nothing_can_be_masked(stage: Stage) -> None:
+    await stage.say("hei")
+    break_masking(stage)
+    await stage.say("stopp", kind=InboundKind.STOP)
+    assert await stage.waiting_room() is None
+    before = len(stage.told())
+    await stage.later(minutes=30)
+    assert len(stage.told()) == before
+
+
+def break_masking(stage: Stage) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("on purpose")
+
+    stage.patch.setattr(stage.line.house.masker, "mask", fails)
+
+
+async def test_words_that_do_not_reach_the_advisor_bring_somebody_else(stage: Stage) -> None:
+    await stage.say("rådgiver")
+    filed = await stage.waiting_room()
+    assert filed is not None
+    await stage.say(filed.code, sender=ASHA)
+    stage.telegram.faults.append(Undeliverable("403"))
+    before = len(stage.told())
+    await stage.say("hun vil gå herfra i kveld")
+    freed = await stage.waiting_room()
+    assert freed is not None
+    assert freed.escalation.owner is None
+    assert len(stage.told()) == before + 1, "she is told once that somebody else is sought"
+    async with stage.line.house.db.read() as conn:
+        happened = [event.kind for event in await escalations.history(conn, filed.id)]
+    assert "owner_not_reached" in happened
 
 
 async def test_staff_hear_that_their_word_was_not_acted_on(stage: Stage) -> None:
