@@ -32,6 +32,7 @@ from helpline.phrases import Phrases
 from helpline.segments import pages
 from knowledge.articles import Article
 from knowledge.confidence import Band
+from knowledge.facets import told
 from knowledge.fitness import Fit, Fitness, Standing
 from knowledge.shelves import Facet, Shelves
 from knowledge.smalltalk import Smalltalk, Topic
@@ -778,7 +779,15 @@ class _Turn:
         text = text[:READ_AT_MOST]
         if too_long:
             self.say(self.phrase("too_long"))
-        self.state = replace(self.state, asked=text, clarified=False, awaiting=Awaiting.NOTHING)
+        of_patient = told(text)
+        self.state = replace(
+            self.state,
+            asked=text,
+            clarified=False,
+            awaiting=Awaiting.NOTHING,
+            age=str(of_patient.age or self.state.age),
+            status=str(of_patient.status or self.state.status),
+        )
         chat = self.world.smalltalk.recognise(text)
         if chat is Topic.HELLO:
             if not self._just_greeted():

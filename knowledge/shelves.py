@@ -21,6 +21,7 @@ from helpline.messages import Country, Language, country_of
 from knowledge import indexing
 from knowledge.articles import Article, Kind, Status, Variant
 from knowledge.confidence import Band
+from knowledge.facets import told
 from knowledge.fitness import FIT, Fit, Fitness, Standing
 from knowledge.jurisdiction import Jurisdiction
 from knowledge.search import Found, Index
@@ -259,7 +260,7 @@ def ask_line(
     level = str(danger.level).lower()
     topic = smalltalk.recognise(text) if smalltalk is not None else None
     found = shelves.find(text, country=country, language=language)
-    outcome, reasons = _outcome(shelves, found, level, topic, command=is_command is not None and is_command(text))
+    outcome, reasons = _outcome(shelves, text, found, level, topic, command=is_command is not None and is_command(text))
     if standing is not None and now is not None:
         outcome, reasons = _with_fitness(shelves, found, outcome, reasons, standing, now)
     answer: dict[str, Any] = {"id": question["id"]} if "id" in question else {}
@@ -300,7 +301,7 @@ def _line(question: Mapping[str, object], text: str) -> tuple[Language, Country]
 
 
 def _outcome(
-    shelves: Shelves, found: Found, level: str, topic: Topic | None, *, command: bool
+    shelves: Shelves, text: str, found: Found, level: str, topic: Topic | None, *, command: bool
 ) -> tuple[Outcome, list[str]]:
     sure = f"confidence: {found.confidence:.2f}"
     if level == "yes":
@@ -315,7 +316,8 @@ def _outcome(
         return Outcome.CHAT, ["no words"]
     if found.band is Band.ANSWER:
         article = shelves.article(found.candidates[0].article_id)
-        facet = shelves.asks_for(article) if article is not None else None
+        patient = told(text)
+        facet = shelves.asks_for(article, status=patient.status, age=patient.age) if article is not None else None
         if facet is not None:
             return Outcome.CLARIFY, [sure, f"the answer differs by {facet.value}"]
         return Outcome.ANSWER, [sure]
