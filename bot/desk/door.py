@@ -25,9 +25,12 @@ from helpline.web import LANGUAGE, Refused
 
 EVERYBODY: Final = frozenset(Role)
 # The rooms of the desk in the order of the menu: who may enter, the phrase of its name, its address.
-NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = ((frozenset({Role.ADVISOR}), "desk.title", "/desk/"),)
+NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
+    (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
+    (EVERYBODY, "desk.articles", "/desk/articles"),
+)
 _CASE = re.compile(r"/desk/[0-9a-f]{16}(/.*)?")
-_HERE = re.compile(r"/desk/([\w.-]+/?)*(\?[\w.=&%+-]*)?", re.ASCII)
+_HERE = re.compile(r"/desk/(?:[\w.-]+(?:/[\w.-]+)*/?)?(?:\?[\w.=&%+-]*)?", re.ASCII)
 
 # How many things wait in a room for this member of staff, to be shown beside its name.
 Count = Callable[[AsyncConnection, Staff, datetime], Awaitable[int]]

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
 from bot.desk.door import DeskDoor, names_of, own_address
 from bot.desk.keys import Keys
@@ -30,6 +31,7 @@ class Desk:
     def __init__(self, house: House, room: WaitingRoom, pages: Pages) -> None:
         self._door = DeskDoor(house, room, pages)
         self._case = CaseDesk(self._door)
+        self._rooms = (ArticleDesk(self._door),)
         self._keys = Keys(self._door)
         self._sign_in = SignInDesk(self._door, self._keys)
 
@@ -54,6 +56,7 @@ class Desk:
             Route("GET", "/desk/live", self.live, staff),
             Route("POST", "/desk/language", self.language, staff),
             *self._case.routes(),
+            *(route for room in self._rooms for route in room.routes()),
             Route("GET", "/desk/{rest:.*}", self.nothing, staff),
         ]
 
