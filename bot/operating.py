@@ -24,12 +24,13 @@ from helpline.accounts import AccountError, ContactChannel, Role
 from helpline.clock import SystemClock
 from helpline.content import ContentError, content_folder
 from helpline.database import Database
-from helpline.messages import Channel, Language
+from helpline.messages import Channel, Country, Language
 from helpline.phrases import Phrases
 from helpline.sessions import SIGN_IN
 from helpline.settings import Settings, SettingsError, load_settings
 from knowledge import store as shelves
-from knowledge.articles import load_articles
+from knowledge.articles import Article, load_articles
+from knowledge.checking import Fault, check_shelves
 from knowledge.fitness import Fit, Policy, Standing
 from knowledge.laws import LawBook
 from knowledge.smalltalk import Smalltalk
@@ -232,7 +233,7 @@ async def check_everything() -> list[Finding]:
     if settings is not None:
         findings += _check_settings(settings)
         findings += await _check_storage(settings)
-    return findings
+    return list(dict.fromkeys(findings))  # the shipped articles also stand in the database
 
 
 def _check_content(content: Path, now: object) -> list[Finding]:
@@ -257,9 +258,15 @@ def _check_content(content: Path, now: object) -> list[Finding]:
             for service in directory.services:
                 if service.protected and looks_like_address(f"{service.name} {service.note}"):
                     findings.append(Finding(Severity.WRONG, "services", f"{service.id} may give away an address."))
+            for country in Country:
+                findings += [
+                    Finding(Severity.OPEN, "services", f'No service of {country.value} meets the need "{need}".')
+                    for need in directory.unmet(country)
+                ]
     tried("ladders", lambda: ladder_files.read_ladders(content / "ladder.yaml"))
     tried("roster", lambda: ladder_files.read_rosters(content / "roster.yaml"))
     if isinstance(articles, tuple):
+        findings += _check_articles(articles)
         policy = tried("fitness", lambda: Policy.load(content / "fitness.yaml"))
         standing, clock = Standing(policy if isinstance(policy, Policy) else Policy()), SystemClock().now()
         for article in articles:
@@ -273,6 +280,21 @@ def _check_content(content: Path, now: object) -> list[Finding]:
                 )
     tried("laws", lambda: LawBook.load(content / "laws.yaml"))
     return findings
+
+
+_MUST_BE_MENDED = frozenset({Fault.FIGURE, Fault.TRANSLATION, Fault.LENGTH, Fault.WORDING})
+
+
+def _check_articles(articles: Sequence[Article]) -> list[Finding]:
+    """What stands in articles that should not; hard words and near twins can wait, a wrong number cannot."""
+    return [
+        Finding(
+            Severity.WRONG if found.fault in _MUST_BE_MENDED else Severity.OPEN,
+            "articles",
+            f"{found.article_id}, {found.field}: {found.sentence}",
+        )
+        for found in check_shelves(articles)
+    ]
 
 
 def _check_settings(settings: Settings) -> list[Finding]:
@@ -307,6 +329,8 @@ async def _check_storage(settings: Settings) -> list[Finding]:
         findings += [Finding(Severity.WRONG, "storage", problem) for problem in health.problems]
         clock = SystemClock()
         async with db.read() as conn:
+            published = await shelves.published(conn)
+            findings += await asyncio.to_thread(_check_articles, published)
             broken = await audit.verify(conn)
             if broken is not None:
                 findings.append(

@@ -76,6 +76,16 @@ class Directory:
             fallbacks[country] = fallback
         return cls(services, needs, fallbacks, gazetteer)
 
+    def unmet(self, country: Country) -> tuple[str, ...]:
+        """The needs that no service of this country is there for, not even besides something else."""
+        met = {
+            need
+            for service in self.services
+            if service.country is country
+            for need in (*service.needs_first, *service.needs_also)
+        }
+        return tuple(need for need in self.needs if need not in met)
+
     def with_services(self, services: Iterable[Service]) -> Directory:
         """The same needs and fallbacks over other services (those of the database, say)."""
         return Directory(services, self.needs, self.fallbacks, self._gazetteer)
