@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from bot import shelving, store
+from bot import reminders, shelving, store
 from bot.asking import masker_for
 from bot.channels.base import ChannelAdapter
 from bot.channels.local import LocalChannel
@@ -23,11 +23,13 @@ from bot.conversation import Conversations
 from bot.counts import Counts
 from bot.delivery import Delivery
 from bot.desk.front import Desk
+from bot.gaps import GapKeeper
 from bot.house import House
 from bot.inbox import take_in
 from bot.library import TOPIC as LIBRARY
 from bot.library import Library
 from bot.loops import Loop, Worker
+from bot.reminders import Reminders
 from bot.render import Pages, error_page
 from bot.waiting_room import WaitingRoom
 from bot.web import ProviderDoors
@@ -117,6 +119,8 @@ class Line:
         self.room = WaitingRoom(house)
         self.delivery = Delivery(house, self.room)
         self.conversations = Conversations(house, self.room)
+        self.gaps = GapKeeper(house)
+        self.reminders = Reminders(house)
         self.pages = Pages(house.phrases, StaticFiles(_HERE / "static"))
         self.chat = Chat(house, self.pages)
         self.desk = Desk(house, self.room, self.pages)
@@ -187,6 +191,8 @@ class Line:
         if self.role is not Role.WEB:
             running += [*self.work, Loop("tidy", "tidy", self._tidy, longest_sleep=timedelta(hours=1))]
             running.append(Loop("drafts", gate_runs.TOPIC, self.gatekeeper.tick, gatekeeper.next_due))
+            running.append(Loop("reminders", LIBRARY, self.reminders.tick, longest_sleep=reminders.EVERY))
+            running.append(Loop("gaps", LIBRARY, self.gaps.tick, longest_sleep=timedelta(seconds=30)))
             running.append(Loop("sweep", "sweep", self.conversations.sweep, longest_sleep=timedelta(minutes=1)))
         workers = [Worker(self.house, loop) for loop in running]
         tasks: list[asyncio.Task[None]] = []

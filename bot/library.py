@@ -55,7 +55,7 @@ class Library:
         self.smalltalk = Smalltalk.load(folder / "smalltalk.yaml")
         self.laws = LawBook.load(folder / "laws.yaml")
         self.standing = Standing(Policy.load(folder / "fitness.yaml"))
-        self._tools = Tools.load(folder)
+        self.tools = Tools.load(folder)
         self._marked: Marks = NOTHING_MARKED
         self._shelves: Shelves | None = None
         self._version: _Version | None = None
@@ -68,6 +68,11 @@ class Library:
         if self._shelves is None:
             raise RuntimeError("the shelves are not loaded yet")
         return self._shelves
+
+    @property
+    def version(self) -> int:
+        """Which state of the published articles is loaded; grows with each change of them."""
+        return self._version.articles if self._version is not None else 0
 
     async def refresh(self, db: Database, *, index_file: Path | None = None) -> bool:
         """Load what is published where it is newer than what is held; whether it was.
@@ -85,7 +90,7 @@ class Library:
             directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
         self._read = {(article.id, article.revision): article for article in articles}
         try:
-            shelves = await asyncio.to_thread(Shelves.build, articles, self._tools, saved=index_file)
+            shelves = await asyncio.to_thread(Shelves.build, articles, self.tools, saved=index_file)
         except ContentError as error:
             if self._shelves is None:
                 raise

@@ -631,6 +631,13 @@ async def history(conn: AsyncConnection, article_id: str) -> tuple[Revision, ...
     )
 
 
+async def revised_at(conn: AsyncConnection, article_id: str, number: int) -> datetime | None:
+    """When this revision was made."""
+    wanted = (_revisions.c.article_id == article_id) & (_revisions.c.number == number)
+    found: datetime | None = (await conn.execute(select(_revisions.c.created_at).where(wanted))).scalar_one_or_none()
+    return found
+
+
 async def version(conn: AsyncConnection) -> int:
     """Grows with each change of the shelves; zero before the first."""
     found = (await conn.execute(select(_versions.c.version))).scalar_one_or_none()

@@ -81,6 +81,10 @@ class WordVectors:
         """Whether the word has a row, or is made of words that have."""
         return self._vector(word)[1]
 
+    def weight(self, word: str) -> float:
+        """How much the word tells, as the table learned it: "og" little, "advokat" much."""
+        return float(np.linalg.norm(self._vector(word)[0]))
+
     def _look_up(self, word: str) -> tuple[Floats, bool]:
         word = word[:_LONGEST_WORD]
         parts = self._parts(word)

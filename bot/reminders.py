@@ -1,0 +1,152 @@
+"""Reminding the owners of articles that a review is near: once for each revision and date, one message for all of them.
+
+The board shows what is due to everybody; the message is for whoever owns it and has a verified contact. The rows that
+say "told" are unique and written in the same transaction as the messages, so two processes tell nobody twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import answers
+from bot.house import House
+from escalation import store as escalations
+from escalation.carry import lane_to
+from helpline import accounts, audit, outbox
+from helpline.accounts import Contact, Role, Staff
+from helpline.messages import Channel, Language, OutboundMessage
+from helpline.outbox import OutboundKind
+from helpline.phrases import say_date
+from helpline.storage import insert_once, table_of
+from knowledge.articles import Article
+from knowledge.store import ReviewReminderRow
+
+log = structlog.get_logger(__name__)
+
+EVERY = timedelta(hours=1)
+_NAMED = 5  # articles in the message; the board shows the rest
+_MORNING, _EVENING = time(8), time(17)  # nobody is woken for a review
+
+_reminders = table_of(ReviewReminderRow)
+
+
+class Reminders:
+    """Tells owners what falls due."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def tick(self, now: datetime) -> int:
+        """Tell of everything that has become due since; always zero, since all of it is told at once."""
+        house = self._house
+        due = [article for article in house.library.shelves.articles if house.library.standing.is_due(article, now)]
+        if not due:
+            return 0
+        async with house.db.read() as conn:
+            if not await _untold(conn, due):
+                return 0
+        async with house.db.write() as conn:
+            fresh = [article for article in await _untold(conn, due) if await _note(conn, article, now)]
+            if not fresh:
+                return 0  # another process was quicker
+            told = 0
+            for staff, theirs in await self._owners(conn, fresh):
+                told += await self._tell(conn, staff, theirs, now)
+            details: dict[str, audit.Detail] = {"articles": len(fresh), "told": told}
+            await audit.append(conn, at=now, actor="line", action="review_reminded", subject="shelves", details=details)
+        log.info("review_reminded", articles=len(fresh), told=told)
+        return 0
+
+    async def _owners(self, conn: AsyncConnection, articles: Sequence[Article]) -> list[tuple[Staff, list[Article]]]:
+        """Who is told of which: whoever is named as the owner, else every editor."""
+        working = await accounts.list_staff(conn)
+        theirs: dict[str, list[Article]] = {}
+        for article in articles:
+            for staff in owners_of(article, working):
+                theirs.setdefault(staff.id, []).append(article)
+        return [(staff, theirs[staff.id]) for staff in working if staff.id in theirs]
+
+    async def _tell(self, conn: AsyncConnection, staff: Staff, articles: Sequence[Article], now: datetime) -> int:
+        house = self._house
+        stopped = await escalations.stopped(conn)
+        contact = _usable(await accounts.contacts(conn, house.vault, staff.id), stopped, house)
+        address = contact.address() if contact is not None else None
+        if contact is None or address is None:
+            return 0
+        language = staff.languages[0] if staff.languages else Language.NB
+        first = min(articles, key=lambda article: (article.review_by, article.id))
+        made = await outbox.enqueue(
+            conn,
+            house.vault,
+            key=f"review:{staff.id}:{first.id}:{first.revision}:{first.review_by}",
+            lane=lane_to(staff.id, contact.channel.value),
+            kind=OutboundKind.NOTICE,
+            subject=f"staff:{staff.id}",
+            to=address,
+            message=OutboundMessage(self._words(articles, language)),
+            now=now,
+            due_at=in_the_daytime(now, staff.zone),
+        )
+        return int(made is not None)
+
+    def _words(self, articles: Sequence[Article], language: Language) -> str:
+        say = self._house.phrases.say
+        soonest = sorted(articles, key=lambda article: (article.review_by, article.id))
+        lines = [
+            say("review.remind.line", language, title=answers.title(article, language), date=_day(article, language))
+            for article in soonest[:_NAMED]
+        ]
+        if len(soonest) > _NAMED:
+            lines.append(say("review.remind.more", language, count=len(soonest) - _NAMED))
+        lead = say("review.remind", language, count=len(soonest))
+        return "\n".join([lead, *(f"- {line}" for line in lines), say("review.remind.where", language)])
+
+
+def owners_of(article: Article, working: Iterable[Staff]) -> list[Staff]:
+    """The members of staff who own the article: the one it names by id or name, else every editor."""
+    writers = [staff for staff in working if staff.roles & {Role.EDITOR, Role.REVIEWER}]
+    owner = article.owner.strip().casefold()
+    named = [staff for staff in writers if owner in {staff.id.casefold(), staff.name.strip().casefold()}]
+    return named or [staff for staff in writers if Role.EDITOR in staff.roles]
+
+
+def in_the_daytime(now: datetime, zone: str) -> datetime:
+    """This moment where it is day there, else the next morning."""
+    try:
+        local = now.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        return now
+    if _MORNING <= local.time() < _EVENING:
+        return now
+    day = local.date() if local.time() < _MORNING else local.date() + timedelta(days=1)
+    return datetime.combine(day, _MORNING, tzinfo=local.tzinfo).astimezone(now.tzinfo)
+
+
+def _day(article: Article, language: Language) -> str:
+    return say_date(article.review_by, language) if article.review_by is not None else ""
+
+
+def _usable(contacts: Iterable[Contact], stopped: Iterable[int], house: House) -> Contact | None:
+    off = set(stopped)
+    for contact in contacts:
+        address = contact.address()
+        if address is not None and contact.id not in off and Channel(address.channel) in house.channels:
+            return contact
+    return None
+
+
+async def _untold(conn: AsyncConnection, due: Sequence[Article]) -> list[Article]:
+    rows = await conn.execute(select(_reminders.c.article_id, _reminders.c.revision, _reminders.c.review_by))
+    told = {(row.article_id, row.revision, row.review_by) for row in rows}
+    return [article for article in due if (article.id, article.revision, article.review_by) not in told]
+
+
+async def _note(conn: AsyncConnection, article: Article, now: datetime) -> bool:
+    values = {"article_id": article.id, "revision": article.revision, "review_by": article.review_by, "at": now}
+    return await insert_once(conn, _reminders, values, unique=["article_id", "revision", "review_by"]) is not None
