@@ -173,7 +173,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class Saved:
-    """A save that was taken."""
+    """A save that was taken.
+
+    Show the writer the `merged` fields before their next save says that it has seen `draft.version`.
+    """
 
     draft: Draft
     merged: tuple[str, ...]  # fields that others had changed since the writer looked, and that stand as they are
