@@ -28,6 +28,8 @@ EVERYBODY: Final = frozenset(Role)
 NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
     (EVERYBODY, "desk.articles", "/desk/articles"),
+    (frozenset({Role.ADMINISTRATOR}), "desk.staff", "/desk/staff"),
+    (frozenset({Role.ADMINISTRATOR, Role.COORDINATOR}), "desk.records", "/desk/records"),
 )
 _CASE = re.compile(r"/desk/[0-9a-f]{16}(/.*)?")
 _HERE = re.compile(r"/desk/(?:[\w.-]+(?:/[\w.-]+)*/?)?(?:\?[\w.=&%+-]*)?", re.ASCII)

@@ -10,11 +10,15 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.desk.account import AccountDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
 from bot.desk.door import DeskDoor, names_of, own_address
+from bot.desk.invitation import InvitationDesk
 from bot.desk.keys import Keys
+from bot.desk.records import RecordsDesk
 from bot.desk.sign_in import SignInDesk
+from bot.desk.staff import StaffDesk
 from bot.house import House
 from bot.render import Pages
 from bot.waiting_room import WaitingRoom
@@ -33,7 +37,13 @@ class Desk:
         self._case = CaseDesk(self._door)
         self._rooms = (ArticleDesk(self._door),)
         self._keys = Keys(self._door)
-        self._sign_in = SignInDesk(self._door, self._keys)
+        self._people = (
+            SignInDesk(self._door, self._keys),
+            InvitationDesk(self._door, self._keys),
+            AccountDesk(self._door, self._keys),
+            StaffDesk(self._door),
+            RecordsDesk(self._door),
+        )
 
     @property
     def sessions(self) -> Sessions:
@@ -49,7 +59,7 @@ class Desk:
         """The desk's addresses. Whatever else is asked for below `/desk/` is for staff too, and is not there."""
         staff = Access.STAFF
         return [
-            *self._sign_in.routes(),
+            *(route for room in self._people for route in room.routes()),
             Route("GET", "/desk", self.home, staff),
             Route("GET", "/desk/", self.show, staff),
             Route("GET", "/desk/lists", self.lists, staff),

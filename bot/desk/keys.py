@@ -25,7 +25,7 @@ from helpline.oidc import OidcClient, Secrets
 from helpline.passkeys import Made, PasskeyRefused, Site
 from helpline.passwords import Hasher
 from helpline.sessions import SIGN_IN
-from helpline.staff_sessions import Way
+from helpline.staff_sessions import Way, browser_family
 from helpline.vault import VaultError
 from helpline.web import LANGUAGE, LANGUAGE_COOKIE, Refused, client_address
 
@@ -106,15 +106,30 @@ class Keys:
         who = f"staff:{staff_id}"
         await audit.append(conn, at=self.house.clock.now(), actor=who, action=action, subject=who, details=details)
 
+    def home(self, staff: Staff) -> str:
+        """Where somebody begins: the first room that they may enter."""
+        rooms = self.door.rooms_of(staff)
+        return rooms[0][1] if rooms else "/desk/account"
+
+    async def username(self, staff: Staff) -> str:
+        """What somebody signs in as."""
+        async with self.house.db.read() as conn:
+            return await accounts.email_of(conn, self.house.vault, staff.id) or staff.id
+
     # --- passkeys -----------------------------------------------------------------------------------------------------
 
-    async def ask_for_new(self, request: web.Request, staff: Staff, browser: str) -> web.Response:
-        """What the browser needs in order to make a passkey for this member of staff."""
+    async def ask_for_new(
+        self, request: web.Request, staff: Staff, browser: str, *, anew: bool = False
+    ) -> web.Response:
+        """What the browser needs in order to make a passkey for this member of staff.
+
+        Beginning `anew` the same device may make one again, since the earlier ones end.
+        """
         site = self._site_or_refuse(request)
         challenge = passkeys.new_challenge()
         async with self.house.db.write() as conn:
             known = await credentials.passkeys_of(conn, staff.id)
-            if len(known) >= credentials.MOST_PASSKEYS:
+            if len(known) >= credentials.MOST_PASSKEYS and not anew:
                 raise Refused(409, "desk.passkey.too_many")
             email = await accounts.email_of(conn, self.house.vault, staff.id)
             await self._ask(conn, _MAKE, browser, challenge, staff.id)
@@ -125,16 +140,29 @@ class Keys:
                 handle=self.handle(staff.id),
                 name=email or staff.id,
                 full_name=staff.name,
-                known=[each.credential_id for each in known],
+                known=[] if anew else [each.credential_id for each in known],
             )
         )
 
     async def new_passkey(
-        self, conn: AsyncConnection, request: web.Request, staff_id: str, browser: str, answer: Mapping[str, Any]
-    ) -> Made:
-        """The passkey that a browser made when it was asked to. Raises `PasskeyRefused`."""
-        challenge = await self._asked(conn, _MAKE, browser, answer, staff_id)
-        return passkeys.check_made(self._site_or_refuse(request), challenge, answer)
+        self, request: web.Request, staff_id: str, browser: str, answer: Mapping[str, Any]
+    ) -> Made | None:
+        """The passkey that a browser made when it was asked to; None where it does not hold. Either way it was asked
+        once."""
+        site = self._site_or_refuse(request)
+        try:
+            async with self.house.db.write() as conn:
+                challenge = await self._asked(conn, _MAKE, browser, answer, staff_id)
+            return passkeys.check_made(site, challenge, answer)
+        except PasskeyRefused as error:
+            log.warning("passkey_not_made", reason=str(error))
+            return None
+
+    def key_name(self, request: web.Request, answer: Mapping[str, Any]) -> str:
+        """What somebody calls a passkey; the kind of browser where they call it nothing."""
+        written = " ".join(field_of(answer, "name").split())[:LONGEST_KEY_NAME]
+        family = browser_family(request.headers.get("User-Agent", ""))
+        return written or family or self.door.say(request, "desk.passkey")
 
     async def keep_passkey(self, conn: AsyncConnection, staff_id: str, made: Made, name: str) -> None:
         """Keep it. Raises `PasskeyRefused` where it is known already."""
@@ -219,9 +247,7 @@ class Keys:
 
     async def app_address(self, staff: Staff, secret: str) -> str:
         """What the app reads."""
-        async with self.house.db.read() as conn:
-            email = await accounts.email_of(conn, self.house.vault, staff.id)
-        return passwords.app_address(secret, name=email or staff.id)
+        return passwords.app_address(secret, name=await self.username(staff))
 
     async def app_picture(self, staff: Staff, browser: str) -> web.Response:
         """The picture to photograph, where an app is being set up in this browser."""

@@ -89,10 +89,6 @@ class SignInDesk:
         )
         return sessions.keep_before(request, response)
 
-    def _home(self, staff: Staff) -> str:
-        rooms = self._door.rooms_of(staff)
-        return rooms[0][1] if rooms else "/desk/account"
-
     # --- a one-time link ----------------------------------------------------------------------------------------------
 
     async def show_link(self, request: web.Request) -> web.StreamResponse:
@@ -115,7 +111,7 @@ class SignInDesk:
                 staff = await accounts.get_staff(conn, staff_id)
         if staff_id is None:
             return self._door.pages.page("desk/sign_in_link.html", request[LANGUAGE], status=403, token="", used=True)
-        return self._door.sessions.let_in(see_other(self._home(staff)), token)
+        return self._door.sessions.let_in(see_other(self._keys.home(staff)), token)
 
     # --- a password and a code ----------------------------------------------------------------------------------------
 
@@ -153,7 +149,7 @@ class SignInDesk:
         if token is None or staff is None:
             log.warning("sign_in_refused", way=Way.PASSWORD.value)
             return self._page(request, status=403, wrong="desk.sign_in.wrong", email=who)
-        return self._door.sessions.let_in(see_other(self._home(staff)), token)
+        return self._door.sessions.let_in(see_other(self._keys.home(staff)), token)
 
     async def _use(
         self, conn: AsyncConnection, stored: Password | None, step: int | None, recovery: str, now: datetime
@@ -212,7 +208,7 @@ class SignInDesk:
         if staff is None:
             log.warning("sign_in_refused", way=Way.PASSKEY.value)
             raise Refused(403, "desk.passkey.refused")
-        return self._door.sessions.let_in(web.json_response({"to": self._home(staff)}), token)
+        return self._door.sessions.let_in(web.json_response({"to": self._keys.home(staff)}), token)
 
     async def _owner_or_none(
         self, conn: AsyncConnection, request: web.Request, answer: Mapping[str, Any]
@@ -289,7 +285,7 @@ class SignInDesk:
                 )
         if staff is None:
             return self._page(request, status=403, wrong="desk.organisation.nobody")
-        return self._door.sessions.let_in(self._on(request, self._home(staff)), token)
+        return self._door.sessions.let_in(self._on(request, self._keys.home(staff)), token)
 
     async def _known_as(self, conn: AsyncConnection, identity: Identity) -> Staff | None:
         """Who on staff this is: linked before, or found by an address that the provider has verified. Makes nobody."""
@@ -345,7 +341,7 @@ class SignInDesk:
                 token = await self._keys.come_in(conn, request, staff.id, Way.OIDC)
         if staff is None:
             return self._page(request, status=403, wrong="desk.organisation.taken" if taken else "desk.sign_in.used")
-        return self._door.sessions.let_in(self._on(request, self._home(staff)), token)
+        return self._door.sessions.let_in(self._on(request, self._keys.home(staff)), token)
 
     def _on(self, request: web.Request, address: str) -> web.Response:
         """A page of ours that leads on. Not a redirect: after another site's page a strict cookie would stay behind."""
