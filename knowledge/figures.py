@@ -53,11 +53,21 @@ def uncovered(stated: Iterable[Figure], by: Iterable[Figure]) -> tuple[Figure, .
 
     A whole date holds its year, a section its chapter, and a number without a unit meets the same number with one.
     """
-    held: dict[tuple[Sort, str], list[Figure]] = {}
-    for figure in by:
-        for sort, value in _held_by(figure):
-            held.setdefault((sort, value), []).append(figure)
-    return tuple(figure for figure in stated if not _is_held(figure, held))
+    return Held(by).without(stated)
+
+
+class Held:
+    """Figures that others are held against, looked up once for many texts."""
+
+    def __init__(self, by: Iterable[Figure]) -> None:
+        self._held: dict[tuple[Sort, str], list[Figure]] = {}
+        for figure in by:
+            for sort, value in _held_by(figure):
+                self._held.setdefault((sort, value), []).append(figure)
+
+    def without(self, stated: Iterable[Figure]) -> tuple[Figure, ...]:
+        """Those of these figures that are not held."""
+        return tuple(figure for figure in stated if not _is_held(figure, self._held))
 
 
 def _held_by(figure: Figure) -> Iterator[tuple[Sort, str]]:
@@ -290,9 +300,11 @@ def _found(words: str, language: Language, *, counted: bool) -> Iterator[Figure]
     text = _Text(words)
     for match in _ADDRESS.finditer(text.left):
         text.take(*match.span())
-    yield from _statutes(text, language)
-    yield from _dates_and_codes(text)
-    yield from _numbers(text, language, counted=counted)
+    if _DIGITS.search(words):  # the rest of most texts is words only
+        yield from _statutes(text, language)
+        yield from _dates_and_codes(text)
+        yield from _digits(text, language)
+    yield from _counted(text, language, counted=counted)
 
 
 def _may_count(words: str, language: Language) -> bool:
@@ -301,10 +313,12 @@ def _may_count(words: str, language: Language) -> bool:
 
 
 def _statutes(text: _Text, language: Language) -> Iterator[Figure]:
-    for match in _SWEDISH.finditer(text.left):
-        yield from _sections(text, match, match[2], match[1] or "")
-    for match in _SWEDISH_CHAPTER.finditer(text.left):
-        yield from _sections(text, match, "", match[1])
+    if "§" in text.whole:
+        for match in _SWEDISH.finditer(text.left):
+            yield from _sections(text, match, match[2], match[1] or "")
+    if "kap" in text.whole:
+        for match in _SWEDISH_CHAPTER.finditer(text.left):
+            yield from _sections(text, match, "", match[1])
     if language is Language.EN:
         for match in _ENGLISH.finditer(text.left):
             yield from _sections(text, match, match[2] or "", match[1])
@@ -425,7 +439,7 @@ def _dates_and_codes(text: _Text) -> Iterator[Figure]:
         yield Figure(Sort.CODE, match[0].lower(), shown=text.take(*match.span()))
 
 
-def _numbers(text: _Text, language: Language, *, counted: bool) -> Iterator[Figure]:
+def _digits(text: _Text, language: Language) -> Iterator[Figure]:
     for match in _GROUPED.finditer(text.left):
         shown = text.take(*match.span())
         yield _number(re.sub(r"\D", "", shown), shown, text, match.start(), match.end(), language)
@@ -440,6 +454,9 @@ def _numbers(text: _Text, language: Language, *, counted: bool) -> Iterator[Figu
         if figure.unit in {"", "year"} and re.fullmatch(r"(19|20)\d\d", shown):
             figure = Figure(Sort.YEAR, shown, shown=shown)
         yield figure
+
+
+def _counted(text: _Text, language: Language, *, counted: bool) -> Iterator[Figure]:
     known = _NUMBER_WORDS[language]
     for match in _WORD.finditer(text.left):
         number = known.get(match[0].lower())
