@@ -1,8 +1,9 @@
 """Articles: the reviewed guidance the line answers with, and how it is read and written.
 
-An article is one YAML file (`content/articles/no/<id>.yaml`), read strictly: what an editor got wrong is named by file
-and line. Shelves of somebody else's making come as JSON lines, `{"id", "language", "country"?, "title", "questions",
-"answer"}`, thousands in seconds; every bad line is named. What was read as YAML is written back without loss.
+An article is one YAML file (`content/articles/no/<id>.yaml`), or one JSON line with the same keys, read strictly: what
+an editor got wrong is named by file and line, and either form is written back without loss. Shelves of somebody else's
+making come as JSON lines too, `{"id", "language", "country"?, "title", "questions", "answer"}`, thousands in seconds;
+every bad line is named. In such a line the questions are a list; in one of ours they stand by language.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -223,7 +224,7 @@ def article_of(root: Node, *, revision: int = 1) -> Article:
 def _load_folder(folder: Path) -> tuple[Article, ...]:
     articles: dict[str, Article] = {}
     files: dict[str, str] = {}
-    said: dict[tuple[Country, str], tuple[str, str]] = {}
+    said: _Said = {}
     paths = sorted(path for path in folder.rglob("*.yaml") if path.is_file())
     if not paths:
         raise ContentError("The folder holds no article.", file=str(folder))
@@ -235,19 +236,27 @@ def _load_folder(folder: Path) -> tuple[Article, ...]:
             raise parts["id"].error(f'The file is named "{path.stem}" but the article "{article.id}".')
         if article.id in articles:
             raise parts["id"].error(f'The article "{article.id}" also stands in {files[article.id]}.')
-        for wordings in parts["questions"].entries().values():
-            for node in wordings.items():
-                key = (article.country, wording_key(node.text()))
-                if key in said:
-                    other, where = said[key]
-                    raise node.error(
-                        f'This wording also stands in "{other}" ({where}); it can lead to one article only.'
-                        if other != article.id
-                        else f"This wording stands in the article twice (also {where})."
-                    )
-                said[key] = (article.id, node.where)
+        _refuse_shared(parts["questions"], article, said)
         articles[article.id], files[article.id] = article, root.file
     return tuple(articles[key] for key in sorted(articles))
+
+
+_Said: TypeAlias = dict[tuple[Country, str], tuple[str, str]]  # a folded wording: whose it is, and where it stands
+
+
+def _refuse_shared(questions: Node, article: Article, said: _Said) -> None:
+    """A wording leads to one article; note those of this one."""
+    for wordings in questions.entries().values():
+        for node in wordings.items():
+            key = (article.country, wording_key(node.text()))
+            if key in said:
+                other, where = said[key]
+                raise node.error(
+                    f'This wording also stands in "{other}" ({where}); it can lead to one article only.'
+                    if other != article.id
+                    else f"This wording stands in the article twice (also {where})."
+                )
+            said[key] = (article.id, node.where)
 
 
 def wording_key(text: str) -> str:
@@ -264,14 +273,19 @@ def _load_lines(path: Path) -> tuple[Article, ...]:
     articles: dict[str, Article] = {}
     found_on: dict[str, int] = {}
     bad: list[ContentError] = []
+    said: _Said = {}
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
             continue
         try:
-            article = _foreign(_parsed(raw, file, number))
+            root = _parsed(raw, file, number)
+            ours = root.entries().get("questions")
+            article = article_of(root) if ours is not None and ours.is_mapping else _foreign(root)
             if article.id in articles:
                 sentence = f'The article "{article.id}" also stands on line {found_on[article.id]}.'
                 raise ContentError(sentence, file=file, line=number)
+            if ours is not None and ours.is_mapping:
+                _refuse_shared(ours, article, said)
         except ContentError as error:
             bad.append(error)
             continue
@@ -494,8 +508,11 @@ def export_folder(articles: Iterable[Article], folder: Path) -> int:
 
 
 def export_lines(articles: Iterable[Article], path: Path) -> int:
-    """Write the foreign form, one article a line; how many were written."""
-    lines = [to_json_line(article) for article in articles]
+    """Write one article a line, with the keys it was read with; how many were written."""
+    lines = [
+        to_json_line(article) if article.kind is Kind.FOREIGN else json.dumps(body_of(article), ensure_ascii=False)
+        for article in articles
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)

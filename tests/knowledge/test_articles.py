@@ -20,6 +20,7 @@ from knowledge.articles import (
     Status,
     Variant,
     Wording,
+    body_of,
     export_folder,
     export_lines,
     fingerprint,
@@ -229,6 +230,30 @@ def test_our_own_articles_go_out_as_lines() -> None:
     line = json.loads(to_json_line(an_article()))
     assert set(line) == {"id", "language", "country", "title", "questions", "answer"}
     assert line["answer"].startswith("Ja. Bruk kvalifisert tolk")
+
+
+def test_lines_of_ours_hold_everything_and_are_read_as_strictly_as_files(tmp_path: Path) -> None:
+    articles = load_articles(content_folder() / "articles")
+    path = tmp_path / "ours.jsonl"
+    assert export_lines(articles, path) == len(articles)
+    assert load_articles(path) == articles
+    wrong = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:2]]
+    del wrong[0]["sources"]
+    wrong[1]["shrt"] = wrong[1].pop("short")
+    with pytest.raises(ContentError, match=r"(?s)ours.jsonl:1: .*sources.*ours.jsonl:2: .*shrt"):
+        load_articles(lines(path, *wrong))
+
+
+def test_a_wording_leads_to_one_article_in_lines_too(tmp_path: Path) -> None:
+    both = [body_of(an_article()), body_of(an_article("annen"))]
+    with pytest.raises(ContentError, match=r"f.jsonl:2: This wording also stands in .tolk-rett"):
+        load_articles(lines(tmp_path / "f.jsonl", *both))
+
+
+def test_ours_and_foreign_lines_may_stand_in_one_file(tmp_path: Path) -> None:
+    found = load_articles(lines(tmp_path / "f.jsonl", body_of(an_article()), GOOD))
+    assert an_article() in found
+    assert len(found) == 2
 
 
 def test_five_thousand_lines_load_at_once(tmp_path: Path) -> None:
