@@ -19,6 +19,7 @@ _BASIC = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION = frozenset("\f^{}\\[~]|€")  # each is sent as an escape and a character
+_GSM7 = _BASIC | _EXTENSION
 
 _ALONE = {True: 160, False: 70}
 _JOINED = {True: 153, False: 67}
@@ -76,7 +77,9 @@ class Segments:
 
 def outside_gsm7(text: str) -> tuple[str, ...]:
     """The characters that would turn this text into UCS-2, each once, in order of appearance."""
-    return tuple(dict.fromkeys(mark for mark in text if mark not in _BASIC and mark not in _EXTENSION))
+    if _GSM7.issuperset(text):
+        return ()
+    return tuple(dict.fromkeys(mark for mark in text if mark not in _GSM7))
 
 
 def to_gsm7(text: str) -> str:
@@ -89,16 +92,17 @@ def to_gsm7(text: str) -> str:
 def segments(text: str) -> Segments:
     """Count the segments."""
     gsm7 = not outside_gsm7(text)
-    sizes = [_size(mark, gsm7=gsm7) for mark in text]
-    units = sum(sizes)
+    # Counted many times a turn, so letter by letter only where a letter of two units may fall between two segments.
+    double = sum(map(text.count, _EXTENSION)) if gsm7 else sum(map(_beyond_ucs2, text))
+    units = len(text) + double
     if units == 0:
         count = 0
     elif units <= _ALONE[gsm7]:
         count = 1
-    elif max(sizes) == 1:
+    elif not double:
         count = math.ceil(units / _JOINED[gsm7])
     else:
-        count = _packed(sizes, _JOINED[gsm7])
+        count = _packed([_size(mark, gsm7=gsm7) for mark in text], _JOINED[gsm7])
     return Segments(Alphabet.GSM7 if gsm7 else Alphabet.UCS2, units, count)
 
 
@@ -159,6 +163,10 @@ def _plain(mark: str) -> str:
         return ""
     base = unicodedata.normalize("NFD", mark)[0]
     return base if base in _BASIC else mark
+
+
+def _beyond_ucs2(mark: str) -> bool:
+    return mark > "\uffff"
 
 
 def _size(mark: str, *, gsm7: bool) -> int:
