@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, delete, select, update
+from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -108,6 +108,17 @@ class OneTimeCodeRow(SQLModel, table=True):
 _staff = table_of(StaffRow)
 _contacts = table_of(ContactMethodRow)
 _codes = table_of(OneTimeCodeRow)
+# Asked of every message that comes in, so built once.
+_at_address = (
+    select(_staff)
+    .join(_contacts, _contacts.c.staff_id == _staff.c.id)
+    .where(
+        _contacts.c.channel == bindparam("on"),
+        _contacts.c.fingerprint == bindparam("fingerprint_of"),
+        _contacts.c.verified_at.is_not(None),
+        _staff.c.active,
+    )
+)
 _sessions = staff_sessions.sessions
 
 SIGN_IN_LASTS = timedelta(minutes=15)
@@ -367,14 +378,7 @@ async def contacts(conn: AsyncConnection, vault: Vault, staff_id: str, *, verifi
 async def staff_at(conn: AsyncConnection, vault: Vault, address: Address) -> Staff | None:
     """The active member of staff whose verified address this is."""
     found = await conn.execute(
-        select(_staff)
-        .join(_contacts, _contacts.c.staff_id == _staff.c.id)
-        .where(
-            _contacts.c.channel == address.channel.value,
-            _contacts.c.fingerprint == vault.fingerprint_of(address),
-            _contacts.c.verified_at.is_not(None),
-            _staff.c.active,
-        )
+        _at_address, {"on": address.channel.value, "fingerprint_of": vault.fingerprint_of(address)}
     )
     row = found.one_or_none()
     return _staff_from(row) if row else None
