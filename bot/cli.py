@@ -20,6 +20,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from bot import staff_commands
 from helpline.content import ContentError
 from helpline.messages import Country, Language
 from helpline.settings import SettingsError
@@ -33,8 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-staff_app = typer.Typer(help="The people who work at the line.", no_args_is_help=True)
-app.add_typer(staff_app, name="staff")
+app.add_typer(staff_commands.app, name="staff")
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
@@ -322,11 +322,34 @@ def migrate() -> None:
 def import_(
     what: Annotated[Shelf, typer.Argument(help="What the file or folder holds.")],
     path: Annotated[Path, typer.Argument(help="A file or folder.", exists=True)],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what articles would change, and change nothing.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring in articles, services, a roster or the ladders. A file with a fault changes nothing."""
     from bot.operating import bring_in
 
+    if dry_run or as_json:
+        if what is not Shelf.ARTICLES or not dry_run:
+            raise Usage("--dry-run is for articles, and --json for --dry-run.")
+        _show_plan(path, as_json)
+        return
+
     _errors.print(_run(bring_in(what.value, path)))
+
+
+def _show_plan(path: Path, as_json: bool) -> None:
+    from bot.bulk import plan_articles
+
+    plan = _run(plan_articles(path))
+    if as_json:
+        for result in plan.results():
+            put(result)
+    else:
+        for line in plan.lines():
+            sys.stdout.write(f"{line}\n")
+    _errors.print(plan.summary())
 
 
 @app.command()
@@ -355,22 +378,3 @@ def check(as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
     if not as_json:
         _errors.print("Nothing is wrong." if not findings else "Nothing must be mended before the line can run.")
-
-
-@staff_app.command("invite")
-def invite(
-    email: Annotated[str, typer.Argument(help="Their e-mail address; it is stored sealed.")],
-    role: Annotated[
-        list[str], typer.Option("--role", help="advisor, editor, coordinator or analyst; may be repeated.")
-    ],
-    name: Annotated[str | None, typer.Option("--name", help="What colleagues call them.")] = None,
-    language: Annotated[list[Language] | None, typer.Option("--language", help="What they answer in.")] = None,
-    phone: Annotated[
-        str | None, typer.Option("--phone", help="A number that takes SMS; they prove it by a code.")
-    ] = None,
-) -> None:
-    """Make an account, and print a link that signs them in once and codes that prove where they are reached."""
-    from bot.operating import invite_staff
-
-    for line in _run(invite_staff(email, role, name, language or [], phone)):
-        sys.stdout.write(line + "\n")

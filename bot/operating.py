@@ -1,4 +1,4 @@
-"""What the operator does: migrate, bring in, take out, invite, and ask what is wrong."""
+"""What the operator does: migrate, bring in, take out, and ask what is wrong."""
 
 from __future__ import annotations
 
@@ -10,23 +10,19 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-import phonenumbers
 import structlog
 
 from bot.app import build_house, channels_of
-from bot.asking import Refusal
 from bot.house import House
 from bot.serving import LOCAL_ADVISOR
 from escalation import files as ladder_files
 from escalation import on_duty
 from helpline import accounts, audit, logs
-from helpline.accounts import AccountError, ContactChannel, Role
 from helpline.clock import SystemClock
 from helpline.content import ContentError, content_folder
 from helpline.database import Database
-from helpline.messages import Channel, Country, Language
+from helpline.messages import Channel, Country
 from helpline.phrases import Phrases
-from helpline.sessions import SIGN_IN
 from helpline.settings import Settings, SettingsError, load_settings
 from knowledge import store as shelves
 from knowledge.articles import Article, load_articles
@@ -43,11 +39,10 @@ from routing.services import looks_like_address
 log = structlog.get_logger(__name__)
 
 OPERATOR = "operator"  # who acts where somebody at the machine does
-_INVITED_FOR = timedelta(days=3)
 
 
 @asynccontextmanager
-async def _house() -> AsyncIterator[House]:
+async def open_house() -> AsyncIterator[House]:
     """The line's storage, brought up to date, without anything running."""
     settings = load_settings()
     logs.configure(level="error")
@@ -74,7 +69,7 @@ async def migrate_database() -> None:
 
 async def bring_in(what: str, path: Path) -> str:
     """Import a file or folder; a sentence that says what came of it. Nothing changes where the file has a fault."""
-    async with _house() as house:
+    async with open_house() as house:
         now = house.clock.now()
         async with house.db.write() as conn:
             match what:
@@ -112,7 +107,7 @@ async def bring_in(what: str, path: Path) -> str:
 
 async def take_out(what: str, path: Path) -> str:
     """Export in the form that `import` reads; a sentence that says what was written."""
-    async with _house() as house:
+    async with open_house() as house:
         now = house.clock.now()
         async with house.db.read() as conn:
             match what:
@@ -129,75 +124,6 @@ async def take_out(what: str, path: Path) -> str:
                     text = await ladder_files.export_ladders(conn)
         await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         return f"Written to {path}."
-
-
-async def invite_staff(
-    email: str, roles: Sequence[str], name: str | None, languages: Sequence[Language], phone: str | None
-) -> list[str]:
-    """Make an account; the lines to pass on to them. Raises `Refusal`."""
-    known_roles = {role.value: role for role in Role}
-    unknown = [role for role in roles if role not in known_roles]
-    if unknown:
-        raise Refusal(f"There is no role {', '.join(unknown)}; the roles are {', '.join(known_roles)}.")
-    number = _phone(phone) if phone is not None else None
-    async with _house() as house:
-        now = house.clock.now()
-        try:
-            async with house.db.write() as conn:
-                staff = await accounts.add_staff(
-                    conn,
-                    house.vault,
-                    name=name or email.partition("@")[0],
-                    roles=[known_roles[role] for role in roles],
-                    email=email,
-                    languages=languages,
-                    zone=house.settings.zone.key,
-                    now=now,
-                )
-                await accounts.add_contact(
-                    conn,
-                    house.vault,
-                    staff_id=staff.id,
-                    channel=ContactChannel.DESK,
-                    value=staff.id,
-                    now=now,
-                    verified=True,
-                )
-                token = await accounts.make_sign_in_link(conn, staff.id, now=now, lasts=_INVITED_FOR)
-                lines = [f"Staff id, as the roster names them: {staff.id}"]
-                address = house.settings.public_url or f"http://{house.settings.host}:{house.settings.port}"
-                lines.append(f"Sign in, once, within three days: {address.rstrip('/')}{SIGN_IN}/{token}")
-                if Channel.TELEGRAM in house.channels:
-                    code = await accounts.make_contact_code(
-                        conn, staff.id, ContactChannel.TELEGRAM, now=now, lasts=_INVITED_FOR
-                    )
-                    lines.append(f"To be paged on Telegram, write to the bot: /start {code}")
-                if number is not None and Channel.SMS in house.channels:
-                    code = await accounts.make_contact_code(
-                        conn, staff.id, ContactChannel.SMS, now=now, lasts=_INVITED_FOR
-                    )
-                    lines.append(f"To be paged by SMS, send from that phone to the line: {code}")
-                await audit.append(
-                    conn,
-                    at=now,
-                    actor=OPERATOR,
-                    action="staff_invited",
-                    subject=f"staff:{staff.id}",
-                    details={"roles": sorted(roles)},
-                )
-        except AccountError as error:
-            raise Refusal(str(error)) from error
-    return lines
-
-
-def _phone(written: str) -> str:
-    try:
-        parsed = phonenumbers.parse(written, None)
-    except phonenumbers.NumberParseException as error:
-        raise Refusal("Write the phone number with its country, such as +47 912 34 567.") from error
-    if not phonenumbers.is_valid_number(parsed):
-        raise Refusal("There is no such phone number.")
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from helpline.sessions import SIGN_IN
 from helpline.settings import Settings, load_settings
 
 LOCAL_ADVISOR = "local"  # the staff id that the shipped roster names
+_LOCAL_ROLES_ONCE = {StaffRole.ADVISOR, StaffRole.COORDINATOR}  # what the first versions gave them
 _LINK_LASTS = timedelta(hours=12)  # of the link that is printed at start, on the operator's own screen
 
 _screen = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -128,7 +129,7 @@ async def _local_advisor(line: Line) -> str | None:
                 house.vault,
                 staff_id=LOCAL_ADVISOR,
                 name="Local advisor",
-                roles=[StaffRole.ADVISOR, StaffRole.COORDINATOR],
+                roles=list(StaffRole),  # so that whoever tries the line can try all of it
                 languages=[Language.NB, Language.NN, Language.SV, Language.EN],
                 zone=house.settings.zone.key,
                 now=now,
@@ -144,6 +145,8 @@ async def _local_advisor(line: Line) -> str | None:
             )
         elif not known.active:
             return None
+        elif known.roles == _LOCAL_ROLES_ONCE:
+            await accounts.change_staff(conn, LOCAL_ADVISOR, roles=list(StaffRole))
         token = await accounts.make_sign_in_link(conn, LOCAL_ADVISOR, now=now, lasts=_LINK_LASTS)
         await audit.append(conn, at=now, actor="operator", action="sign_in_link_made", subject=f"staff:{LOCAL_ADVISOR}")
     return f"{SIGN_IN}/{token}"

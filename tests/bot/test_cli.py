@@ -150,7 +150,7 @@ def test_the_operator_brings_in_takes_out_and_invites(tmp_path: Path) -> None:
     invited = varde(
         tmp_path, "staff", "invite", "kari@example.org", "--role", "advisor", "--name", "Kari", "--language", "nb"
     )
-    assert "/desk/sign-in/" in invited.stdout
+    assert "/desk/invitation/" in invited.stdout
     roster.write_text(
         "rosters:\n  main:\n    zone: Europe/Oslo\n    schedule:\n      rules:\n"
         '        - {target: kari, from: "00:00", to: "00:00"}\n',
