@@ -284,6 +284,62 @@ async def test_a_report_and_our_own_note_at_one_instant_do_not_miss_each_other(p
     assert {(await post.find(outgoing.key)).state for outgoing in claimed} == {OutboundState.DELIVERED}
 
 
+async def test_several_are_begun_and_noted_together_each_with_its_own_end(post: Post) -> None:
+    for number in range(7):
+        await post.put(f"a:{number}", lane=f"lane:{number}")
+    claimed = await post.claim(limit=20)
+    stolen = claimed[3]
+    async with post.db.write() as conn:
+        begun = await outbox.start_attempts(conn, claimed, attempt_id="a1", now=post.clock.now())
+    assert sorted(begun) == [outgoing.id for outgoing in claimed]
+    assert len(set(begun.values())) == 7, "each attempt has an id of its own"
+    assert await post.report(DeliveryState.DELIVERED, f"SM{claimed[1].id}") is None
+    assert await post.report(DeliveryState.FAILED, f"SM{claimed[2].id}", code="30003") is None
+    post.clock.advance(LEASE + timedelta(seconds=1))
+    async with post.db.write() as conn:
+        await outbox.in_doubt(conn, now=post.clock.now(), lease=LEASE, limit=10)
+        # Another worker holds them all now; the six that are put back under their token are ours.
+        mine = rows.update().where(rows.c.id != stolen.id).values(lease_token=claimed[0].lease_token)
+        await conn.execute(mine)
+    async with post.db.write() as conn:
+        taken = [(outgoing, f"SM{outgoing.id}") for outgoing in claimed]
+        states = await outbox.record_all_sent(conn, taken, now=post.clock.now())
+    assert stolen.id not in states
+    assert (await post.find(stolen.key)).state is OutboundState.SENDING
+    assert states[claimed[1].id] is OutboundState.DELIVERED
+    assert states[claimed[2].id] is OutboundState.GIVEN_UP
+    assert (await post.find(claimed[2].key)).error == "30003"
+    assert {(await post.find(each.key)).state for each in claimed[4:]} == {OutboundState.SENT}
+    assert (await post.find(claimed[6].key)).provider_message_id == f"SM{claimed[6].id}"
+    async with post.db.write() as conn:
+        assert await outbox.start_attempts(conn, claimed, attempt_id="a2", now=post.clock.now()) == {}
+
+
+async def test_many_reports_and_notes_at_one_instant_do_not_wait_for_each_other(post: Post) -> None:
+    for number in range(12):
+        await post.put(f"a:{number}", lane=f"lane:{number}", page_id=f"e:{number}")
+    claimed = await post.claim(limit=20)
+    async with post.db.write() as conn:
+        await outbox.start_attempts(conn, claimed, attempt_id="a1", now=post.clock.now())
+
+    async def note(some: list[Outgoing]) -> None:
+        async with post.db.write() as conn:
+            taken = [(outgoing, f"SM{outgoing.id}") for outgoing in some]
+            await outbox.record_all_sent(conn, taken, now=post.clock.now())
+
+    async def take_back() -> None:
+        async with post.db.write() as conn:
+            await outbox.withdraw_pages(conn, [f"e:{number}" for number in reversed(range(12))])
+
+    await asyncio.gather(
+        note(claimed[:6]),
+        note(claimed[:5:-1]),
+        take_back(),
+        *(post.report(DeliveryState.DELIVERED, f"SM{outgoing.id}") for outgoing in claimed),
+    )
+    assert {(await post.find(outgoing.key)).state for outgoing in claimed} == {OutboundState.DELIVERED}
+
+
 async def test_claimers_at_one_instant_never_take_one_message_twice(post: Post) -> None:
     for number in range(30):
         await post.put(f"a:{number}", lane=f"lane:{number % 10}")
