@@ -21,7 +21,6 @@ from helpline.database import Database
 from helpline.phrases import Phrases
 from knowledge import fitness, law_watch
 from knowledge import store as shelf_store
-from knowledge.articles import Article
 from knowledge.fitness import Policy, Standing
 from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
@@ -60,7 +59,6 @@ class Library:
         self._shelves: Shelves | None = None
         self._version: _Version | None = None
         self._refused: _Version | None = None
-        self._read: dict[tuple[str, int], Article] = {}  # by id and revision, which never changes
 
     @property
     def shelves(self) -> Shelves:
@@ -86,9 +84,8 @@ class Library:
                 if marked != self._marked:
                     await self._heed(marked, self.shelves)
                 return False
-            articles = await shelf_store.published(conn, self._read)
+            articles = await shelf_store.published(conn)
             directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
-        self._read = {(article.id, article.revision): article for article in articles}
         try:
             shelves = await asyncio.to_thread(Shelves.build, articles, self.tools, saved=index_file)
         except ContentError as error:

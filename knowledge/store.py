@@ -8,12 +8,12 @@ that every process knows to load them anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import orjson
 from sqlalchemy import (
@@ -314,7 +314,10 @@ _articles = table_of(ArticleRow)
 _revisions = table_of(ArticleRevisionRow)
 _versions = table_of(ShelfVersionRow)
 _small = table_of(SmallChangeRow)
-_bodies = select(_revisions.c.article_id, _revisions.c.number, _revisions.c.body)
+_keys = (_revisions.c.article_id, _revisions.c.number, _revisions.c.fingerprint)
+_Key: TypeAlias = tuple[str, int, str]  # a revision: id, number, and the hash of what it says
+_REMEMBERED = 1_000  # revisions kept besides, where fewer stand on the shelves
+_read: dict[_Key, Article] = {}  # the oldest first
 _AT_ONCE = 500  # articles that go into storage with one statement
 
 
@@ -534,41 +537,44 @@ async def put_on(
     return latest + 1
 
 
-async def published(
-    conn: AsyncConnection, known: Mapping[tuple[str, int], Article] | None = None
-) -> tuple[Article, ...]:
-    """What stands on the shelves, each with the number of its revision, in the order of their ids.
-
-    `known` are revisions that the caller has read before, by id and number; since none ever changes, they are given
-    back and not read again.
-    """
-    held = known if known is not None else {}
-    standing = (
-        select(_articles.c.id, _articles.c.published).where(_articles.c.published.is_not(None)).order_by(_articles.c.id)
-    )
-    wanted = [(row.id, int(row.published)) for row in await conn.execute(standing)]
-    missing = [key for key in wanted if key not in held]
-    read: dict[tuple[str, int], Article] = {}
+async def published(conn: AsyncConnection) -> tuple[Article, ...]:
+    """What stands on the shelves, each with the number of its revision, in the order of their ids."""
+    both = _revisions.c.article_id == _articles.c.id, _revisions.c.number == _articles.c.published
+    standing = select(*_keys).join(_articles, and_(*both)).order_by(_articles.c.id)
+    wanted: list[_Key] = [(row.article_id, row.number, row.fingerprint) for row in await conn.execute(standing)]
+    missing = [key for key in wanted if key not in _read]
+    found = {key: _read[key] for key in wanted if key in _read}
     if len(missing) > _AT_ONCE:
-        both = _revisions.c.article_id == _articles.c.id, _revisions.c.number == _articles.c.published
-        rows = (await conn.execute(_bodies.join(_articles, and_(*both)))).all()
-        # Thousands of articles take seconds to read, which nobody else should have to wait for.
-        read = await asyncio.to_thread(_read, rows, held)
+        rows = (await conn.execute(select(*_keys, _revisions.c.body).join(_articles, and_(*both)))).all()
     elif missing:
-        numbers = {number for _, number in missing}
-        some = _bodies.where(
-            _revisions.c.article_id.in_([name for name, _ in missing]), _revisions.c.number.in_(numbers)
+        numbers = {number for _, number, _ in missing}
+        some = select(*_keys, _revisions.c.body).where(
+            _revisions.c.article_id.in_([name for name, _, _ in missing]), _revisions.c.number.in_(numbers)
         )
-        read = await asyncio.to_thread(_read, (await conn.execute(some)).all(), held)
-    return tuple(read[key] if key in read else held[key] for key in wanted)
+        rows = (await conn.execute(some)).all()
+    else:
+        rows = []
+    fresh = set(missing)
+    rows = [row for row in rows if (row.article_id, row.number, row.fingerprint) in fresh]
+    # Thousands of articles take seconds to read, which nobody else should have to wait for.
+    found |= await asyncio.to_thread(_read_rows, rows)
+    _remember(found)
+    return tuple(found[key] for key in wanted)
 
 
-def _read(rows: Iterable[Any], held: Collection[tuple[str, int]]) -> dict[tuple[str, int], Article]:
+def _read_rows(rows: Iterable[Any]) -> dict[_Key, Article]:
     return {
-        (row.article_id, row.number): _article(row.article_id, row.number, row.body)
-        for row in rows
-        if (row.article_id, row.number) not in held
+        (row.article_id, row.number, row.fingerprint): _article(row.article_id, row.number, row.body) for row in rows
     }
+
+
+def _remember(found: Mapping[_Key, Article]) -> None:
+    """Keep what was read: a revision never changes. What is on the shelves now stays longest."""
+    for key, article in found.items():
+        _read.pop(key, None)
+        _read[key] = article
+    for key in list(_read)[: max(0, len(_read) - max(_REMEMBERED, len(found)))]:
+        del _read[key]
 
 
 async def standing(conn: AsyncConnection, article_id: str) -> Standing | None:

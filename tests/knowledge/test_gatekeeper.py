@@ -15,7 +15,7 @@ from helpline.clock import SetClock
 from helpline.content import content_folder
 from helpline.database import Database
 from helpline.messages import Country, Language
-from knowledge import drafts, gate_runs, gatekeeper, question_sets, store
+from knowledge import drafts, gate_runs, gatekeeper, question_sets
 from knowledge.articles import Article
 from knowledge.gate import Results, Shown
 from knowledge.gate_runs import GateRun, RunState
@@ -371,12 +371,3 @@ async def test_the_worker_knows_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     assert await ask_both(tmp_path, [], None, [an_article()], tell) == (None, {})
     assert seen == [0]
-
-
-async def test_what_is_remembered_of_the_shelves_is_their_own(db: Database) -> None:
-    await shelve(db)
-    async with db.read() as conn:
-        first = await store.published(conn)
-        again = await store.published(conn, {(one.id, one.revision): one for one in first})
-    assert again == first
-    assert all(one is other for one, other in zip(first, again, strict=True))  # not read a second time

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from helpline import audit
 from helpline.content import ContentError
 from helpline.database import Database
 from knowledge import store
-from knowledge.articles import Article, export_folder, load_articles
+from knowledge.articles import Article, export_folder, fingerprint, load_articles, to_yaml
 from tests.knowledge.builders import an_article
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -158,3 +160,99 @@ async def test_an_import_is_one_entry_in_the_trail(db: Database, folder: Path) -
         assert await audit.verify(conn) is None
         entries = [entry.action for entry in await audit.entries(conn)]
     assert entries.count("articles_imported") == 1
+
+
+async def test_a_revision_is_read_once(db: Database, folder: Path) -> None:
+    await bring(db, folder)
+    first = await shelf(db)
+    change(folder, "tolk-rett", short="Ja, bruk tolk.")
+    await bring(db, folder, now=LATER)
+    second = await shelf(db)
+    assert second["se-tolk"] is first["se-tolk"]
+    assert second["tolk-rett"] is not first["tolk-rett"]
+    assert (second["tolk-rett"].short, second["tolk-rett"].revision) == ("Ja, bruk tolk.", 2)
+
+
+async def test_what_was_read_of_another_database_is_not_taken_for_ours(
+    make_database_url: Callable[[], str], folder: Path
+) -> None:
+    one, other = Database.connect(make_database_url()), Database.connect(make_database_url())
+    try:
+        await bring(one, folder)
+        change(folder, "tolk-rett", short="Noe annet.")
+        await bring(other, folder)
+        assert (await shelf(one))["tolk-rett"].short == an_article().short
+        assert (await shelf(other))["tolk-rett"].short == "Noe annet."
+    finally:
+        await one.dispose()
+        await other.dispose()
+
+
+async def test_what_is_read_again_and_again_does_not_pile_up(
+    db: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_REMEMBERED", 3)
+    for number in range(6):
+        change(folder, "tolk-rett", short=f"Ja, {number} ganger.")
+        await bring(db, folder, now=LATER)
+        assert (await shelf(db))["tolk-rett"].short == f"Ja, {number} ganger."
+    assert len(store._read) == 3
+
+
+async def test_a_revision_of_old_kept_as_yaml_is_still_read(db: Database) -> None:
+    article = an_article()
+    async with db.write() as conn:
+        await conn.execute(insert(store.ArticleRow).values(_row_of_old(article)))
+        values: dict[str, object] = {"state": "published", "body": to_yaml(article), "fingerprint": fingerprint(article)}
+        values |= {"article_id": article.id, "number": 1, "author": "operator", "created_at": NOW}
+        await conn.execute(insert(store.ArticleRevisionRow).values(values))
+    assert await shelf(db) == {article.id: article}
+    async with db.write() as conn:  # and it is the same to an import
+        assert (await store.put_articles(conn, [article], actor="operator", now=LATER)).same == (article.id,)
+
+
+def _row_of_old(article: Article) -> dict[str, object]:
+    return {"id": article.id, "country": article.country.value, "published": 1, "latest": 1, "changed_at": NOW}
+
+
+async def test_what_is_shipped_no_longer_is_offered_for_retiring(db: Database, folder: Path) -> None:
+    async with db.write() as conn:
+        await store.import_shipped(conn, folder, NOW)
+    (folder / "se" / "se-tolk.yaml").unlink()
+    async with db.write() as conn:
+        assert (await store.import_shipped(conn, folder, LATER)).gone == ("se-tolk",)
+        (offered,) = await store.offered_for_retiring(conn)
+    assert (offered.id, offered.gone_since) == ("se-tolk", LATER)
+    assert "se-tolk" in await shelf(db)  # until a human decides
+    export_folder([an_article(id="se-tolk", country="SE")], folder)
+    async with db.write() as conn:  # shipped again: nothing is asked any more
+        assert (await store.import_shipped(conn, folder, LATER)).gone == ()
+        assert await store.offered_for_retiring(conn) == ()
+
+
+async def test_an_editors_own_article_is_not_offered_for_retiring(db: Database, folder: Path) -> None:
+    await bring(db, folder, actor="staff:kari")
+    (folder / "se" / "se-tolk.yaml").unlink()
+    async with db.write() as conn:
+        assert (await store.import_shipped(conn, folder, LATER)).gone == ()
+        assert await store.offered_for_retiring(conn) == ()
+
+
+async def test_a_plan_tells_what_an_import_would_do_and_does_nothing(db: Database, folder: Path) -> None:
+    await bring(db, folder)
+    before = await version(db)
+    new = [an_article(title="Nytt navn"), an_article("helt-ny", title="Ny", questions=("noe", "annet"))]
+    async with db.read() as conn:
+        plan, was = await store.plan_import(conn, [*new, (await shelf(db))["se-tolk"]])
+    assert (plan.added, plan.changed, plan.same) == (("helt-ny",), ("tolk-rett",), ("se-tolk",))
+    assert was == {"tolk-rett": an_article()}
+    assert await version(db) == before
+
+
+async def test_progress_is_told_to_its_end(db: Database) -> None:
+    articles = [an_article(f"a-{number}", title=f"T {number}", questions=(f"q {number}",)) for number in range(1203)]
+    told: list[tuple[int, int]] = []
+    async with db.write() as conn:
+        await store.put_articles(conn, articles, actor="operator", now=NOW, progress=lambda *far: told.append(far))
+    assert told == [(500, 1203), (1000, 1203), (1203, 1203)]
+    assert len(await shelf(db)) == 1203
