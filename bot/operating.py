@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from bot import bulk
 from bot.app import build_house, channels_of
 from bot.house import House
 from bot.serving import LOCAL_ADVISOR
@@ -71,11 +72,11 @@ async def bring_in(what: str, path: Path) -> str:
     """Import a file or folder; a sentence that says what came of it. Nothing changes where the file has a fault."""
     async with open_house() as house:
         now = house.clock.now()
+        if what == "articles":
+            put = await bulk.bring_articles(house.db, path, actor=OPERATOR, now=now)
+            return f"{len(put.added)} articles added, {len(put.changed)} changed, {len(put.same)} as they were."
         async with house.db.write() as conn:
             match what:
-                case "articles":
-                    put = await shelves.import_articles(conn, path, OPERATOR, now)
-                    return f"{len(put.added)} articles added, {len(put.changed)} changed, {len(put.same)} as they were."
                 case "services":
                     done = await services.import_services(
                         conn,
