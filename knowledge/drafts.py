@@ -30,14 +30,14 @@ from helpline.database import Database
 from helpline.messages import Country, Language
 from helpline.storage import insert_once, rows_touched, table_of, wake
 from knowledge import gate_runs, life, store
-from knowledge.articles import FIELDS, Article, article_of_body, body_of
+from knowledge.articles import FIELDS, Article, article_of_body, body_of, wording_key
 from knowledge.gate_runs import TOPIC, GateRun, Override, RunState, topic_of
 from knowledge.life import Act, Stage
-from knowledge.problems import Problem, problems_of
+from knowledge.problems import Problem, findings_of, problems_of
 from knowledge.small import is_small
 from knowledge.store import ArticleReasonRow, DraftCommentRow, DraftRow, DraftSaveRow, SmallChangeRow, Standing
 
-__all__ = ["Problem", "article_of_body", "problems_of"]
+__all__ = ["Problem", "article_of_body", "findings_of", "problems_of"]
 
 LINE = "line"  # who publishes when the clock does
 LONGEST_BODY = 200_000  # bytes of JSON
@@ -418,7 +418,7 @@ async def submit(
     """Hand the draft in for review. `Unreadable` where it is not whole yet. A gate run is wanted at once."""
     draft = await _locked(conn, draft_id)
     await _allowed(conn, Act.SUBMIT, draft, actor, roles, seen)
-    _whole(draft)
+    await _whole(conn, draft)
     await _told(conn, draft, "draft_submitted", actor, now)
     await gate_runs.want(conn, draft.id, draft.version, actor=actor, now=now)
     values = {"stage": Stage.IN_REVIEW.value, "submitted_by": actor, "submitted_at": now, "note": ""}
@@ -445,7 +445,7 @@ async def approve(
     """Say that it may be published. `seen` is the version that was read; another one now is refused."""
     draft = await _locked(conn, draft_id)
     await _allowed(conn, Act.APPROVE, draft, actor, roles, seen)
-    _whole(draft)
+    await _whole(conn, draft)
     await _told(conn, draft, "draft_approved", actor, now)
     await gate_runs.want(conn, draft.id, draft.version, actor=actor, now=now)
     values = {"stage": Stage.APPROVED.value, "approved_by": actor, "approved_at": now, "note": ""}
@@ -595,7 +595,7 @@ async def want_gate_run(conn: AsyncConnection, draft_id: int, *, actor: str, now
     draft = await _locked(conn, draft_id)
     if not draft.is_open:
         raise Refused(_refused(Act.EDIT, draft.stage))
-    _whole(draft)
+    await _whole(conn, draft)
     return await gate_runs.want(conn, draft.id, draft.version, actor=actor, now=now)
 
 
@@ -760,7 +760,7 @@ _CLOSED: dict[str, Any] = {"open_for": None, "publish_at": None, "due_at": None}
 
 
 async def _publish(conn: AsyncConnection, draft: Draft, *, actor: str, small: bool, now: datetime) -> Draft:
-    article = _whole(draft)
+    article = await _whole(conn, draft)
     there = await store.standing(conn, draft.article_id)
     latest = there.latest if there is not None else 0
     if latest != (draft.base or 0):
@@ -933,11 +933,35 @@ def _unchanged(draft: Draft, seen: int | None) -> None:
         raise ChangedMeanwhile("desk.draft.no.changed")
 
 
-def _whole(draft: Draft) -> Article:
-    try:
-        return article_of_body(draft.body, file=f"draft {draft.id}")
-    except ContentError as error:
-        raise Unreadable("desk.draft.unreadable", [one for one in problems_of(draft.body) if one.blocks]) from error
+async def _whole(conn: AsyncConnection, draft: Draft) -> Article:
+    """The article that a draft is, where nothing keeps it from the shelves; else `Unreadable`."""
+    problems = [problem for problem in problems_of(draft.body) if problem.blocks]
+    if problems:
+        raise Unreadable("desk.draft.unreadable", problems)
+    article = article_of_body(draft.body, file=f"draft {draft.id}")
+    taken = await _leads_elsewhere(conn, article, await base_of(conn, draft))
+    if taken:
+        raise Unreadable("desk.draft.unreadable", taken)
+    return article
+
+
+async def _leads_elsewhere(conn: AsyncConnection, article: Article, before: Article | None) -> list[Problem]:
+    """The wordings that lead to another article already. What stood here before was looked at before."""
+    held = {wording_key(wording.text) for wording in before.questions} if before is not None else set()
+    new = {wording_key(wording.text): wording.text for wording in article.questions}
+    new = {key: text for key, text in new.items() if key not in held}
+    if not new:
+        return []
+    others = [one for one in await store.published(conn) if one.country is article.country and one.id != article.id]
+    found = await asyncio.to_thread(
+        lambda: {
+            key: one.id for one in others for wording in one.questions if (key := wording_key(wording.text)) in new
+        }
+    )
+    return [
+        Problem("questions", f'The wording "{new[key]}" also stands in "{other}"; it can lead to one article only.')
+        for key, other in found.items()
+    ]
 
 
 async def _changed_since(conn: AsyncConnection, draft_id: int, seen: int) -> set[str]:

@@ -5,12 +5,14 @@ Each field that is there is read in the place of the same field of an article kn
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from helpline.content import ContentError
-from knowledge.articles import FIELDS, REQUIRED, Article, article_of_body
+from knowledge.articles import FIELDS, REQUIRED, Article, article_of_body, wording_key
+from knowledge.checking import check_article
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,26 @@ def problems_of(body: Mapping[str, Any]) -> tuple[Problem, ...]:
                 found.append(Problem(key, said))
     if not found:
         try:
-            _read(body)
+            found += _said_twice(_read(body))
         except ContentError as error:
             found.append(Problem("review_by" if "review_by" in error.sentence else "", error.sentence))
     order = {key: place for place, key in enumerate(FIELDS)}
     return tuple(sorted(found, key=lambda problem: order.get(problem.field, -1)))
+
+
+def findings_of(body: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """As `problems_of`; where nothing blocks, what the checker finds besides, which does not block either."""
+    problems = problems_of(body)
+    if any(problem.blocks for problem in problems):
+        return problems
+    found = check_article(_read(body))
+    return (*problems, *(Problem(finding.field, finding.sentence, blocks=False) for finding in found))
+
+
+def _said_twice(article: Article) -> list[Problem]:
+    counts = Counter(wording_key(wording.text) for wording in article.questions)
+    texts = {wording_key(wording.text): wording.text for wording in article.questions}
+    return [Problem("questions", f'"{texts[key]}" is listed twice.') for key, count in counts.items() if count > 1]
 
 
 def _wrong(body: Mapping[str, Any], key: str) -> str:

@@ -294,6 +294,21 @@ async def test_a_draft_that_is_not_whole_is_not_handed_in(db: Database) -> None:
     assert (await now_of(db, draft)).stage is Stage.DRAFT
 
 
+async def test_a_wording_that_leads_elsewhere_keeps_a_draft_from_the_shelves(db: Database) -> None:
+    await shelve(db, an_article(), an_article("annen", title="En annen", questions=("hvor ligger legevakta",)))
+    mine = {"nb": ["hvem kan tolke", "Hvor ligger legevakta?"]}
+    draft = await a_change(db, questions=mine)
+    with pytest.raises(Unreadable) as caught:
+        await submitted(db, draft)
+    (problem,) = caught.value.problems
+    assert (problem.field, "annen" in problem.message) == ("questions", True)
+    # Another country's wordings are another line's, and one's own are no rival.
+    se = an_article("se-annen", "SE", questions=("hvem kan tolke", "noe helt annet"))
+    await shelve(db, se)
+    draft = (await saved(db, draft, {"questions": {"nb": ["hvem kan tolke i Sverige", "trenger tolk nå"]}})).draft
+    assert (await submitted(db, draft)).stage is Stage.IN_REVIEW
+
+
 async def test_what_was_approved_is_what_was_read(db: Database) -> None:
     await shelve(db)
     draft = await submitted(db, await a_change(db))
