@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpline.content import ContentError, content_folder
-from knowledge.articles import FIELDS, article_of_body, body_of, load_articles
+from knowledge.articles import FIELDS, REQUIRED, article_of_body, body_of, load_articles
 from knowledge.problems import findings_of, problems_of
 from tests.knowledge.builders import an_article
 
@@ -65,7 +65,7 @@ def test_each_fault_is_found_in_its_field(field: str, value: Any) -> None:
     assert fields_of({**BODY, field: value}) == [field]
 
 
-@pytest.mark.parametrize("field", [key for key in BODY if key not in {"do_now", "needs"}])
+@pytest.mark.parametrize("field", REQUIRED)
 def test_each_missing_field_is_named(field: str) -> None:
     assert fields_of({key: value for key, value in BODY.items() if key != field}) == [field]
 
