@@ -24,7 +24,7 @@ SUGGEST_FROM = 0.55  # it is more likely than not that one of the three is right
 NEIGHBOURING = 0.15
 CHATTER = 0.4
 SUGGESTIONS = 3
-_FEWEST_SAMPLES = 60  # of wordings found among the first three; with fewer the shipped curves know better
+_FEWEST_SAMPLES = 40  # of wordings found among the first three; with fewer the shipped curves know better
 _RIDGE = 1.0
 
 
@@ -51,9 +51,8 @@ class Evidence:
 
 
 FEATURES = (
-    *("score", "margin", "words", "bag", "bag margin", "near", "near margin", "learned", "learned margin"),
-    *("bag agrees", "near agrees", "learned agrees", "known", "share of the first", "first to fourth", "trade"),
-    "elsewhere",
+    *("score", "margin", "share of the first", "first to fourth", "height", "words", "bag", "bag margin"),
+    *("near", "near margin", "learned", "learned margin", "known", "trade", "elsewhere"),
 )
 
 
@@ -64,17 +63,23 @@ def features(evidence: Evidence) -> Doubles:
     score, margin = _lead(fused, first)
     spread = np.exp((fused - fused[first]) / np.float32(0.1))
     later = np.partition(fused, -4)[-4] if len(fused) >= 4 else fused.min()
-    columns = (evidence.bag, evidence.near, evidence.learned)
-    leads = [value for column in columns for value in _lead(column, first)]
-    agreeing = [float(np.argmax(column) == first) if column.any() else 0.0 for column in columns]
-    shape = [
-        evidence.known,
-        float(np.log(1.0 / spread.sum())),
-        score - float(later),
-        float(np.log1p(evidence.trade)),
-        evidence.elsewhere,
-    ]
-    return np.array([score, margin, float(np.log1p(evidence.words)), *leads, *agreeing, *shape], dtype=np.float64)
+    height = (score - float(fused.mean())) / (float(fused.std()) + 1e-6)  # above the common run of articles
+    leads = [value for column in (evidence.bag, evidence.near, evidence.learned) for value in _lead(column, first)]
+    return np.array(
+        [
+            score,
+            margin,
+            -float(np.log(spread.sum())),
+            score - float(later),
+            height,
+            float(np.log1p(evidence.words)),
+            *leads,
+            evidence.known,
+            float(np.log1p(evidence.trade)),
+            evidence.elsewhere,
+        ],
+        dtype=np.float64,
+    )
 
 
 def _lead(column: Floats, first: int) -> tuple[float, float]:
@@ -148,12 +153,21 @@ def fit_curve(values: Doubles, hits: Doubles, weights: Doubles) -> Curve:
     scaled = np.hstack([(values - middle) / spread, np.ones((len(values), 1))])
     slopes = np.zeros(scaled.shape[1])
     penalty = np.diag([_RIDGE] * (len(slopes) - 1) + [1e-6])
+
+    def cost(tried: Doubles) -> float:
+        run = scaled @ tried
+        return float(weights @ (np.logaddexp(0, run) - hits * run) + tried @ penalty @ tried / 2)
+
+    now = cost(slopes)
     for _ in range(60):
         guess = _squash(scaled @ slopes)
         pull = scaled.T @ (weights * (guess - hits)) + penalty @ slopes
         bend = (scaled * (weights * guess * (1 - guess))[:, None]).T @ scaled + penalty
         step = np.linalg.solve(bend, pull)
-        slopes -= step
+        # A whole step may overshoot where nearly all guesses are certain.
+        while (then := cost(slopes - step)) > now and float(np.abs(step).max()) > 1e-9:
+            step = step / 2
+        slopes, now = slopes - step, then
         if float(np.abs(step).max()) < 1e-7:
             break
     plain = slopes[:-1] / spread
@@ -161,12 +175,16 @@ def fit_curve(values: Doubles, hits: Doubles, weights: Doubles) -> Curve:
 
 
 def threshold(sure: Doubles, hits: Doubles, weights: Doubles, precision: float) -> float:
-    """The lowest confidence from which on answers are right this often: both as counted and as the curve expects."""
+    """The lowest confidence from which on answers are right this often: as the curve expects, and as counted.
+
+    What was counted may fall short by as much as chance alone would have it, or few questions would allow no answer.
+    """
     order = np.argsort(-sure, kind="stable")
     total = np.cumsum(weights[order])
     counted = np.cumsum((weights * hits)[order]) / total
     expected = np.cumsum((weights * sure)[order]) / total
-    enough = np.flatnonzero(np.minimum(counted, expected) >= precision)
+    chance = np.sqrt(precision * (1 - precision) / total)
+    enough = np.flatnonzero((expected >= precision) & (counted >= precision - chance))
     if len(enough) == 0:
         return 1.01  # never: these shelves cannot keep that promise
     return float(sure[order[enough[-1]]])
@@ -187,23 +205,24 @@ def _squash(values: Doubles) -> Doubles:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(values, -40, 40))), dtype=np.float64)
 
 
-# Fitted on the shipped shelves, for shelves that hold too few wordings to be asked: in the order of `FEATURES`.
+# Fitted on the shipped shelves without wordings or with one or two, with and without titles, for shelves that hold too
+# few wordings to be asked: in the order of `FEATURES`.
 # fmt: off
 SHIPPED = Judge(
     right=Curve(
         (
-            -0.01153, 3.407, 1.113, 2.989, 5.314, 2.893, 1.283, 0.01226, 0.4536,
-            -0.1425, -0.03967, 0.4676, -1.81, 0.3809, 0.06543, 0.1377, -3.728,
+            -3.145, 3.76, 0.8513, 0.3175, 0.1594, 1.174, 4.466, 5.155,
+            1.468, 0.6673, 0, 0, -1.089, 0.2188, 0,
         ),
-        -3.698,
+        -2.125,
     ),
     among=Curve(
         (
-            2.318, -6.811, 1.371, 1.848, 8.834, 3.158, 0.7914, 2.211, 0.2796,
-            -0.02781, -0.07846, 0.4983, -1.799, 0.2535, 3.112, 0.1171, -4.72,
+            -2.55, -6.684, 0.9177, 4.175, 0.1686, 1.255, 5.813, 4.852,
+            1.543, 0.5741, 0, 0, -1.073, 0.3037, 0,
         ),
-        -4.799,
+        -1.804,
     ),
-    answer_from=0.851,
+    answer_from=0.907,
 )
 # fmt: on

@@ -10,6 +10,7 @@ An index is built when shelves change, never in a request, and kept in one file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
@@ -25,7 +26,7 @@ from helpline.messages import Country, Language, country_of
 from knowledge.articles import Article
 from knowledge.confidence import Band, Curve, Evidence, Judge, features
 from knowledge.jurisdiction import Jurisdiction
-from knowledge.terms import Speller, Synonyms, Termer, Terms, words_in
+from knowledge.terms import Speller, Synonyms, Termer, Terms, rough, words_in
 from knowledge.vectors import WordVectors
 
 Floats = npt.NDArray[np.float32]
@@ -35,12 +36,14 @@ Rows = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
 SATURATION = 2.0  # BM25's k1
 LENGTH = 0.75  # and its b
-BUCKETS = 2048  # the learned reader sees terms folded into this many
-FORMAT = 5  # of the file; another number means another file
+BUCKETS = 1024  # the learned reader sees terms folded into this many
+MEANING = 1.5  # and this much of the vector beside them
+FORMAT = 8  # of the file; another number means another file
 
 _POSTINGS = 120_000  # read of one question's terms, rarest first; common terms of huge shelves wait for the second look
 _SECOND_LOOK = 200  # articles
 _LIKELIEST = 60  # articles by either score whose vectors are compared one by one on huge shelves
+_AS_WORDED = 0.99  # how sure it is that an article answers its own wording
 _ROWS = 20_000  # vectors compared one by one; of more, only those of the likeliest articles
 
 
@@ -69,7 +72,7 @@ class Fusion:
 
     near: float = 0.45
     nearest: int = 3  # of an article's texts, whose cosines are averaged
-    learned: float = 0.5
+    learned: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,9 @@ class Section:
     texts: Floats
     text_starts: Places
     centres: Floats
+    # Titles and wordings that one article alone has, as marks, sorted, and whose they are.
+    phrases: npt.NDArray[np.uint64]
+    phrase_rows: Places
     # The learned reader: a weight for each bucket and vector dimension, for each article and for "none of these"; empty
     # where there is none.
     lines: Floats
@@ -145,6 +151,13 @@ class Section:
         nearest, near = self._near(question, bag)
         learned = self._learned(question, places, hit)
         return Scores(bag, nearest, near, learned[:-1], float(learned[-1]))
+
+    def worded(self, mark: int) -> int | None:
+        """The place of the article whose title or wording this is."""
+        place = int(np.searchsorted(self.phrases, np.uint64(mark)))
+        if place < len(self.phrases) and int(self.phrases[place]) == mark:
+            return int(self.phrase_rows[place])
+        return None
 
     def _bag(self, places: Places, counts: Floats, unknown: Floats) -> Floats:
         size = len(self.ids)
@@ -191,8 +204,14 @@ class Section:
         buckets, values = folded(question.terms, question.counts, idf)
         learned = summed(values, self.lines[buckets])
         if question.vector is not None and len(self.lines) > BUCKETS:
-            learned = learned + np.float32(question.known) * summed(question.vector, self.lines[BUCKETS:])
+            learned = learned + np.float32(MEANING * question.known) * summed(question.vector, self.lines[BUCKETS:])
         return np.asarray(learned, dtype=np.float32)
+
+
+def mark_of(words: Sequence[str]) -> int:
+    """A number for these words in any order and any Nordic spelling."""
+    spelt = " ".join(sorted({rough(word) for word in words}))
+    return int.from_bytes(hashlib.blake2b(spelt.encode(), digest_size=8).digest(), "big")
 
 
 # A product of a matrix and a vector is too little work to be shared between threads: on a busy machine the threads that
@@ -235,6 +254,33 @@ def best_of(cosines: Floats, starts: Places, lengths: Places) -> tuple[Floats, F
     return best, np.asarray(total / seen, dtype=np.float32)
 
 
+class Asker:
+    """Makes questions ready: typing errors put right, words turned into terms and into a vector."""
+
+    def __init__(self, words: Mapping[str, int], termer: Termer, vectors: WordVectors | None) -> None:
+        """`words` are those of the shelves, and how often each stands there."""
+        self.words = dict(words)
+        self._termer = termer
+        self._vectors = vectors
+        self._speller = Speller(words, vectors.understands if vectors is not None else None)
+
+    def question(self, text: str) -> Question:
+        """Make a text ready: bounded work, whatever came in."""
+        return self.prepared(words_in(text))
+
+    def prepared(self, typed: Sequence[str]) -> Question:
+        """Make words ready as they were typed."""
+        words = self._speller.repaired(typed)
+        terms, counts = np.unique(self._termer.terms(words), return_counts=True)
+        vector, known = None, 0.0
+        if self._vectors is not None:
+            # The table knows words that these shelves do not hold. It may guess at those for the meaning, where one
+            # wrong guess among ten words turns little, but not for the terms, where it would be held for what was said.
+            letters = [word for word in self._vectors.speller.repaired(words) if word.isalpha()]
+            vector, known = self._vectors.words(letters), self._vectors.known_share(letters)
+        return Question(tuple(words), terms, counts.astype(np.float32), vector, known, self._termer.groups(words))
+
+
 class Index:
     """All sections, and what is needed to ask them. It never changes once it is built."""
 
@@ -243,12 +289,10 @@ class Index:
         sections: Sequence[Section],
         judge: Judge,
         fusion: Fusion,
-        words: Mapping[str, int],
+        asker: Asker,
         *,
         digest: str = "",
         rehearsal: Rehearsal | None = None,
-        vectors: WordVectors | None = None,
-        synonyms: Synonyms | None = None,
         jurisdiction: Jurisdiction | None = None,
     ) -> None:
         self.sections = tuple(sections)
@@ -256,11 +300,8 @@ class Index:
         self.fusion = fusion
         self.digest = digest
         self.rehearsal = rehearsal
-        self._words = dict(words)
-        self._vectors = vectors
+        self._asker = asker
         self._jurisdiction = jurisdiction
-        self._termer = Termer(synonyms)
-        self._speller = Speller(words, vectors.understands if vectors is not None else None)
 
     @classmethod
     def build(
@@ -300,21 +341,27 @@ class Index:
         evidence = evidence_of([scores for _, scores in scored], self.fusion, question)
         band, sure = self.judge.band(features(evidence))
         ids = [identifier for part, _ in scored for identifier in part.ids]
-        order = _top(evidence.fused, limit)
-        order = order[np.argsort(-evidence.fused[order], kind="stable")]
-        best = max(float(evidence.fused[order[0]]), 1e-9)
+        fused = evidence.fused
+        parts = [part for part, _ in scored]
+        worded = _worded(parts, words_in(text))
+        if worded is None:
+            worded = _worded(parts, question.words)
+        if worded is not None:
+            # These are an article's own words: whoever wrote them there has said what answers them.
+            band, sure = Band.ANSWER, max(sure, _AS_WORDED)
+            fused = fused.copy()
+            fused[worded] = fused.max() + np.float32(1e-3)
+        order = _top(fused, limit)
+        order = order[np.argsort(-fused[order], kind="stable")]
+        best = max(float(fused[order[0]]), 1e-9)
         candidates = tuple(
-            Candidate(ids[place], round(sure * max(float(evidence.fused[place]) / best, 0.0), 6)) for place in order
+            Candidate(ids[place], round(sure * max(float(fused[place]) / best, 0.0), 6)) for place in order
         )
         return Found(candidates, band, sure, len(question.words), countries)
 
     def question(self, text: str) -> Question:
         """Make a question ready: bounded work, whatever came in."""
-        return self.prepared(self._speller.repaired(words_in(text)))
-
-    def prepared(self, words: Sequence[str]) -> Question:
-        """Make words ready that are spelt as they should be."""
-        return prepare(words, self._termer, self._vectors)
+        return self._asker.question(text)
 
     def _countries(self, text: str, country: Country | None, language: Language | None) -> tuple[Country, ...]:
         line = country or (country_of(language) if language is not None else None)
@@ -338,7 +385,7 @@ class Index:
                     "unknown_idf": section.unknown_idf,
                 }
             )
-            for name in ("terms", "starts", "rows", "weights", "idf", "text_starts"):
+            for name in ("terms", "starts", "rows", "weights", "idf", "text_starts", "phrases", "phrase_rows"):
                 arrays[f"{number}.{name}"] = getattr(section, name)
             for name in ("texts", "lines"):
                 arrays[f"{number}.{name}"] = getattr(section, name).astype(np.float16)
@@ -346,7 +393,7 @@ class Index:
             "format": FORMAT,
             "digest": self.digest,
             "sections": sections,
-            "words": self._words,
+            "words": self._asker.words,
             "fusion": vars(self.fusion),
             "judge": _plain_judge(self.judge),
             "rehearsal": vars(self.rehearsal) if self.rehearsal is not None else None,
@@ -379,25 +426,24 @@ class Index:
                     sections,
                     _judge(about["judge"]),
                     Fusion(**about["fusion"]),
-                    about["words"],
+                    Asker(about["words"], Termer(synonyms), vectors),
                     digest=about["digest"],
                     rehearsal=Rehearsal(**about["rehearsal"]) if about["rehearsal"] is not None else None,
-                    vectors=vectors,
-                    synonyms=synonyms,
                     jurisdiction=jurisdiction,
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
 
-def prepare(words: Sequence[str], termer: Termer, vectors: WordVectors | None) -> Question:
-    """Turn words into what the sections are asked with."""
-    terms, counts = np.unique(termer.terms(words), return_counts=True)
-    vector, known = None, 0.0
-    if vectors is not None:
-        letters = [word for word in words if word.isalpha()]
-        vector, known = vectors.words(letters), vectors.known_share(letters)
-    return Question(tuple(words), terms, counts.astype(np.float32), vector, known, termer.groups(words))
+def _worded(sections: Sequence[Section], words: Sequence[str]) -> int | None:
+    """The place, in all sections in a row, of the one article whose title or wording was asked."""
+    mark, before, found = mark_of(words), 0, []
+    for section in sections:
+        place = section.worded(mark)
+        if place is not None:
+            found.append(before + place)
+        before += len(section.ids)
+    return found[0] if len(found) == 1 else None
 
 
 def evidence_of(scores: Collection[Scores], fusion: Fusion, question: Question) -> Evidence:
@@ -455,6 +501,8 @@ def _section(file: Any, number: int, plain: Mapping[str, Any]) -> Section:
         texts=texts,
         text_starts=text_starts,
         centres=centres_of(texts, text_starts),
+        phrases=array("phrases"),
+        phrase_rows=array("phrase_rows"),
         lines=array("lines").astype(np.float32),
     )
 

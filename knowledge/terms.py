@@ -29,6 +29,7 @@ _READ_CHARACTERS = 8_000  # before words are told apart, so that a pasted book c
 _LONGEST_WORD = 40
 _GROUP_WEIGHT = 10  # a shared synonym group counts as this many shared grams; measured on wordings held out
 _REPAIR_FROM = 5  # letters; shorter words are too many and too alike to be put right
+_TWO_WRONG_FROM = 8  # letters; so long a word may have two of them wrong
 _REPAIRED_AT_MOST = 25  # words of one question
 _VOCABULARY_AT_MOST = 20_000
 
@@ -138,15 +139,22 @@ class Termer:
 
 
 class Speller:
-    """Puts right a word with one letter wrong, where the shelves know the right one."""
+    """Puts right a word with one letter wrong, a long one with two, where a list of words knows the right one."""
 
-    def __init__(self, counts: Mapping[str, int], known: Callable[[str], bool] | None = None) -> None:
+    def __init__(
+        self,
+        counts: Mapping[str, int],
+        known: Callable[[str], bool] | None = None,
+        *,
+        shortest: int = _REPAIR_FROM,
+    ) -> None:
         often = sorted(counts, key=lambda word: (-counts[word], word))[:_VOCABULARY_AT_MOST]
         self._counts = {word: counts[word] for word in often}
         self._known = known or (lambda _: False)
+        self._shortest = shortest
         self._near: dict[str, list[str]] = {}
         for word in often:
-            if len(word) >= _REPAIR_FROM - 1:
+            if len(word) >= shortest - 1:
                 for trace in _traces(word):
                     self._near.setdefault(trace, []).append(word)
 
@@ -160,7 +168,7 @@ class Speller:
         found: list[str] = []
         for word in words:
             right = word
-            if left and len(word) >= _REPAIR_FROM and word not in self._counts and not self._known(word):
+            if left and len(word) >= self._shortest and word not in self._counts and not self._known(word):
                 left -= 1
                 right = self._nearest(word)
             found.append(right)
@@ -168,8 +176,15 @@ class Speller:
 
     def _nearest(self, word: str) -> str:
         near = {other for trace in _traces(word) for other in self._near.get(trace, ())}
-        near = {other for other in near if OSA.distance(word, other, score_cutoff=1) <= 1}
-        return max(near, key=lambda other: (self._counts[other], other), default=word)
+        best, nearest = word, (3, 0, "")
+        for other in near:
+            wrong = OSA.distance(word, other, score_cutoff=2)
+            if wrong > (2 if min(len(word), len(other)) >= _TWO_WRONG_FROM else 1):
+                continue
+            order = (wrong, -self._counts[other], other)
+            if order < nearest:
+                best, nearest = other, order
+        return best
 
 
 def _traces(word: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from helpline.content import ContentError
+from knowledge.terms import Speller
 
 Floats = npt.NDArray[np.float32]
 
@@ -26,6 +27,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _SHORTEST_PART = 4  # letters; shorter heads and rests make compounds of anything
 _LONGEST_WORD = 40  # letters; what is longer is no word, and costs time
 _REMEMBERED_WORDS = 20_000
+_PUT_RIGHT_FROM = 4  # letters
 
 
 def words_of(text: str) -> list[str]:
@@ -43,6 +45,10 @@ class WordVectors:
         self.size = int(rows.shape[1])
         self.digest = digest  # of the file, so that an index knows which table it was built with
         self._vector = lru_cache(maxsize=_REMEMBERED_WORDS)(self._look_up)
+        # Common words stand first in the table.
+        self.speller = Speller(
+            {word: len(words) - place for place, word in enumerate(words)}, self.understands, shortest=_PUT_RIGHT_FROM
+        )
 
     @classmethod
     def load(cls, path: Path) -> WordVectors:

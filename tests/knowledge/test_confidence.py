@@ -69,8 +69,15 @@ def test_the_threshold_keeps_the_wanted_precision() -> None:
 def test_weights_count_as_so_many_questions() -> None:
     sure = np.array([0.99, 0.98, 0.97])
     hits = np.array([1.0, 1.0, 0.0])
-    assert threshold(sure, hits, np.array([1.0, 1.0, 0.01]), 0.95) == 0.97
-    assert threshold(sure, hits, np.array([1.0, 1.0, 1.0]), 0.95) == 0.98
+    assert threshold(sure, hits, np.array([10.0, 10.0, 0.1]), 0.95) == 0.97
+    assert threshold(sure, hits, np.array([10.0, 10.0, 10.0]), 0.95) == 0.98
+
+
+def test_one_miss_among_a_handful_may_be_chance() -> None:
+    sure = np.linspace(0.99, 0.96, 8)
+    hits = np.array([1.0] * 7 + [0.0])
+    assert threshold(sure, hits, np.ones(8), 0.95) == 0.96
+    assert threshold(sure, hits, np.full(8, 50.0), 0.95) > 0.96
 
 
 def test_too_few_questions_fit_nothing() -> None:

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpline.messages import Country, Language
-from knowledge import indexing, search
+from knowledge import search, sections
 from knowledge.articles import Article, Kind, Wording
 from knowledge.confidence import Band
 from knowledge.indexing import digest_of
-from knowledge.search import Found, Index, best_of
+from knowledge.rehearsing import rounds_of
+from knowledge.search import Asker, Found, Index, best_of
 from knowledge.shelves import Shelves, Tools
-from knowledge.terms import Termer
+from knowledge.terms import Termer, words_in
 from tests.knowledge.builders import an_article
 from tests.knowledge.wrong_letters import wrong_letters
 
@@ -65,7 +66,7 @@ def first(index: Index, text: str, country: Country | None = NO) -> str:
         ("æ lure på kæm som betale", "betaling"),
         ("kven betalar", "betaling"),
         ("who pays the bill", "betaling"),
-        ("does the patient need an interpreter", "tolk"),
+        ("do we have to use an interpreter", "tolk"),
         ("HVEM BETALER???", "betaling"),
         ("hvem\u200f be\u00adtaler\u202e", "betaling"),  # marks of writing direction, soft hyphen
         ("<b>hvem</b> *betaler*", "betaling"),
@@ -228,28 +229,73 @@ def test_the_best_three_of_each_article() -> None:
     assert near == pytest.approx([0.7, 0.3, 0.2])  # of two alike one is enough
 
 
+def test_an_articles_own_words_are_answered_by_it(shipped: Shelves) -> None:
+    """Typed as they stand, in another order, in capitals, or with a letter wrong in a long word."""
+    for text, country, article in (
+        ("Hvem betaler når pasienten ikke kan?", NO, "hvem-betaler"),
+        ("når pasienten ikke kan, HVEM BETALER", NO, "hvem-betaler"),
+        ("Hvem betaler når pasientten ikke kan", NO, "hvem-betaler"),
+        ("Vad barnahus är", SE, "se-barnahus"),
+    ):
+        found = shipped.find(text, country=country)
+        assert (found.band, found.candidates[0].article_id) == (Band.ANSWER, article), text
+
+
+def test_every_title_and_wording_is_answered_straight(shipped: Shelves) -> None:
+    asked = sample(shipped) + [(article, article.title) for article in shipped.articles]
+    missed = [
+        (article.id, text)
+        for article, text in asked
+        if (found := shipped.find(text, country=article.country)).band is not Band.ANSWER
+        or found.candidates[0].article_id != article.id
+    ]
+    assert missed == []
+
+
 # --- the rehearsal --------------------------------------------------------------------------------------------------
 
 
-def test_holding_a_wording_out_is_as_if_it_had_never_been_written(shipped: Shelves, tools: Tools) -> None:
-    """The leave-one-out formulas against an index that was really made without the wording."""
+def test_what_is_put_aside_is_as_if_it_had_never_been_written(shipped: Shelves, tools: Tools) -> None:
+    """A section made without some wordings and articles against one that was really made of the rest."""
     articles = [article for article in shipped.articles if article.country is SE]
-    readings = [indexing._reading(article) for article in articles]
+    readings = [sections.read(article) for article in articles]
+    chatter = [words_in(message) for message in tools.chatter[:9]]
+    turn = rounds_of(readings, len(chatter))[0]
     termer = Termer(tools.synonyms)
-    whole = indexing._Workshop(SE, readings, [], termer, tools.vectors)
-    article, number = whole.wordings()[0]
-    asked = whole.ask(article, number)
-    texts = tuple(text for place, text in enumerate(readings[article].texts) if place != number)
-    readings[article] = replace(readings[article], texts=texts)
-    really = indexing._Workshop(SE, readings, [], termer, tools.vectors).section.score(asked.question)
-    assert asked.held_out.near == pytest.approx(really.near, abs=1e-3)
-    # What all articles share (the mean length, how rare a term is) differs a little.
-    assert asked.held_out.bag == pytest.approx(really.bag, abs=0.02)
-    assert asked.held_out.learned == pytest.approx(really.learned, abs=0.02)
-    seen = whole.section.score(asked.question)
-    assert seen.bag[article] > asked.held_out.bag[article]
-    assert seen.learned[article] > asked.held_out.learned[article]
-    assert len(asked.away.bag) == len(articles) - 1
+    bench = sections.Workbench(SE, readings, chatter, termer, tools.vectors, turn.held)
+    without = bench.section_without(turn.held, turn.away, turn.unheard)
+
+    left = [
+        replace(reading, texts=tuple(t for number, t in enumerate(reading.texts) if (place, number) not in turn.held))
+        for place, reading in enumerate(readings)
+        if place not in turn.away
+    ]
+    heard = [words for number, words in enumerate(chatter) if number not in turn.unheard]
+    really = sections.Workbench(SE, left, heard, termer, tools.vectors).section
+    assert without.ids == really.ids
+    assert turn.away
+    assert len(turn.held) > 40
+    asker = Asker({}, termer, tools.vectors)
+    for article, text in turn.held[:10]:
+        question = asker.prepared(readings[article].texts[text].words)
+        one, other, seen = without.score(question), really.score(question), bench.section.score(question)
+        assert one.bag == pytest.approx(other.bag, abs=1e-4)
+        assert one.near == pytest.approx(other.near, abs=1e-4)
+        # How rare a term is was reckoned over all articles when the reader's texts were written down.
+        assert one.learned == pytest.approx(other.learned, abs=0.02)
+        place = without.ids.index(readings[article].id)
+        assert seen.bag[article] > one.bag[place]
+        assert seen.learned[article] > one.learned[place]
+
+
+def test_every_round_puts_other_wordings_aside(shipped: Shelves) -> None:
+    readings = [sections.read(article) for article in shipped.articles]
+    rounds = rounds_of(readings, 30)
+    held = [place for turn in rounds for place in turn.held]
+    assert len(held) == len(set(held))
+    for turn in rounds:
+        assert not {article for article, _ in turn.held} & set(turn.away)
+    assert sorted(number for turn in rounds for number in turn.unheard) == list(range(30))
 
 
 # --- the shipped shelves --------------------------------------------------------------------------------------------
