@@ -28,6 +28,7 @@ EVERYBODY: Final = frozenset(Role)
 NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
     (EVERYBODY, "desk.articles", "/desk/articles"),
+    (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.drafts", "/desk/drafts"),
     (frozenset({Role.ADMINISTRATOR}), "desk.staff", "/desk/staff"),
     (frozenset({Role.ADMINISTRATOR, Role.COORDINATOR}), "desk.records", "/desk/records"),
 )

@@ -14,9 +14,11 @@ from bot.desk.account import AccountDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
 from bot.desk.door import DeskDoor, names_of, own_address
+from bot.desk.editor import EditorDesk
 from bot.desk.invitation import InvitationDesk
 from bot.desk.keys import Keys
 from bot.desk.records import RecordsDesk
+from bot.desk.review import ReviewDesk
 from bot.desk.sign_in import SignInDesk
 from bot.desk.staff import StaffDesk
 from bot.house import House
@@ -35,7 +37,11 @@ class Desk:
     def __init__(self, house: House, room: WaitingRoom, pages: Pages) -> None:
         self._door = DeskDoor(house, room, pages)
         self._case = CaseDesk(self._door)
-        self._rooms = (ArticleDesk(self._door),)
+        self._rooms = (
+            ArticleDesk(self._door),
+            EditorDesk(self._door),
+            ReviewDesk(self._door),
+        )
         self._keys = Keys(self._door)
         self._people = (
             SignInDesk(self._door, self._keys),
