@@ -143,8 +143,12 @@ class Ways:
 # --- All of them -----------------------------------------------------------------------------------------------------
 
 
-async def ways_of(conn: AsyncConnection, staff_id: str) -> Ways:
-    """How somebody can come in."""
+async def ways_of(conn: AsyncConnection, staff_id: str, *, lock: bool = False) -> Ways:
+    """How somebody can come in. With `lock` nobody else changes it before this transaction ends."""
+    if lock:
+        # Two ways taken away at the same instant must not both find the other still there.
+        for table in (passkeys, passwords, identities):
+            await conn.execute(select(table.c.staff_id).where(table.c.staff_id == staff_id).with_for_update())
     return (await ways_of_everybody(conn, [staff_id])).get(staff_id, Ways())
 
 
