@@ -20,7 +20,7 @@ from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, bindpara
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
-from helpline import credentials, staff_sessions, throttle
+from helpline import access_tokens, credentials, staff_sessions, throttle
 from helpline.messages import Address, Channel, Language
 from helpline.staff_sessions import Way
 from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of
@@ -278,12 +278,13 @@ async def change_staff(
 
 
 async def deactivate(conn: AsyncConnection, staff_id: str) -> None:
-    """End somebody's work here: signed out everywhere, no way in and no open link, called no more."""
+    """End somebody's work here: signed out everywhere, no way in, no token and no open link, called no more."""
     done = await conn.execute(update(_staff).where(_staff.c.id == staff_id).values(active=False))
     if rows_touched(done) == 0:
         raise NoSuchStaff("Nobody of that id works here.")
     await staff_sessions.end_of(conn, staff_id)
     await credentials.forget_ways(conn, staff_id)
+    await access_tokens.end_of(conn, staff_id)
     for table in (_codes, _contacts):
         await conn.execute(delete(table).where(table.c.staff_id == staff_id))
 

@@ -67,6 +67,7 @@ _ACTION = re.compile(r"[a-z][a-z0-9_]{1,63}")
 _REFERENCE = re.compile(r"[A-Za-z0-9_.:@/+=#-]{1,128}")
 _LOCK = 0x6175646974  # an advisory lock of PostgreSQL's: one transaction at a time adds to the chain
 _PENDING = object()
+_THROUGH = object()
 _FEW = 8
 _AT_ONCE = 1000  # rows read at a time
 
@@ -123,7 +124,13 @@ async def append(
         notes[_PENDING] = []
     if not notes[_PENDING]:
         before_commit(conn, _write)
-    notes[_PENDING].append((at, actor, action, subject, _canonical_details(details or {})))
+    said = {**(details or {}), **notes.get(_THROUGH, {})}
+    notes[_PENDING].append((at, actor, action, subject, _canonical_details(said)))
+
+
+def come_through(conn: AsyncConnection, **details: Detail) -> None:
+    """Have every later entry of the write under way say this too: by which token its actor came."""
+    transaction_of(conn).notes[_THROUGH] = details
 
 
 async def _write(conn: AsyncConnection) -> None:

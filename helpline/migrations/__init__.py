@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 PACKAGES = ("helpline", "knowledge", "routing", "escalation", "bot")
 _OF_THE_GROUND_FLOOR = (
+    "access_tokens",
     "accounts",
     "audit",
     "credentials",
@@ -33,6 +34,7 @@ _OF_THE_GROUND_FLOOR = (
     "throttle",
     "vault",
 )
+_STORES = {"helpline": _OF_THE_GROUND_FLOOR, "bot": ("store", "api.store")}
 _FOLDER = Path(__file__).parent
 _LOCK = 0x7661726465  # an advisory lock of PostgreSQL's, so that one process migrates at a time
 
@@ -62,8 +64,7 @@ def load_models() -> None:
     By name and not by import: the ground floor knows nobody above it. Only tests and the maker of a new step ask.
     """
     for package in PACKAGES:
-        modules = _OF_THE_GROUND_FLOOR if package == "helpline" else ("store",)
-        for module in modules:
+        for module in _STORES.get(package, ("store",)):
             name = f"{package}.{module}"
             if importlib.util.find_spec(name) is not None:
                 importlib.import_module(name)
