@@ -348,9 +348,7 @@ async def keep_guidance(
     await conn.execute(update(gaps).where(gaps.c.id == gap_id).values(reply=sealed))
     await store.note_gap(conn, house.vault, conversation_id, gap_id)
     # The trail names the conversation and not the gap, so that no gap is laid beside a conversation by it.
-    await audit.append(
-        conn, at=now, actor=f"staff:{actor}", action="guidance_kept", subject=f"conversation:{conversation_id}"
-    )
+    await audit.append(conn, at=now, actor=actor, action="guidance_kept", subject=f"conversation:{conversation_id}")
     return gap_id
 
 
@@ -393,14 +391,14 @@ async def _move(
     moved = await conn.execute(
         update(gaps)
         .where(gaps.c.heap == heap_id, gaps.c.state == before.value, gaps.c.missing.in_(ABOUT_GUIDANCE))
-        .values(state=after.value, state_by=actor, state_at=now, **values)
+        .values(state=after.value, state_by=actor.removeprefix("staff:"), state_at=now, **values)
     )
     number = rows_touched(moved)
     if number:
         await audit.append(
             conn,
             at=now,
-            actor=f"staff:{actor}",
+            actor=actor,
             action=f"gaps_{after.value}",
             subject=f"heap:{heap_id}",
             details={"draft": values.get("draft_id")},

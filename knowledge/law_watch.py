@@ -303,5 +303,5 @@ async def _note(
     actor: str,
     now: datetime,
 ) -> None:
-    await audit.append(conn, at=now, actor=f"staff:{actor}", action=action, subject=subject, details=details)
+    await audit.append(conn, at=now, actor=actor, action=action, subject=subject, details=details)
     wake(conn, TOPIC)  # every process loads what it flags anew

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
 
 from bot import brief as briefs
-from bot import cases, store, transcript
+from bot import cases, gaps, store, transcript
 from bot.cases import Case
 from bot.desk.door import DeskDoor, names_of
+from bot.gaps import GapError
 from bot.house import page_topic
 from bot.render import Entry
 from bot.store import Conversation
@@ -58,6 +59,15 @@ class Open:
         return self.conversation is not None
 
 
+@dataclass(frozen=True)
+class Guidance:
+    """A question and its answer, to be kept for the shelves; proposed from the case, rewritten by the advisor."""
+
+    question: str = field(default="", repr=False)
+    reply: str = field(default="", repr=False)
+    wrong: str = ""
+
+
 class CaseDesk:
     """The routes of one case."""
 
@@ -71,11 +81,12 @@ class CaseDesk:
         return [
             Route("GET", _CASE, self.show, staff),
             Route("GET", _CASE + "/live", self.live, staff),
-            Route("GET", _CASE + "/{action:take|reply|pass-on|close}", self.back, staff),
+            Route("GET", _CASE + "/{action:take|reply|pass-on|close|keep}", self.back, staff),
             Route("POST", _CASE + "/take", self.take, staff),
             Route("POST", _CASE + "/reply", self.reply, staff, _BODY),
             Route("POST", _CASE + "/pass-on", self.pass_on, staff),
             Route("POST", _CASE + "/close", self.close, staff),
+            Route("POST", _CASE + "/keep", self.keep, staff, _BODY),
         ]
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -87,6 +98,8 @@ class CaseDesk:
             return self._data(request, opened)
         told = request.query.get("told")
         notice = self._door.say(request, f"desk.told.{told}") if told in {"passed_on", "cannot_pass_on"} else ""
+        if told == "kept":
+            notice = self._door.say(request, "desk.guidance.kept")
         return await self._page(request, opened, notice=notice)
 
     async def back(self, request: web.Request) -> web.StreamResponse:
@@ -133,6 +146,7 @@ class CaseDesk:
         notice: str = "",
         status: int = 200,
         message_id: str = "",
+        guidance: Guidance | None = None,
     ) -> web.Response:
         staff = staff_of(request)
         language = request[LANGUAGE]
@@ -154,6 +168,7 @@ class CaseDesk:
             colleagues=[colleague for colleague in colleagues if colleague.id != staff.id],
             outcomes=OUTCOMES,
             message_id=message_id or secrets.token_urlsafe(16),
+            guidance=guidance or self._proposed(opened),
             draft=draft,
             notice=notice,
             **await self._door.frame(request),
@@ -335,3 +350,44 @@ class CaseDesk:
                 await escalations.insert_events(conn, [event])
                 self._house.tell_page(conn, filed.conversation_id)
         return see_other("/desk/?told=ended")
+
+    async def keep(self, request: web.Request) -> web.StreamResponse:
+        """Keep an answer as guidance: question and answer go to the gap board, rewritten and masked once more."""
+        opened = await self._open(request, VIEWED)
+        form = await request.post()
+        if opened.conversation is None:
+            raise Refused(404, "error.not_found")
+        # A form's line breaks are two signs, and would be counted twice.
+        question, reply = (str(form.get(name, "")).replace("\r\n", "\n") for name in ("question", "guidance"))
+        if not csrf_holds(request, form):
+            said = self._door.say(request, "desk.told.press_again")
+            return await self._page(request, opened, status=403, guidance=Guidance(question, reply, said))
+        try:
+            async with self._house.db.write() as conn:
+                await gaps.keep_guidance(
+                    conn,
+                    self._house,
+                    opened.filed.conversation_id,
+                    question=question,
+                    reply=reply,
+                    language=opened.filed.language,
+                    country=opened.filed.country,
+                    actor=f"staff:{staff_of(request).id}",
+                    now=self._house.clock.now(),
+                )
+        except GapError as error:
+            said = self._door.say(request, error.phrase, **error.values)
+            return await self._page(request, opened, status=422, guidance=Guidance(question, reply, said))
+        return see_other(f"/desk/{request.match_info['case']}?told=kept")
+
+    def _proposed(self, opened: Open) -> Guidance:
+        """What was asked and answered last, as a beginning; the advisor rewrites both."""
+        asked = [message.text for message in opened.transcript.received if len(message.text.split()) > 2]
+        said = [
+            each.message.text
+            for each in opened.transcript.said
+            if each.key.startswith("advisor:") and each.message is not None
+        ]
+        lead = self._house.phrases.say("advisor.says", opened.filed.language, words="")
+        question = asked[-1][: gaps.LONGEST_WORDING] if asked else ""
+        return Guidance(question, said[-1].removeprefix(lead) if said else "")

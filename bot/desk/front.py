@@ -14,9 +14,12 @@ from bot.desk.account import AccountDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
 from bot.desk.door import DeskDoor, names_of, own_address
+from bot.desk.due import DueDesk
 from bot.desk.editor import EditorDesk
+from bot.desk.gaps import GapDesk
 from bot.desk.invitation import InvitationDesk
 from bot.desk.keys import Keys
+from bot.desk.laws import LawDesk
 from bot.desk.records import RecordsDesk
 from bot.desk.review import ReviewDesk
 from bot.desk.sign_in import SignInDesk
@@ -41,6 +44,9 @@ class Desk:
             ArticleDesk(self._door),
             EditorDesk(self._door),
             ReviewDesk(self._door),
+            GapDesk(self._door),
+            DueDesk(self._door),
+            LawDesk(self._door),
         )
         self._keys = Keys(self._door)
         self._people = (

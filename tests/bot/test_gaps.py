@@ -151,15 +151,15 @@ async def test_a_dismissal_needs_a_reason_and_can_be_taken_back(house: House) ->
     for reason in ("", "   ", "x" * 501):
         with pytest.raises(GapError):
             async with house.db.write() as conn:
-                await gaps.dismiss(conn, heap.id, reason=reason, actor="eva", now=now)
+                await gaps.dismiss(conn, heap.id, reason=reason, actor="staff:eva", now=now)
     async with house.db.write() as conn:
-        assert await gaps.dismiss(conn, heap.id, reason="Kaffe er ikke vår sak.", actor="eva", now=now) == 2
-        assert await gaps.dismiss(conn, heap.id, reason="En gang til.", actor="eva", now=now) == 0
+        assert await gaps.dismiss(conn, heap.id, reason="Kaffe er ikke vår sak.", actor="staff:eva", now=now) == 2
+        assert await gaps.dismiss(conn, heap.id, reason="En gang til.", actor="staff:eva", now=now) == 0
     assert await on_board(house) == []
     [gone] = await on_board(house, State.DISMISSED)
     assert (gone.reason, gone.by) == ("Kaffe er ikke vår sak.", "eva")
     async with house.db.write() as conn:
-        assert await gaps.undo(conn, heap.id, actor="ida", now=now) == 2
+        assert await gaps.undo(conn, heap.id, actor="staff:ida", now=now) == 2
     assert [texts(each) for each in await on_board(house)] == [set(COFFEE)]
 
 
@@ -170,7 +170,13 @@ async def test_a_heap_becomes_a_draft_that_holds_the_chosen_questions(house: Hou
     chosen = [question.wording for question in heap.questions if question.text != DOG[2]]
     async with house.db.write() as conn:
         draft_id = await gaps.write_new(
-            conn, house, heap.id, article_id="hund-pa-krisesenter", wordings=chosen, actor="eva", now=house.clock.now()
+            conn,
+            house,
+            heap.id,
+            article_id="hund-pa-krisesenter",
+            wordings=chosen,
+            actor="staff:eva",
+            now=house.clock.now(),
         )
         draft = await drafts.get_draft(conn, draft_id)
     assert draft is not None
@@ -185,14 +191,14 @@ async def test_a_heap_becomes_a_draft_that_holds_the_chosen_questions(house: Hou
 async def test_a_question_is_added_to_an_article_beside_what_stands_there(house: House) -> None:
     tolk = an_article()
     async with house.db.write() as conn:
-        await shelf_store.put_articles(conn, [tolk], actor="eva", now=house.clock.now())
+        await shelf_store.put_articles(conn, [tolk], actor="staff:eva", now=house.clock.now())
     await ask(house, "har vi lov å bruke tolk på telefon", "trenger tolk nå")
     await settle(GapKeeper(house), house)
     heap = await the_heap(house, "tolk på telefon")
     wordings = [question.wording for question in heap.questions]
     async with house.db.write() as conn:
         draft_id = await gaps.write_into(
-            conn, house, heap.id, article_id=tolk.id, wordings=wordings, actor="eva", now=house.clock.now()
+            conn, house, heap.id, article_id=tolk.id, wordings=wordings, actor="staff:eva", now=house.clock.now()
         )
         draft = await drafts.get_draft(conn, draft_id)
     assert draft is not None
@@ -213,7 +219,7 @@ async def test_what_cannot_be_a_draft_leaves_the_heap_where_it_is(
     with pytest.raises((GapError, drafts.DraftError)):
         async with house.db.write() as conn:
             await gaps.write_new(
-                conn, house, heap.id, article_id=article_id, wordings=chosen, actor="eva", now=house.clock.now()
+                conn, house, heap.id, article_id=article_id, wordings=chosen, actor="staff:eva", now=house.clock.now()
             )
     assert [each.id for each in await on_board(house)] == [heap.id]
 
@@ -255,7 +261,7 @@ async def test_a_gap_that_the_shelves_answer_is_closed_by_the_revision_that_does
 async def test_what_did_not_help_is_not_closed_by_the_same_revision(house: House, shelving: Any) -> None:
     now = house.clock.now()
     async with house.db.write() as conn:
-        await shelf_store.put_articles(conn, [ANSWERS_DOG], actor="eva", now=now)
+        await shelf_store.put_articles(conn, [ANSWERS_DOG], actor="staff:eva", now=now)
     shelving(ANSWERS_DOG)
     keeper = GapKeeper(house)
     await ask(house, DOG[0], missing="unhelpful", nearest=[ANSWERS_DOG.id])
@@ -264,7 +270,7 @@ async def test_what_did_not_help_is_not_closed_by_the_same_revision(house: House
     house.clock.advance(timedelta(hours=2))  # type: ignore[attr-defined]
     async with house.db.write() as conn:
         better = await shelf_store.save_article(
-            conn, replace(ANSWERS_DOG, short="Ring krisesenteret først."), actor="eva", now=house.clock.now()
+            conn, replace(ANSWERS_DOG, short="Ring krisesenteret først."), actor="staff:eva", now=house.clock.now()
         )
     shelving(better)
     await settle(keeper, house)
@@ -279,10 +285,12 @@ async def test_a_draft_put_away_brings_its_gaps_back(house: House, shelving: Any
     chosen = [question.wording for question in heap.questions]
     now = house.clock.now()
     async with house.db.write() as conn:
-        draft_id = await gaps.write_new(conn, house, heap.id, article_id="hund", wordings=chosen, actor="eva", now=now)
+        draft_id = await gaps.write_new(
+            conn, house, heap.id, article_id="hund", wordings=chosen, actor="staff:eva", now=now
+        )
     assert await on_board(house) == []
     async with house.db.write() as conn:
-        put_away = await drafts.abandon(conn, draft_id, actor="eva", roles={"editor"}, now=now)
+        put_away = await drafts.abandon(conn, draft_id, actor="staff:eva", roles={"editor"}, now=now)
     assert put_away.stage is Stage.ABANDONED
     await settle(keeper, house)
     assert [each.id for each in await on_board(house)] == [heap.id]
@@ -294,7 +302,7 @@ async def test_what_is_closed_is_forgotten_in_time(house: House) -> None:
     [heap] = await on_board(house)
     now = house.clock.now()
     async with house.db.write() as conn:
-        await gaps.dismiss(conn, heap.id, reason="Ikke vår sak.", actor="eva", now=now)
+        await gaps.dismiss(conn, heap.id, reason="Ikke vår sak.", actor="staff:eva", now=now)
         assert await gaps.delete_closed(conn, house.vault, before=now) == 0
         assert await gaps.delete_closed(conn, house.vault, before=now + timedelta(seconds=1)) == 2
         left = (await conn.execute(select(store.gaps.c.id))).all()
@@ -332,7 +340,7 @@ async def keep(house: House, conversation_id: str, question: str, reply: str) ->
             reply=reply,
             language=Language.NB,
             country=Country.NO,
-            actor="asha",
+            actor="staff:asha",
             now=house.clock.now(),
         )
 
@@ -354,7 +362,7 @@ async def test_an_advisors_answer_is_masked_once_more_and_goes_into_the_draft(ho
             heap.id,
             article_id="hund",
             wordings=[question.wording for question in heap.questions],
-            actor="eva",
+            actor="staff:eva",
             now=house.clock.now(),
         )
         draft = await drafts.get_draft(conn, draft_id)
