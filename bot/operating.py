@@ -30,6 +30,7 @@ from knowledge.articles import Article, load_articles
 from knowledge.checking import Fault, check_shelves
 from knowledge.fitness import Fit, Policy, Standing
 from knowledge.laws import LawBook
+from knowledge.questions import load_sets, unknown_articles
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import UrgencyRules
 from routing import store as services
@@ -192,6 +193,11 @@ def _check_content(content: Path, now: object) -> list[Finding]:
                 ]
     tried("ladders", lambda: ladder_files.read_ladders(content / "ladder.yaml"))
     tried("roster", lambda: ladder_files.read_rosters(content / "roster.yaml"))
+    sets = tried("questions", lambda: load_sets(content / "questions"))
+    if isinstance(articles, tuple) and isinstance(sets, tuple):
+        for where, gone in unknown_articles(sets, [article.id for article in articles]).items():
+            sentence = f"{where} expects {', '.join(gone)}, and no article is called so."
+            findings.append(Finding(Severity.OPEN, "questions", sentence))
     if isinstance(articles, tuple):
         findings += _check_articles(articles)
         policy = tried("fitness", lambda: Policy.load(content / "fitness.yaml"))
