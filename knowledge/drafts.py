@@ -374,9 +374,10 @@ async def save(
     return Saved(await _change(conn, draft, values, actor, now), merged)
 
 
-async def saves(conn: AsyncConnection, draft_id: int) -> list[Save]:
-    """Every save of a draft, the newest first; those that were set aside are marked."""
-    found = select(_saves).where(_saves.c.draft_id == draft_id).order_by(_saves.c.id.desc())
+async def saves(conn: AsyncConnection, draft_id: int, *, since: int = 0) -> list[Save]:
+    """The saves of a draft after version `since`, the newest first; those that were set aside are marked."""
+    wanted = (_saves.c.draft_id == draft_id) & (_saves.c.version > since)
+    found = select(_saves).where(wanted).order_by(_saves.c.id.desc())
     return [
         Save(row.version, row.at, row.by, orjson.loads(row.fields), row.kept_aside, row.id)
         for row in await conn.execute(found)
@@ -871,6 +872,7 @@ async def _change(
     touched = {"updated_by": actor} if actor is not None else {}
     await conn.execute(update(_drafts).where(_drafts.c.id == draft.id).values({**values, **touched, "updated_at": now}))
     wake(conn, TOPIC)
+    wake(conn, topic_of(draft.id))
     changed = await get_draft(conn, draft.id)
     assert changed is not None
     return changed

@@ -203,7 +203,11 @@ async def test_a_revision_of_old_kept_as_yaml_is_still_read(db: Database) -> Non
     article = an_article()
     async with db.write() as conn:
         await conn.execute(insert(store.ArticleRow).values(_row_of_old(article)))
-        values: dict[str, object] = {"state": "published", "body": to_yaml(article), "fingerprint": fingerprint(article)}
+        values: dict[str, object] = {
+            "state": "published",
+            "body": to_yaml(article),
+            "fingerprint": fingerprint(article),
+        }
         values |= {"article_id": article.id, "number": 1, "author": "operator", "created_at": NOW}
         await conn.execute(insert(store.ArticleRevisionRow).values(values))
     assert await shelf(db) == {article.id: article}
