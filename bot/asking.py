@@ -56,6 +56,11 @@ async def _stored(read: Callable[[Database], Any]) -> Any | None:
 
 def asker(articles: Path | None, country: Country | None) -> Answerer:
     """Answers questions over the published articles, or over a folder or file of others."""
+    return asker_of_known(articles, country)[0]
+
+
+def asker_of_known(articles: Path | None, country: Country | None) -> tuple[Answerer, frozenset[str]]:
+    """The same, and the ids of the articles it answers from."""
     content = content_folder()
     tools = Tools.load(content)
     shelved: tuple[Article, ...]
@@ -89,7 +94,7 @@ def asker(articles: Path | None, country: Country | None) -> Answerer:
             now=now,
         )
 
-    return answer
+    return answer, frozenset(article.id for article in shelved)
 
 
 async def _published(db: Database) -> tuple[tuple[Article, ...], Marks]:

@@ -185,6 +185,33 @@ def ask(
 
 
 @app.command()
+def evaluate(
+    questions: Annotated[
+        Path, typer.Argument(help="A file of questions with what is expected, one JSON object a line; - for input.")
+    ],
+    articles: Annotated[Path | None, typer.Option("--articles", help="A folder or JSON-lines file instead.")] = None,
+    country: CountryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How often the right article is found, and how often a straight answer would be right. Stores nothing."""
+    from bot.asking import Refusal
+    from bot.evaluating import evaluate_file, show
+
+    def say(done: int, of: int) -> None:
+        if of >= 3_000 and done % 1_000 == 0:
+            _errors.print(f"{done} of {of} asked")
+
+    try:
+        report = evaluate_file(batch_lines(questions), str(questions), articles, country, say)
+    except Refusal as error:
+        raise Usage(str(error)) from error
+    if as_json:
+        put(report)
+        return
+    show(report, Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140))
+
+
+@app.command()
 def refer(
     place: Annotated[str | None, typer.Option("--place", help="Kommune, hospital, town or postal code.")] = None,
     country: CountryOption = None,

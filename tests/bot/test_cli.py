@@ -138,6 +138,45 @@ def test_asking_over_foreign_articles(tmp_path: Path) -> None:
     assert answer["articles"][0]["id"] == "card"
 
 
+def test_questions_whose_answers_are_known_are_asked_of_any_shelves(tmp_path: Path) -> None:
+    articles, questions = tmp_path / "faq.jsonl", tmp_path / "questions.jsonl"
+    rows = [
+        {"id": "card", "language": "en", "title": "Lost card", "questions": ["my card is gone"], "answer": "Block it."},
+        {"id": "pin", "language": "en", "title": "Change PIN", "questions": ["new pin code"], "answer": "Use the app."},
+    ]
+    articles.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    asked = [
+        {"id": "1", "text": "I lost my card", "expected": ["card"], "language": "en"},
+        {"id": "2", "text": "where do I change my pin", "expected": ["pin"], "language": "en"},
+        {"id": "3", "text": "who won the cup", "expected": "out_of_scope", "language": "en"},
+    ]
+    questions.write_text("\n".join(json.dumps(row) for row in asked), encoding="utf-8")
+    ran = varde(tmp_path, "evaluate", str(questions), "--articles", str(articles), "--json")
+    [report] = lines(ran)
+    told = report["manners"]["as written"]["all"]
+    assert (told["asked"], told["answerable"], told["rank_1"]) == (3, 2, 1.0)
+    shown = varde(tmp_path, "evaluate", str(questions), "--articles", str(articles))
+    assert "rank 1" in shown.stdout
+    assert "10 % wrong letters" in shown.stdout
+    assert not (tmp_path / "var").exists()
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        ('{"text": "a", "expected": "perhaps"}', "question 2"),
+        ('{"text": ', ":2: this line is not JSON"),
+    ],
+)
+def test_a_bad_question_is_named_by_its_line(tmp_path: Path, second: str, sentence: str) -> None:
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('{"text": "hei", "expected": "handover"}\n' + second, encoding="utf-8")
+    ran = varde(tmp_path, "evaluate", str(questions))
+    assert ran.returncode == 2
+    assert sentence in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_nothing_is_created_by_asking(tmp_path: Path) -> None:
     for arguments in (["mask", "hei"], ["refer", "--place", "Oslo"], ["oncall"], ["check"]):
         varde(tmp_path, *arguments)
