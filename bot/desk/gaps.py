@@ -120,10 +120,11 @@ class GapDesk:
             )
             heaps = list(found.heaps)
             heap_id = request.match_info.get("heap")
-            if wrong and heap_id and heap_id not in {heap.id for heap in heaps}:
-                # What somebody typed is shown again, on whatever page it stands.
+            if wrong and heap_id:
+                # What somebody typed is shown again, first of all, on whatever page it stands.
                 again = await gaps.heap_of(conn, self._house, heap_id, state)
-                heaps = [again, *heaps] if again is not None else heaps
+                others = [heap for heap in heaps if heap.id != heap_id]
+                heaps = [again, *others] if again is not None else others
             tell = await telling(self._door, request, conn)
         chosen = {"country": country.value} if country is not None else {}
         address = f"{HERE}?{urlencode({**chosen, 'state': state.value})}"
