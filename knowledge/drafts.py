@@ -161,7 +161,7 @@ class Draft:
     approved_at: datetime | None
     publish_at: datetime | None  # approved, and published then
     revision: int | None  # what it was published as
-    note: str = part(repr=False)  # why it was sent back or not published
+    note: str = part(repr=False)  # why it was sent back, in words; why it was not published, as a phrase's key
     created_at: datetime
     restored: int | None = None  # the older revision whose words it began with
 
@@ -462,8 +462,8 @@ async def publish(
     `gate_runs.want`), `Blocked` where that run fails and no override holds.
     """
     draft = await _locked(conn, draft_id)
-    small = await _allowed(conn, Act.PUBLISH, draft, actor, roles, seen)
-    return await _publish(conn, draft, actor=actor, small=small and draft.approved_by is None, now=now)
+    await _allowed(conn, Act.PUBLISH, draft, actor, roles, seen)
+    return await _publish(conn, draft, actor=actor, now=now)
 
 
 async def schedule(
@@ -506,11 +506,15 @@ async def abandon(
 async def retire(
     conn: AsyncConnection, article_id: str, *, reason: str, actor: str, roles: Collection[str], now: datetime
 ) -> Standing:
-    """Take an article off the shelves, its history kept; a draft of it may bring it back."""
+    """Take an article off the shelves, its history kept. A draft of it may bring it back, but no set time does."""
     _may(Act.RETIRE, Stage.DRAFT, actor=actor, roles=roles)
     why = _reason(reason)
     if not await store.take_off(conn, article_id, actor=actor, now=now, told=False):
         raise NoSuchDraft("desk.draft.not_on_shelves")
+    draft = await draft_of(conn, article_id)
+    if draft is not None and draft.publish_at is not None:
+        await _told(conn, draft, "draft_unscheduled", actor, now)
+        await _change(conn, draft, {"publish_at": None, "due_at": None}, None, now)
     kept = await _keep_reason(conn, article_id, why, actor, now)
     details: dict[str, audit.Detail] = {"reason": kept}
     await audit.append(
@@ -710,7 +714,7 @@ async def tick(conn: AsyncConnection, now: datetime) -> int:
     for row in rows:
         draft = _draft(row)
         try:
-            await _publish(conn, draft, actor=LINE, small=False, now=now)
+            await _publish(conn, draft, actor=LINE, now=now)
             count += 1
         except NotTested:
             await gate_runs.want(conn, draft.id, draft.version, actor=LINE, now=now)
@@ -760,7 +764,12 @@ _NOT_APPROVED: dict[str, Any] = {"approved_by": None, "approved_at": None, "publ
 _CLOSED: dict[str, Any] = {"open_for": None, "publish_at": None, "due_at": None}
 
 
-async def _publish(conn: AsyncConnection, draft: Draft, *, actor: str, small: bool, now: datetime) -> Draft:
+async def _publish(conn: AsyncConnection, draft: Draft, *, actor: str, now: datetime) -> Draft:
+    one_alone = draft.approved_by is None or draft.approved_by in draft.authors
+    small = one_alone and (draft.approved_by is None or await _kind(conn, draft) != life.ALONE)
+    # Looked at here too: what was a small change when it was approved may have lost its mark before its time came.
+    if small and (not draft.small or await why_not_small(conn, draft)):
+        raise Refused("desk.draft.no.approved_by_author")
     article = await _whole(conn, draft)
     there = await store.standing(conn, draft.article_id)
     latest = there.latest if there is not None else 0
@@ -782,7 +791,7 @@ async def _publish(conn: AsyncConnection, draft: Draft, *, actor: str, small: bo
         raise ChangedMeanwhile("desk.draft.no.moved") from error
     if small:
         await conn.execute(
-            insert(_small).values({"article_id": draft.article_id, "number": number, "by": actor, "at": now})
+            insert(_small).values({"article_id": draft.article_id, "number": number, "by": author, "at": now})
         )
     await _told(
         conn,
@@ -880,8 +889,8 @@ async def _change(
 
 async def _allowed(
     conn: AsyncConnection, act: Act, draft: Draft, actor: str, roles: Collection[str], seen: int | None
-) -> bool:
-    """Raise `Refused` where this may not be done; whether the draft is a confirmed small change."""
+) -> None:
+    """Raise `Refused` where this may not be done."""
     _unchanged(draft, seen)
     small = draft.small and not await why_not_small(conn, draft)
     why = life.refusal(
@@ -896,7 +905,6 @@ async def _allowed(
     )
     if why is not None:
         raise Refused(why)
-    return small
 
 
 async def _kind(conn: AsyncConnection, draft: Draft) -> str:

@@ -622,6 +622,36 @@ async def test_a_set_time_that_the_gate_blocks_is_taken_away_and_says_why(db: Da
     assert await tick(db, LATER) == 0
 
 
+async def test_a_retired_article_does_not_come_back_by_the_clock(db: Database) -> None:
+    draft = await scheduled(db)
+    async with db.write() as conn:
+        await drafts.retire(conn, "tolk-rett", reason="Opphevet.", actor=NOOR, roles=REVIEWER, now=NOW)
+    assert await tick(db, LATER) == 0
+    assert await shelf(db) == {}
+    assert (await now_of(db, draft)).publish_at is None
+
+
+async def test_a_set_time_publishes_no_rights_that_one_person_approved_alone(db: Database) -> None:
+    await shelve(db, an_article(details="Bestil tolk."))
+    draft = await a_change(db, details="Bestill tolk.")
+    async with db.write() as conn:
+        await drafts.mark_small(conn, draft.id, actor=KARI, now=NOW)
+    draft = await approved(db, await submitted(db, draft, roles=BOTH), actor=KARI, roles=BOTH)
+    await gated(db, draft)
+    async with db.write() as conn:
+        await drafts.schedule(conn, draft.id, at=LATER, actor=KARI, roles=BOTH, now=NOW)
+        await drafts.mark_small(conn, draft.id, small=False, actor=KARI, now=NOW)
+    assert await tick(db, LATER) == 0
+    assert (await now_of(db, draft)).note == "desk.draft.no.approved_by_author"
+    async with db.write() as conn:  # with its mark it may, and is listed
+        await drafts.mark_small(conn, draft.id, actor=KARI, now=LATER)
+        again = LATER + timedelta(hours=1)
+        await drafts.schedule(conn, draft.id, at=again, actor=KARI, roles=BOTH, now=LATER)
+    assert await tick(db, again) == 1
+    async with db.read() as conn:
+        assert [change.by for change in await drafts.small_changes(conn)] == [KARI]
+
+
 async def test_an_unset_time_publishes_nothing(db: Database) -> None:
     draft = await scheduled(db)
     async with db.write() as conn:
