@@ -24,6 +24,7 @@ from knowledge import store as shelf_store
 from knowledge.fitness import Policy, Standing
 from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
+from knowledge.making import make_beside
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import UrgencyRules
@@ -87,7 +88,10 @@ class Library:
             articles = await shelf_store.published(conn)
             directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
         try:
-            shelves = await asyncio.to_thread(Shelves.build, articles, self.tools, saved=index_file)
+            # Nobody is answered before the first shelves are there; after that, making others must not keep anybody
+            # waiting.
+            make = Shelves.build if self._shelves is None else make_beside
+            shelves = await asyncio.to_thread(make, articles, self.tools, saved=index_file)
         except ContentError as error:
             if self._shelves is None:
                 raise

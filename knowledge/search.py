@@ -405,6 +405,16 @@ class Index:
             np.savez(file, allow_pickle=False, **arrays)
         half.replace(path)
 
+    @staticmethod
+    def is_of(path: Path, digest: str) -> bool:
+        """Whether the file holds the index with this digest."""
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                about = json.loads(file["about"].tobytes())
+                return bool(about["format"] == FORMAT and about["digest"] == digest)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return False
+
     @classmethod
     def load(
         cls,

@@ -78,6 +78,7 @@ class Tools:
     synonyms: Synonyms | None = None
     jurisdiction: Jurisdiction | None = None
     chatter: tuple[str, ...] = ()  # messages that our own shelves do not answer
+    content: Path | None = None  # the folder they were read from
 
     @classmethod
     def load(cls, content: Path) -> Tools:
@@ -88,6 +89,7 @@ class Tools:
             Synonyms.load(content / "synonyms.yaml"),
             Jurisdiction.load(content / "jurisdiction.yaml"),
             chatter,
+            content,
         )
 
 
@@ -119,9 +121,7 @@ class Shelves:
         if tools is None:
             tools = Tools.load(content) if content is not None else Tools()
         shelved = tuple(sorted(articles, key=lambda article: article.id))
-        # Somebody else's shelves may well answer what ours do not.
-        foreign = any(article.kind is Kind.FOREIGN for article in shelved)
-        chatter = () if foreign else tools.chatter
+        chatter = _chatter(shelved, tools)
         index = None
         if saved is not None:
             digest = indexing.digest_of(shelved, tools.vectors, tools.synonyms, chatter)
@@ -144,6 +144,13 @@ class Shelves:
                 with contextlib.suppress(OSError):
                     index.save(saved)
         return cls(shelved, index)
+
+    @staticmethod
+    def is_saved(articles: Iterable[Article], tools: Tools, path: Path) -> bool:
+        """Whether this file holds the index of these articles."""
+        shelved = tuple(articles)
+        digest = indexing.digest_of(shelved, tools.vectors, tools.synonyms, _chatter(shelved, tools))
+        return Index.is_of(path, digest)
 
     def find(self, text: str, *, country: Country | None = None, language: Language | None = None) -> Found:
         """What these words find on the line of this country; without one, the language decides."""
@@ -200,6 +207,11 @@ class Shelves:
     def statuses_told_apart(self, article: Article) -> tuple[Status, ...]:
         """The statuses that have a variant of their own, as the article names them."""
         return tuple(dict.fromkeys(status for variant in article.variants for status in variant.statuses))
+
+
+def _chatter(articles: Iterable[Article], tools: Tools) -> tuple[str, ...]:
+    """What no article answers; somebody else's shelves may well answer what ours do not."""
+    return () if any(article.kind is Kind.FOREIGN for article in articles) else tools.chatter
 
 
 def _order(language: Language) -> Sequence[Language]:
