@@ -20,6 +20,7 @@ from bot.desk.gaps import GapDesk
 from bot.desk.invitation import InvitationDesk
 from bot.desk.keys import Keys
 from bot.desk.laws import LawDesk
+from bot.desk.questions import QuestionDesk
 from bot.desk.records import RecordsDesk
 from bot.desk.review import ReviewDesk
 from bot.desk.sign_in import SignInDesk
@@ -44,6 +45,7 @@ class Desk:
             ArticleDesk(self._door),
             EditorDesk(self._door),
             ReviewDesk(self._door),
+            QuestionDesk(self._door),
             GapDesk(self._door),
             DueDesk(self._door),
             LawDesk(self._door),
