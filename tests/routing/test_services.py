@@ -76,10 +76,10 @@ def test_a_need_that_the_last_service_leaves_is_a_gap_of_that_country_alone() ->
     kept = [
         service
         for service in SHIPPED.services
-        if service.country is Country.SE or "forensic" not in (*service.needs_first, *service.needs_also)
+        if service.country is Country.SE or "compensation" not in (*service.needs_first, *service.needs_also)
     ]
-    assert SHIPPED.with_services(kept).unmet(Country.NO) == ("forensic",)
-    assert "forensic" not in SHIPPED.with_services(kept).unmet(Country.SE)
+    assert SHIPPED.with_services(kept).unmet(Country.NO) == ("compensation",)
+    assert "compensation" not in SHIPPED.with_services(kept).unmet(Country.SE)
 
 
 def test_a_number_stands_where_a_source_gave_one_and_nowhere_else() -> None:
