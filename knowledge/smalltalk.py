@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from helpline.content import Node, load_yaml
 from knowledge.terms import rough, words_in
@@ -19,6 +20,12 @@ _WIDEST_GAP = 6  # words
 _LONGEST_CHAT = 14  # words; whoever writes more is asking something
 
 
+class Recognises(Protocol):
+    """Whatever can tell what a message is, where it is no question to the line."""
+
+    def recognise(self, text: str) -> Topic | None: ...
+
+
 class Topic(StrEnum):
     """What a message is, where it is no question to the line."""
 
@@ -26,6 +33,7 @@ class Topic(StrEnum):
     THANKS = "thanks"  # thanks, or a goodbye
     ATTACK = "attack"  # wants what the line protects, or wants it to forget its rules
     OUT_OF_SCOPE = "out_of_scope"  # another line's business, clearly
+    FAR = "far"  # like another line's business: turned away only where the shelves know nothing either
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Smalltalk:
     @classmethod
     def load(cls, path: Path) -> Smalltalk:
         """Read the words strictly."""
-        fields = load_yaml(path).mapping(required=[topic.value for topic in Topic])
+        fields = load_yaml(path).mapping(required=[topic.value for topic in Topic if topic is not Topic.FAR])
         chats = []
         examples = []
         for topic in (Topic.HELLO, Topic.THANKS):
@@ -105,6 +113,10 @@ class Smalltalk:
             _anywhere(one, words) and _anywhere(other, words) for one, other in self._together
         )
         return Topic.OUT_OF_SCOPE if elsewhere and not _anywhere(self._ours, words) else None
+
+    def is_ours(self, text: str) -> bool:
+        """Whether a message holds a word that belongs to this line."""
+        return _anywhere(self._ours, [rough(word) for word in words_in(text)])
 
 
 def _patterns(node: Node) -> list[Pattern]:

@@ -10,16 +10,17 @@ to anyone; signs that it happens now undo the frame. What is doubtful is MAYBE: 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from helpline.content import ContentError, Node, load_yaml
 from helpline.masking_view import view_of
 
-_LONGEST = 20_000  # characters looked at; what matters is said in the first of them
+_BEGINNING, _END = 14_000, 6_000  # characters looked at; what matters is said in the first of them, or the last
 _LONGEST_SENTENCE = 80  # words after which one is cut, since some people write no full stops
 _CARRIED_OVER = 16  # words that both parts of a cut sentence hold
 _SHORTEST_FUZZY = 6  # letters from which a word may hold one slip
@@ -35,10 +36,18 @@ class Danger(StrEnum):
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the rules say of a text, and which rules said it."""
+    """How dangerous a text sounds, and what says so: rules by their names, and the situation that it is like."""
 
     level: Danger
     rules: tuple[str, ...] = ()
+    nearest: str = ""  # the id of the example that it is most like
+    likeness: float = 0.0  # how sure the likeness is that somebody is in danger; 0 where the rules were enough
+
+
+class Assesses(Protocol):
+    """Whatever can tell how dangerous a text sounds."""
+
+    def assess(self, text: str) -> Assessment: ...
 
 
 @dataclass(frozen=True)
@@ -183,34 +192,40 @@ def plain(word: str) -> str:
 
 @dataclass(frozen=True)
 class _Sentence:
-    """The words of a sentence; `stops` are the words that a comma stands before."""
+    """The words of a sentence; `stops` are the words that a comma stands before, `shown` is how it was written."""
 
     words: tuple[str, ...]
     stops: frozenset[int]
+    shown: str = ""
 
 
 def _sentences(text: str) -> Iterator[_Sentence]:
     """The sentences of a text, as plain words."""
-    shown = _MARK.sub(lambda mark: f" {_NAME} " if mark[1] else " ", view_of(text[:_LONGEST]).text.lower())
+    if len(text) > _BEGINNING + _END:
+        text = f"{text[:_BEGINNING]}\n{text[-_END:]}"
+    shown = _MARK.sub(lambda mark: f" {_NAME} " if mark[1] else " ", view_of(text).text.lower())
     words: list[str] = []
+    starts: list[int] = []  # where each word was written
     stops: set[int] = set()
+    end = 0
     for found in _WORD.finditer(shown.replace("’", "'")):
         piece = found.group()
         if piece[0] in ".!?\n;":
             if words:
-                yield _Sentence(tuple(words), frozenset(stops))
-            words, stops = [], set()
+                yield _Sentence(tuple(words), frozenset(stops), shown[starts[0] : found.end()])
+            words, starts, stops = [], [], set()
         elif piece in {",", " - "}:
             stops.add(len(words))
         else:
             if len(words) >= _LONGEST_SENTENCE:
-                yield _Sentence(tuple(words), frozenset(stops))
-                words, stops = words[-_CARRIED_OVER:], set()
-            words.extend(
-                _YEAR if _IS_YEAR.fullmatch(part) else plain(part) for part in _unfolded(piece[:_LONGEST_WORD]).split()
-            )
+                yield _Sentence(tuple(words), frozenset(stops), shown[starts[0] : end])
+                words, starts, stops = words[-_CARRIED_OVER:], starts[-_CARRIED_OVER:], set()
+            parts = _unfolded(piece[:_LONGEST_WORD]).split()
+            words.extend(_YEAR if _IS_YEAR.fullmatch(part) else plain(part) for part in parts)
+            starts.extend([found.start()] * len(parts))
+            end = found.end()
     if words:
-        yield _Sentence(tuple(words), frozenset(stops))
+        yield _Sentence(tuple(words), frozenset(stops), shown[starts[0] : end])
 
 
 def _unfolded(word: str) -> str:
@@ -304,6 +319,26 @@ def _one_slip(written: str, meant: str) -> bool:
     )
 
 
+class _Kin:
+    """The way from a word to the families that hold it."""
+
+    def __init__(self, families: Mapping[str, frozenset[str]]) -> None:
+        self._exact: dict[str, set[str]] = {}
+        self._stems: dict[str, set[str]] = {}
+        for name, words in families.items():
+            for word in words:
+                if not word.startswith(("*", "#")):
+                    kept = self._stems if word.endswith("*") else self._exact
+                    kept.setdefault(plain(word.rstrip("*")), set()).add(name)
+        self.of = lru_cache(maxsize=1 << 14)(self._look_up)
+
+    def _look_up(self, word: str) -> tuple[str, ...]:
+        found = set(self._exact.get(word, ()))
+        for length in range(2, len(word) + 1):
+            found |= self._stems.get(word[:length], set())
+        return tuple(sorted(found))
+
+
 # --- reading the rules --------------------------------------------------------------------------------------------
 
 _GAPS = {"..": 3, "...": 8}
@@ -386,8 +421,15 @@ def _examples(node: Node) -> tuple[Example, ...]:
 class UrgencyRules:
     """All the rules, read and made ready once."""
 
-    def __init__(self, rules: Iterable[Rule], frames: Mapping[str, tuple[Phrase, ...]], slots: _Slots) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        frames: Mapping[str, tuple[Phrase, ...]],
+        slots: _Slots,
+        families: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
         self.rules = tuple(rules)
+        self._kin = _Kin(families or {})
         self._frames = frames
         self._slots = slots
         self._slots_of = lru_cache(maxsize=1 << 14)(slots.of)
@@ -409,7 +451,8 @@ class UrgencyRules:
     def load(cls, folder: Path) -> UrgencyRules:
         """Read `words.yaml`, `frames.yaml` and every other file of the folder as rules."""
         slots = _Slots(known=_known_words(folder.parent / "names" / "words.txt"))
-        reader = _Reader(_families(load_yaml(folder / "words.yaml")), slots)
+        families = _families(load_yaml(folder / "words.yaml"))
+        reader = _Reader(families, slots)
         frames = {
             name: tuple(reader.phrase(item) for item in part.items(at_least=1))
             for name, part in load_yaml(folder / "frames.yaml")
@@ -431,21 +474,32 @@ class UrgencyRules:
             raise ContentError(
                 "There are no urgency rules: without them nobody in danger is noticed.", file=str(folder)
             )
-        return cls(rules, frames, slots)
+        return cls(rules, frames, slots, families)
 
     def assess(self, text: str) -> Assessment:
         """Whether somebody is in danger now, and the names of the rules that say so, the gravest first."""
-        sentences = [_Marked.of(sentence, self._slots_of) for sentence in _sentences(text)]
+        return self.judge(self.read(text))
+
+    def read(self, text: str) -> tuple[Reading, ...]:
+        """The sentences of a text, ready to be judged."""
+        return tuple(
+            Reading(sentence.words, sentence.shown, _Marked.of(sentence, self._slots_of))
+            for sentence in _sentences(text)
+        )
+
+    def judge(self, readings: Sequence[Reading]) -> Assessment:
+        """What the rules say of a text that was read."""
+        message = _Message([reading.marked for reading in readings])
         found: dict[str, Danger] = {}
-        for sentence in sentences:
+        for sentence in message.sentences:
             frames: frozenset[str] | None = None
             for rule, phrase in self._candidates(sentence):
                 if found.get(rule.name) is Danger.YES or (rule.name in found and rule.level is Danger.MAYBE):
                     continue
-                if not _said(phrase, sentence, sentences):
+                if not _said(phrase, sentence, message):
                     continue
                 if frames is None:
-                    frames = self._frames_of(sentence, sentences)
+                    frames = self._frames_of(sentence, message)
                 level = _framed(rule, frames)
                 if level is not Danger.NO:
                     found[rule.name] = level
@@ -456,17 +510,29 @@ class UrgencyRules:
             Danger.YES if grave else Danger.MAYBE, grave + tuple(name for name in found if name not in grave)
         )
 
+    def signs(self, readings: Sequence[Reading]) -> tuple[tuple[str, ...], ...]:
+        """What can be read out of each sentence besides its words: families of words, frames, a question mark."""
+        message = _Message([reading.marked for reading in readings])
+        return tuple(
+            (
+                *(f"family {name}" for word in reading.words for name in self._kin.of(word)),
+                *(f"frame {name}" for name in sorted(self._frames_of(reading.marked, message)) for _ in range(3)),
+                *(["asked"] if "?" in reading.shown else []),
+            )
+            for reading in readings
+        )
+
     def _candidates(self, sentence: _Marked) -> Iterator[tuple[Rule, Phrase]]:
         for slot in sentence.places:
             yield from self._by_key.get(slot, ())
 
-    def _frames_of(self, sentence: _Marked, sentences: list[_Marked]) -> frozenset[str]:
+    def _frames_of(self, sentence: _Marked, message: _Message) -> frozenset[str]:
         """What the sentence is framed as: the past, a question, something denied, now."""
         return frozenset(
             name
             for slot in sentence.places
             for name, phrase in self._frames_by_key.get(slot, ())
-            if _said(phrase, sentence, sentences, deny=False)
+            if _said(phrase, sentence, message, deny=False)
         )
 
 
@@ -548,13 +614,35 @@ class _Marked:
         return cls(places, negations, sentence.stops, len(sentence.words))
 
 
-def _said(phrase: Phrase, sentence: _Marked, sentences: list[_Marked], *, deny: bool = True) -> bool:
+@dataclass(frozen=True)
+class Reading:
+    """One sentence: its words as the rules spell them, how it was written, and where the rules' words are in it."""
+
+    words: tuple[str, ...]
+    shown: str
+    marked: _Marked = field(repr=False)
+
+
+@dataclass
+class _Message:
+    """The sentences of one message, and which parts of phrases were looked for in all of them already."""
+
+    sentences: Sequence[_Marked]
+    _anywhere: dict[int, bool] = field(default_factory=dict)
+
+    def holds(self, rows: tuple[Row, ...]) -> bool:
+        """Whether some sentence says all of these rows."""
+        key = id(rows)  # the rules outlive the message, so an id means one part of one phrase
+        if key not in self._anywhere:
+            self._anywhere[key] = any(all(_row_said(row, other, deny=True) for row in rows) for other in self.sentences)
+        return self._anywhere[key]
+
+
+def _said(phrase: Phrase, sentence: _Marked, message: _Message, *, deny: bool = True) -> bool:
     """Whether a phrase is said in this sentence, and its other parts anywhere."""
     if not all(_row_said(row, sentence, deny=deny) for row in phrase.rows):
         return False
-    return all(
-        any(all(_row_said(row, other, deny=deny) for row in rows) for other in sentences) for rows in phrase.elsewhere
-    )
+    return all(message.holds(rows) for rows in phrase.elsewhere)
 
 
 def _row_said(row: Row, sentence: _Marked, *, deny: bool) -> bool:
