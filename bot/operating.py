@@ -18,6 +18,7 @@ from bot.house import House
 from bot.serving import LOCAL_ADVISOR
 from escalation import files as ladder_files
 from escalation import on_duty
+from escalation.store import NoLadder
 from helpline import accounts, audit, logs
 from helpline.clock import SystemClock
 from helpline.content import ContentError, content_folder
@@ -275,8 +276,11 @@ async def _check_storage(settings: Settings) -> list[Finding]:
                     Finding(Severity.WRONG, "clock", "The machine's clock is behind what storage has already seen.")
                 )
             channels = frozenset({"desk", *(channel.value for channel in settings.channels)})
-            for sentence in await on_duty.what_is_wrong(conn, clock.now(), channels=channels):
-                findings.append(Finding(Severity.OPEN, "coverage", sentence))
+            try:
+                sentences = await on_duty.what_is_wrong(conn, clock.now(), channels=channels)
+            except NoLadder:
+                sentences = ["No ladder has been saved yet; `varde serve` brings the one that ships."]
+            findings += [Finding(Severity.OPEN, "coverage", sentence) for sentence in sentences]
             if await accounts.find_staff(conn, LOCAL_ADVISOR) is not None:
                 findings.append(
                     Finding(Severity.OPEN, "staff", "The local advisor is still here; invite your own and let them go.")
