@@ -16,7 +16,7 @@ from typing import Any
 from helpline.messages import Language
 from knowledge.questions import DANGER, HANDOVER, Question, QuestionSet
 from knowledge.shelves import Assessed, Outcome, Shelves, ask_line
-from knowledge.smalltalk import Smalltalk
+from knowledge.smalltalk import Recognises
 
 _STRAIGHT = frozenset({Outcome.ANSWER, Outcome.CLARIFY})
 _UNSURE = frozenset({Outcome.HANDOVER, Outcome.SUGGEST, Outcome.OUT_OF_SCOPE})
@@ -118,7 +118,7 @@ def run(
     after: Shelves,
     assess: Assess,
     *,
-    smalltalk: Smalltalk | None = None,
+    smalltalk: Recognises | None = None,
 ) -> GateReport:
     """Ask both shelves everything, and compare."""
     wanted = tuple(sets)
@@ -129,7 +129,7 @@ def ask(
     sets: Iterable[QuestionSet],
     shelves: Shelves,
     assess: Assess,
-    smalltalk: Smalltalk | None = None,
+    smalltalk: Recognises | None = None,
     progress: Progress = lambda asked: None,
 ) -> Results:
     """What every question of every set brings up."""

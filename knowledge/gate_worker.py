@@ -20,12 +20,14 @@ import orjson
 from helpline.messages import Country, Language
 from knowledge import gate
 from knowledge.articles import Article, article_of_body, body_of
+from knowledge.danger import DangerSense, Scope
 from knowledge.gate import Results, Shown
 from knowledge.questions import Question, QuestionSet
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
-from knowledge.urgency import UrgencyRules
 
+DANGER_FILE = "danger.index"  # beside the index of the shelves: what was learnt of danger
+TESTED = ".tested"  # the index of shelves as they would become: need not be made again once they are
 _TOLD_EVERY = 25  # questions
 _LONGEST_LINE = 64 * 1024 * 1024  # of what the process writes
 _PULSE = 20.0  # seconds after which it is told anew how far the work is, although nothing has changed
@@ -50,7 +52,7 @@ async def ask_both(
 ) -> tuple[Results | None, Results] | None:
     """Ask the shelves of `before` (if they are given) and of `after`; None where `tell` said to stop.
 
-    `index` is the file that holds the index of the shelves as they are.
+    `index` is the file that holds the index of the shelves as they are; that of the others is kept beside it.
     """
     work = work_for(sets, before, after, index)
     process = await asyncio.create_subprocess_exec(
@@ -131,14 +133,16 @@ def do(work: Mapping[str, Any], content: Path, tell: Callable[[int, int], None])
     sides = [side for side in ("before", "after") if work[side] is not None]
     of = count * len(sides)
     tools = Tools.load(content)
-    rules = UrgencyRules.load(content / "urgency")
-    smalltalk = Smalltalk.load(content / "smalltalk.yaml")
+    index = Path(work["index"]) if work["index"] is not None else None
+    learnt = index.with_name(DANGER_FILE) if index is not None else None
+    sense = DangerSense.load(content, tools.vectors, saved=learnt if learnt is not None and learnt.is_file() else None)
+    scope = Scope(Smalltalk.load(content / "smalltalk.yaml"), sense)
     assessed: dict[str, Any] = {}
 
     def assess(text: str) -> Any:
         # Danger is told from the words alone, so what was found for one side holds for the other.
         if text not in assessed:
-            assessed[text] = rules.assess(text)
+            assessed[text] = sense.assess(text)
         return assessed[text]
 
     answers: dict[str, Any] = {"before": None, "after": None}
@@ -149,10 +153,12 @@ def do(work: Mapping[str, Any], content: Path, tell: Callable[[int, int], None])
             if asked % _TOLD_EVERY == 0:
                 tell(done + asked, of)
 
-        saved = Path(work["index"]) if side == "before" and work["index"] is not None else None
         articles = [article_of_body(one["body"], revision=one["revision"]) for one in work[side]]
-        shelves = Shelves.build(articles, tools, saved=saved if saved is not None and saved.is_file() else None)
-        found = gate.ask(sets, shelves, assess, smalltalk, progress)
+        saved = index if side == "before" else index.with_suffix(TESTED) if index is not None else None
+        if side == "before" and saved is not None and not saved.is_file():
+            saved = None  # the line itself makes that file, in its own time
+        shelves = Shelves.build(articles, tools, saved=saved)
+        found = gate.ask(sets, shelves, assess, scope, progress)
         answers[side] = {key: {name: asdict(shown) for name, shown in shows.items()} for key, shows in found.items()}
     return answers
 
