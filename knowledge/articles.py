@@ -31,6 +31,7 @@ CITE_SEPTETS = 30
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NEED = re.compile(r"[a-z]+(-[a-z]+)*")
 _WORDS = re.compile(r"\w+")
+_ODD_ESCAPE = re.compile(rb"\\u(d[89a-f]|0000)", re.IGNORECASE)
 _NAMED_AT_MOST = 20  # bad lines of a foreign file
 
 
@@ -307,6 +308,8 @@ def _parsed(raw: bytes, file: str, line: int) -> Node:
         raise ContentError("The line must be UTF-8.", file=file, line=line) from error
     except (ValueError, RecursionError) as error:
         raise ContentError("The line is not valid JSON.", file=file, line=line) from error
+    if _ODD_ESCAPE.search(raw) and not _can_be_kept(value):
+        raise ContentError("The line holds half a sign or an empty one, which no database keeps.", file=file, line=line)
     if not isinstance(value, dict):
         raise ContentError('The line must hold an article: {"id": …}.', file=file, line=line)
     for key in ("id", "title", "answer"):  # numbered articles, and such as have no title or no answer of their own
@@ -315,6 +318,15 @@ def _parsed(raw: bytes, file: str, line: int) -> Node:
         if key != "id" and value.get(key) in (None, "") and key in value:
             del value[key]
     return node_of(value, file=file, line=line)
+
+
+def _can_be_kept(value: object) -> bool:
+    written = json.dumps(value, ensure_ascii=False)
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\\u0000" not in written
 
 
 def _foreign(root: Node) -> Article:

@@ -244,6 +244,15 @@ def test_lines_of_ours_hold_everything_and_are_read_as_strictly_as_files(tmp_pat
         load_articles(lines(path, *wrong))
 
 
+@pytest.mark.parametrize("sign", ["\\ud800", "\\uDFFF", "\\u0000"])
+def test_signs_that_no_database_keeps_are_named_by_line(tmp_path: Path, sign: str) -> None:
+    whole = json.dumps(GOOD | {"title": "To\U0001f642lk"})  # written in two halves, and whole
+    path = tmp_path / "f.jsonl"
+    path.write_text(whole + "\n" + json.dumps(GOOD | {"id": "b", "title": "T"}).replace('"T"', f'"T{sign}"'))
+    with pytest.raises(ContentError, match=r"f\.jsonl:2: .*no database keeps"):
+        load_articles(path)
+
+
 def test_a_wording_leads_to_one_article_in_lines_too(tmp_path: Path) -> None:
     both = [body_of(an_article()), body_of(an_article("annen"))]
     with pytest.raises(ContentError, match=r"f.jsonl:2: This wording also stands in .tolk-rett"):
