@@ -42,7 +42,7 @@ _WORDS = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.:;?!]+(?=\s|$)|\n+")
 # What a point does not end: "kap. 5", "§ 258 f. eks.", "nr. 4", "m.fl.".
 _SHORTENED = re.compile(
-    r"\b(?:kap|nr|strl|hpl|pbrl|ch|ss?|art|kl|ca|f|eks|bl|jf|mv|st|tlf)\.|\d\.(?=\s\w)", re.IGNORECASE
+    r"\b(?:kap|nr|strl|hpl|pbrl|ch|ss?|art|kl|ca|f|eks|bl|jf|mv|st|tlf)\.|\d\.(?=\s(?-i:[a-zæøåäö]))", re.IGNORECASE
 )
 
 

@@ -203,6 +203,8 @@ def test_lix_is_words_a_sentence_and_long_words_in_percent() -> None:
     assert lix("Gi hjelp. Ring en venn.") == round(5 / 2)  # no word of seven letters
     assert lix("Pasienten sover. Pasienten spiser.") == round(4 / 2 + 100 * 2 / 4)
     assert lix("Se kap. 5 og § 6. Ring.") == lix("Se kap 5 og § 6. Ring.")  # a shortened word ends no sentence
+    assert lix("Se lovens § 6. Ring henne.") == round(4 / 2)  # a number may end one
+    assert lix("Det er i uke 18. Hun er frisk.") < lix("Det er i 18. uke og hun er frisk.")
     assert lix("Ring nå: gi hjelp") == lix("Ring nå. Gi hjelp.")
 
 
