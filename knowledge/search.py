@@ -119,6 +119,32 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """What each score gave one article, as it counts in the sum."""
+
+    article_id: str
+    total: float
+    words: float
+    meaning: float
+    reader: float
+    matched: tuple[tuple[str, float], ...]  # the question's words that it holds, and their share of `words`
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why a question found what it found."""
+
+    found: Found
+    read: tuple[str, ...]  # the words as they were read, typing errors put right
+    weighed: tuple[Weighed, ...]  # the candidates, best first
+    worded: bool  # whether the words are an article's own
+    answer_from: float  # confidence from which the first is given straight
+    among: float  # how likely the right one is among the first three
+    suggest_from: float
+    first_by: Mapping[str, str]  # which article would come first by "words", "meaning" or "reader" alone
+
+
+@dataclass(frozen=True)
 class Section:
     """The articles of one country (or of none), ready to be searched."""
 
@@ -151,6 +177,18 @@ class Section:
         nearest, near = self._near(question, bag)
         learned = self._learned(question, places, hit)
         return Scores(bag, nearest, near, learned[:-1], float(learned[-1]))
+
+    def held(self, article: int, terms: Terms) -> float:
+        """What these terms, each once, give an article before it is divided by what a perfect one would get."""
+        total = 0.0
+        for place in np.searchsorted(self.terms, terms):
+            if place >= len(self.terms):
+                continue
+            start, end = self.starts[place], self.starts[place + 1]
+            spot = start + int(np.searchsorted(self.rows[start:end], self.rows.dtype.type(article)))
+            if spot < end and self.rows[spot] == article:
+                total += float(self.weights[spot])
+        return total
 
     def worded(self, mark: int) -> int | None:
         """The place of the article whose title or wording this is."""
@@ -268,6 +306,10 @@ class Asker:
         """Make a text ready: bounded work, whatever came in."""
         return self.prepared(words_in(text))
 
+    def terms(self, words: Sequence[str]) -> Terms:
+        """The terms of words that are spelt as they should be."""
+        return self._termer.terms(words)
+
     def prepared(self, typed: Sequence[str]) -> Question:
         """Make words ready as they were typed."""
         words = self._speller.repaired(typed)
@@ -363,6 +405,53 @@ class Index:
         """Make a question ready: bounded work, whatever came in."""
         return self._asker.question(text)
 
+    def explain(
+        self, text: str, *, country: Country | None = None, language: Language | None = None, limit: int = 5
+    ) -> Reasons:
+        """Search, and say why it came out as it did."""
+        found = self.search(text, country=country, language=language, limit=limit)
+        question = self.question(text)
+        parts = [
+            part for part in self.sections if part.ids and (part.country is None or part.country in found.countries)
+        ]
+        worded = _worded(parts, words_in(text)) is not None or _worded(parts, question.words) is not None
+        judge, fusion = self.judge, self.fusion
+        if not found.candidates:
+            return Reasons(found, question.words, (), worded, judge.answer_from, 0.0, judge.suggest_from, {})
+        scores = [part.score(question) for part in parts]
+        evidence = evidence_of(scores, fusion, question)
+        ids = [identifier for part in parts for identifier in part.ids]
+        weighed = []
+        for candidate in found.candidates:
+            place = ids.index(candidate.article_id)
+            section, row = _within(parts, place)
+            weighed.append(
+                Weighed(
+                    candidate.article_id,
+                    float(evidence.fused[place]),
+                    float(evidence.bag[place]),
+                    float(fusion.near * question.known * evidence.near[place]),
+                    float(fusion.learned * evidence.learned[place]),
+                    _matched(section, row, question.words, self._asker),
+                )
+            )
+        columns = {"words": evidence.bag, "meaning": evidence.near, "reader": evidence.learned}
+        first_by = {name: ids[int(np.argmax(column))] for name, column in columns.items() if column.any()}
+        among = judge.among.at(features(evidence))
+        return Reasons(
+            found, question.words, tuple(weighed), worded, judge.answer_from, among, judge.suggest_from, first_by
+        )
+
+    def likest(self, text: str, others: Sequence[str]) -> tuple[int, float] | None:
+        """Which of the other texts this one is most like, and how much from 0 to 1; None where none is at all."""
+        question = self._asker.question(text)
+        best, place = 0.0, -1
+        for number, other in enumerate(others):
+            like = _likeness(question, self._asker.prepared(words_in(other)))
+            if like > best:
+                best, place = like, number
+        return (place, best) if place >= 0 else None
+
     def _countries(self, text: str, country: Country | None, language: Language | None) -> tuple[Country, ...]:
         line = country or (country_of(language) if language is not None else None)
         if line is None:
@@ -454,6 +543,32 @@ def _worded(sections: Sequence[Section], words: Sequence[str]) -> int | None:
             found.append(before + place)
         before += len(section.ids)
     return found[0] if len(found) == 1 else None
+
+
+def _within(sections: Sequence[Section], place: int) -> tuple[Section, int]:
+    """The section and the place in it of a place in all sections in a row."""
+    for section in sections:
+        if place < len(section.ids):
+            return section, place
+        place -= len(section.ids)
+    raise IndexError(place)
+
+
+def _matched(section: Section, row: int, words: Sequence[str], asker: Asker) -> tuple[tuple[str, float], ...]:
+    """The words that an article holds, the weightiest first, and their share of what they all give it."""
+    gains = {word: section.held(row, np.unique(asker.terms([word]))) for word in dict.fromkeys(words)}
+    total = sum(gains.values())
+    held = sorted(((word, gain) for word, gain in gains.items() if gain > 0), key=lambda one: (-one[1], one[0]))
+    return tuple((word, gain / total) for word, gain in held)
+
+
+def _likeness(one: Question, other: Question) -> float:
+    """How alike two texts are: the shared part of their terms, and the nearness of their meaning."""
+    shared = len(np.intersect1d(one.terms, other.terms, assume_unique=True))
+    terms = shared / max(float(np.sqrt(len(one.terms) * len(other.terms))), 1.0)
+    if one.vector is None or other.vector is None:
+        return terms
+    return (terms + max(float(one.vector @ other.vector), 0.0)) / 2
 
 
 def evidence_of(scores: Collection[Scores], fusion: Fusion, question: Question) -> Evidence:

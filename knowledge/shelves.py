@@ -24,7 +24,7 @@ from knowledge.confidence import Band
 from knowledge.facets import told
 from knowledge.fitness import FIT, Fit, Fitness, Standing
 from knowledge.jurisdiction import Jurisdiction
-from knowledge.search import Found, Index
+from knowledge.search import Found, Index, Reasons
 from knowledge.smalltalk import Smalltalk, Topic
 from knowledge.terms import Synonyms
 from knowledge.vectors import WordVectors
@@ -155,6 +155,18 @@ class Shelves:
     def find(self, text: str, *, country: Country | None = None, language: Language | None = None) -> Found:
         """What these words find on the line of this country; without one, the language decides."""
         return self.index.search(text, country=country, language=language)
+
+    def explain(
+        self, text: str, *, country: Country | None = None, language: Language | None = None
+    ) -> tuple[Reasons, tuple[str, float] | None]:
+        """Why these words find what they find, and the first article's wording that is nearest to them."""
+        reasons = self.index.explain(text, country=country, language=language)
+        article = self.article(reasons.weighed[0].article_id) if reasons.weighed else None
+        if article is None:
+            return reasons, None
+        own = [article.title, *(wording.text for wording in article.questions)]
+        likest = self.index.likest(text, own)
+        return reasons, (own[likest[0]], likest[1]) if likest is not None else None
 
     def article(self, article_id: str) -> Article | None:
         """The article with this id, if it is on the shelves."""

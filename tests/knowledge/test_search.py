@@ -252,6 +252,35 @@ def test_every_title_and_wording_is_answered_straight(shipped: Shelves) -> None:
     assert missed == []
 
 
+# --- why ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_reasons_add_up_to_what_was_found(shipped: Shelves) -> None:
+    reasons, nearest = shipped.explain("hvor kan hunn sove i nat", country=NO)
+    assert reasons.found == shipped.index.search("hvor kan hunn sove i nat", country=NO, limit=5)
+    assert [one.article_id for one in reasons.weighed] == [one.article_id for one in reasons.found.candidates]
+    for one in reasons.weighed:
+        assert one.total == pytest.approx(one.words + one.meaning + one.reader, abs=1e-4)
+        assert sum(share for _, share in one.matched) == pytest.approx(1)
+    first = reasons.weighed[0]
+    assert first.article_id == "trygt-sted-i-natt"
+    assert first.matched[0][0] == "sove"
+    assert reasons.weighed[0].total >= reasons.weighed[1].total
+    assert nearest is not None
+    assert nearest[0] in {wording.text for wording in shipped._by_id[first.article_id].questions}
+    assert set(reasons.first_by) == {"words", "meaning", "reader"}
+
+
+def test_where_nothing_is_found_there_is_no_reason(shipped: Shelves) -> None:
+    reasons, nearest = shipped.explain("🙂", country=NO)
+    assert (reasons.weighed, nearest) == ((), None)
+
+
+def test_an_articles_own_words_are_named_as_such(shipped: Shelves) -> None:
+    assert shipped.explain("Vad barnahus är", country=SE)[0].worded
+    assert not shipped.explain("vad är det för hus", country=SE)[0].worded
+
+
 # --- the rehearsal --------------------------------------------------------------------------------------------------
 
 
