@@ -22,6 +22,7 @@ from helpline.phrases import Phrases
 from knowledge import fitness, law_watch
 from knowledge import store as shelf_store
 from knowledge.fitness import Policy, Standing
+from knowledge.gate_worker import take_tested
 from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
 from knowledge.making import make_beside
@@ -90,6 +91,7 @@ class Library:
         try:
             # Nobody is answered before the first shelves are there; after that, making others must not keep anybody
             # waiting.
+            await asyncio.to_thread(take_tested, articles, self.tools, index_file)
             make = Shelves.build if self._shelves is None else make_beside
             shelves = await asyncio.to_thread(make, articles, self.tools, saved=index_file)
         except ContentError as error:

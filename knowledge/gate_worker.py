@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,20 @@ def work_for(
         "after": [_article_work(article) for article in after],
         "index": str(index) if index is not None else None,
     }
+
+
+def take_tested(articles: Sequence[Article], tools: Tools, index: Path | None) -> bool:
+    """Put the index that the gate has made in the place of the line's own, where it is of these articles.
+
+    What was asked before publishing need not be made a second time after. Reads files, so call it in a thread.
+    """
+    tested = index.with_suffix(TESTED) if index is not None else None
+    if index is None or tested is None or not Shelves.is_saved(articles, tools, tested):
+        return False
+    with suppress(OSError):
+        tested.replace(index)
+        return True
+    return False
 
 
 def do(work: Mapping[str, Any], content: Path, tell: Callable[[int, int], None]) -> dict[str, Any]:

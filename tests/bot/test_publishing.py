@@ -19,6 +19,7 @@ from knowledge import drafts
 from knowledge.articles import export_folder, load_articles
 from knowledge.gate_runs import topic_of
 from knowledge.life import Stage
+from knowledge.shelves import Shelves
 from tests.bot.conftest import local_settings
 from tests.conftest import NINE
 from tests.knowledge.drafting import EDITOR, KARI, NOOR, REVIEWER
@@ -104,3 +105,7 @@ async def test_a_draft_goes_from_hand_to_hand_and_the_line_answers_with_it(small
         kept = await drafts.get_draft(conn, draft.id)
     assert kept is not None
     assert (kept.stage, kept.revision) == (Stage.PUBLISHED, 2)
+    # The index that the gate asked is the line's own now, and was not made twice.
+    folder = line.house.settings.data_dir
+    assert not (folder / "shelves.tested").exists()
+    assert Shelves.is_saved(shelves.articles, line.house.library.tools, folder / "shelves.index")

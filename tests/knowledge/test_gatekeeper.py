@@ -19,10 +19,11 @@ from knowledge import drafts, gate_runs, gatekeeper, question_sets
 from knowledge.articles import Article
 from knowledge.gate import Results, Shown
 from knowledge.gate_runs import GateRun, RunState
-from knowledge.gate_worker import Tell, WorkerFailed, ask_both
+from knowledge.gate_worker import TESTED, Tell, WorkerFailed, ask_both, take_tested
 from knowledge.gatekeeper import Gatekeeper
 from knowledge.life import Stage
 from knowledge.questions import Question, QuestionSet
+from knowledge.shelves import Shelves, Tools
 from tests.knowledge.builders import an_article
 from tests.knowledge.drafting import (
     EDITOR,
@@ -371,3 +372,16 @@ async def test_the_worker_knows_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     assert await ask_both(tmp_path, [], None, [an_article()], tell) == (None, {})
     assert seen == [0]
+
+
+def test_an_index_the_gate_has_made_is_taken_only_for_the_same_articles(tmp_path: Path) -> None:
+    index, tested = tmp_path / "shelves.index", tmp_path / f"shelves{TESTED}"
+    assert not take_tested([NIGHT], Tools(), index)  # there is none
+    Shelves.build([NIGHT, an_article()], Tools(), saved=tested)
+    assert not take_tested([NIGHT], Tools(), index)
+    assert not take_tested([NIGHT, an_article(title="Senere")], Tools(), index)
+    assert tested.exists()
+    assert take_tested([an_article(revision=7), NIGHT], Tools(), index)
+    assert Shelves.is_saved([NIGHT, an_article()], Tools(), index)
+    assert not tested.exists()
+    assert not take_tested([NIGHT], Tools(), None)
