@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import chain
+from os.path import commonprefix
 from typing import Any
 
 import phonenumbers
@@ -65,7 +66,11 @@ _DECIDING = frozenset(
         )
     )
 )
-_TURNS = ("u", "o", "in", "im", "il", "ir", "un", "non", "dis", "mis", "miss", "van", "av", "be", "for", "för")
+_TURNS = ("u", "o", "ikke", "ikkje", "icke", , "in", "im", "il", "ir", "un", "non", "dis", "mis", "miss", "van", "av", "be", "for", "för")
+
+
+_ROMAN = re.compile(r"[ivxlcdm]+")
+_ENDINGS = frozenset("adegmnrst")  # letters that inflect: who reports is not who is reported
 
 
 def is_small(before: Article | None, after: Article, known: Collection[str] = ()) -> tuple[bool, str]:
@@ -171,8 +176,17 @@ def _is_slip(was: str, becomes: str, known: Collection[str]) -> bool:
         return False
     if was in _DECIDING or becomes in _DECIDING or was in known:
         return False
+    if _ROMAN.fullmatch(was) or _ROMAN.fullmatch(becomes) or _inflected(was, becomes):
+        return False
     shorter, longer = sorted((was, becomes), key=len)
     # Safe and unsafe are one or two letters apart.
     if any(longer == turn + shorter for turn in _TURNS):
         return False
     return OSA.distance(was, becomes) <= (2 if min(len(was), len(becomes)) >= _LONG else 1)
+
+
+def _inflected(was: str, becomes: str) -> bool:
+    """Whether only the ending differs, by letters that endings are made of."""
+    shared = len(commonprefix([was, becomes]))
+    endings = was[shared:], becomes[shared:]
+    return max(map(len, endings)) <= 2 and _ENDINGS.issuperset("".join(endings))

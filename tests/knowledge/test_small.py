@@ -82,6 +82,14 @@ def test_what_could_turn_the_meaning_is_not_small(field: str, before: str, after
         ("Kostnaden er 125 000.", "Kostnaden er 225 000."),
         ("Den gjelder fra 2024-2026.", "Den gjelder fra 2025-2027."),
         ("Etter kap. 20110 i loven.", "Etter kap. 20111 i loven."),
+        ("Se kapittel VIII.", "Se kapittel XIII."),
+        ("Pasienten anmelder.", "Pasienten anmeldes."),
+        ("Hun varsler politiet.", "Hun varslet politiet."),
+        ("Det gäller barnet.", "Det gäller barnen."),
+        ("Hon är säker.", "Hon är osäker."),
+        ("Hon är oskyldig.", "Hon är skyldig."),
+        ("Se § 2-1 b.", "Se § 2-1 c."),
+        ("Straffeloven §§ 257 og 258.", "Straffeloven §§ 257 eller 258."),
     ],
 )
 def test_words_a_letter_apart_that_mean_the_opposite_are_not_small(before: str, after: str) -> None:
