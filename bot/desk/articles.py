@@ -16,7 +16,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.desk import catalogue
-from bot.desk.catalogue import Catalogue, Standings, State, Wanted
+from bot.desk.catalogue import Catalogue, State, Wanted
 from bot.desk.door import EVERYBODY, DeskDoor
 from bot.desk.telling import Telling, telling
 from helpline.accounts import Role
@@ -26,7 +26,6 @@ from knowledge import drafts, store
 from knowledge.articles import Article, Confidence
 from knowledge.diff import diff
 from knowledge.drafts import AlreadyThere, Draft, DraftError
-from knowledge.life import Stage
 from knowledge.store import SHIPPED, Revision, Standing
 
 WRITERS: Final = (Role.EDITOR, Role.REVIEWER)
@@ -57,7 +56,6 @@ class ArticleDesk:
         self._door = door
         self._house = door.house
         self._catalogue = Catalogue()
-        self._retired: dict[tuple[str, int], Article] = {}
 
     def routes(self) -> list[Route]:
         """The addresses of articles."""
@@ -88,7 +86,7 @@ class ArticleDesk:
         wanted = _wanted(request.query)
         shelves, now = self._house.library.shelves, self._house.clock.now()
         async with self._house.db.read() as conn:
-            standings = await self._standings(conn, with_retired=wanted.state is State.RETIRED)
+            standings = await self._catalogue.standings(conn, with_retired=wanted.state is State.RETIRED)
         # Comparing figures takes a while the first time it is asked for.
         found = await asyncio.to_thread(self._catalogue.look, shelves, standings, wanted, now)
         choices = self._catalogue.choices(shelves)
@@ -111,29 +109,6 @@ class ArticleDesk:
             may_write=self._may_write(request),
             **await self._door.frame(request),
         )
-
-    async def _standings(self, conn: AsyncConnection, *, with_retired: bool = False) -> Standings:
-        open_drafts = await drafts.list_drafts(conn)
-        retired: dict[str, Article] = {}
-        if with_retired:
-            for standing in await store.all_standing(conn):
-                if standing.published is None:
-                    retired[standing.id] = await self._newest(conn, standing)
-        return Standings(
-            starters=await store.starters(conn),
-            gone=frozenset(one.id for one in await store.offered_for_retiring(conn)),
-            retired=retired,
-            drafts={draft.article_id: (draft.id, _STATES[draft.stage]) for draft in open_drafts},
-        )
-
-    async def _newest(self, conn: AsyncConnection, standing: Standing) -> Article:
-        """The newest revision; of what is off the shelves it is read once, since no revision changes."""
-        key = (standing.id, standing.latest)
-        if key not in self._retired:
-            article = await store.revision(conn, *key)
-            assert article is not None
-            self._retired[key] = article
-        return self._retired[key]
 
     # --- one article --------------------------------------------------------------------------------------------------
 
@@ -218,7 +193,7 @@ class ArticleDesk:
         self._door.member(request, *EVERYBODY)
         async with self._house.db.read() as conn:
             standing = await self._standing(conn, request)
-            article = await self._newest(conn, standing)
+            article = await self._catalogue.newest(conn, standing)
             events = await drafts.events(conn, standing.id, limit=_MOST_EVENTS)
             tell = await telling(self._door, request, conn)
         return self._door.pages.page(
@@ -328,7 +303,6 @@ class ArticleDesk:
 
 
 _FILTERS = ("text", "topic", "country", "owner", "confidence", "state", "missing", "outdated")
-_STATES = {Stage.DRAFT: State.DRAFT, Stage.IN_REVIEW: State.IN_REVIEW, Stage.APPROVED: State.APPROVED}
 
 
 def _draft_told(tell: Telling, draft: Draft | None) -> Mapping[str, Any] | None:

@@ -14,12 +14,16 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from helpline.messages import Country, Language
 from helpline.phrases import ZONES
-from knowledge import checking
+from knowledge import checking, drafts, store
 from knowledge.articles import Article, Confidence
 from knowledge.checking import Fault
+from knowledge.life import Stage
 from knowledge.shelves import Shelves
+from knowledge.store import Standing
 
 PAGE: Final = 50
 _WORTH_SHOWING: Final = 0.05  # less confidence than this is what nonsense gets
@@ -38,6 +42,9 @@ class State(StrEnum):
     OVERDUE = "overdue"  # past its review date
     GONE = "gone"  # shipped no longer, and to be retired by an editor
     RETIRED = "retired"
+
+
+_STATES = {Stage.DRAFT: State.DRAFT, Stage.IN_REVIEW: State.IN_REVIEW, Stage.APPROVED: State.APPROVED}
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,7 @@ class Catalogue:
         self._words: dict[str, str] = {}
         self._choices = Choices((), ())
         self._outdated: dict[tuple[str, int], tuple[Language, ...]] = {}
+        self._retired: dict[tuple[str, int], Article] = {}
 
     def choices(self, shelves: Shelves) -> Choices:
         """The topics and owners there are."""
@@ -111,19 +119,50 @@ class Catalogue:
 
     def look(self, shelves: Shelves, standings: Standings, wanted: Wanted, now: datetime) -> Listing:
         """The page that was asked for. Takes long where figures must be compared for the first time: use a thread."""
+        kept = self.find(shelves, standings, wanted, now)
+        pages = max(1, -(-len(kept) // PAGE))
+        page = min(max(wanted.page, 1), pages)
+        entries = self.entries(kept[(page - 1) * PAGE : page * PAGE], standings, now)
+        return Listing(entries, len(kept), page, pages)
+
+    def find(self, shelves: Shelves, standings: Standings, wanted: Wanted, now: datetime) -> list[Article]:
+        """Everything that fits, whatever the page. As slow as `look`."""
         self._read(shelves)
-        today = {country: now.astimezone(zone).date() for country, zone in ZONES.items()}
+        today = _today(now)
         articles: Iterable[Article] = self._sorted
         if wanted.state is State.RETIRED:
             articles = standings.retired.values()
         kept = [article for article in articles if self._fits(article, standings, wanted, today)]
-        if wanted.text.strip():
-            kept = self._ranked(kept, shelves, wanted)
-        pages = max(1, -(-len(kept) // PAGE))
-        page = min(max(wanted.page, 1), pages)
-        shown = kept[(page - 1) * PAGE : page * PAGE]
-        entries = tuple(self._entry(article, standings, today) for article in shown)
-        return Listing(entries, len(kept), page, pages)
+        return self._ranked(kept, shelves, wanted) if wanted.text.strip() else kept
+
+    def entries(self, articles: Iterable[Article], standings: Standings, now: datetime) -> tuple[Entry, ...]:
+        """What editors need to know of these. As slow as `look`."""
+        today = _today(now)
+        return tuple(self._entry(article, standings, today) for article in articles)
+
+    async def standings(self, conn: AsyncConnection, *, with_retired: bool = False) -> Standings:
+        """How the articles stand, as storage tells."""
+        open_drafts = await drafts.list_drafts(conn)
+        retired: dict[str, Article] = {}
+        if with_retired:
+            for standing in await store.all_standing(conn):
+                if standing.published is None:
+                    retired[standing.id] = await self.newest(conn, standing)
+        return Standings(
+            starters=await store.starters(conn),
+            gone=frozenset(one.id for one in await store.offered_for_retiring(conn)),
+            retired=retired,
+            drafts={draft.article_id: (draft.id, _STATES[draft.stage]) for draft in open_drafts},
+        )
+
+    async def newest(self, conn: AsyncConnection, standing: Standing) -> Article:
+        """The newest revision; of what is off the shelves it is read once, since no revision changes."""
+        key = (standing.id, standing.latest)
+        if key not in self._retired:
+            article = await store.revision(conn, *key)
+            assert article is not None
+            self._retired[key] = article
+        return self._retired[key]
 
     def outdated(self, article: Article) -> tuple[Language, ...]:
         """The languages whose figures or statutes differ from the original's."""
@@ -218,6 +257,10 @@ def _states(article: Article, standings: Standings, today: Mapping[Country, date
     if not retired and article.review_by is not None and today[article.country] > article.review_by:
         states.add(State.OVERDUE)
     return frozenset(states)
+
+
+def _today(now: datetime) -> Mapping[Country, date]:
+    return {country: now.astimezone(zone).date() for country, zone in ZONES.items()}
 
 
 def _words_of(article: Article) -> str:
