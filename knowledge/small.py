@@ -11,8 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
-from itertools import chain
-from os.path import commonprefix
+from itertools import chain, takewhile
 from typing import Any
 
 import phonenumbers
@@ -66,11 +65,14 @@ _DECIDING = frozenset(
         )
     )
 )
-_TURNS = ("u", "o", "ikke", "ikkje", "icke", , "in", "im", "il", "ir", "un", "non", "dis", "mis", "miss", "van", "av", "be", "for", "för")
+_TURNS = (
+    *("u", "o", "ikke", "ikkje", "icke", "in", "im", "il", "ir", "un", "non", "dis", "mis", "miss", "van", "av", "be"),
+    *("for", "för"),
+)
 
 
 _ROMAN = re.compile(r"[ivxlcdm]+")
-_ENDINGS = frozenset("adegmnrst")  # letters that inflect: who reports is not who is reported
+_ENDINGS = frozenset("adenrst")  # letters that inflect: who reports is not who is reported
 
 
 def is_small(before: Article | None, after: Article, known: Collection[str] = ()) -> tuple[bool, str]:
@@ -187,6 +189,6 @@ def _is_slip(was: str, becomes: str, known: Collection[str]) -> bool:
 
 def _inflected(was: str, becomes: str) -> bool:
     """Whether only the ending differs, by letters that endings are made of."""
-    shared = len(commonprefix([was, becomes]))
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(was, becomes, strict=False)))
     endings = was[shared:], becomes[shared:]
     return max(map(len, endings)) <= 2 and _ENDINGS.issuperset("".join(endings))
