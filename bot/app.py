@@ -94,7 +94,8 @@ def build_house(
 ) -> House:
     """What every part is given. Reads the content that is not kept in storage, and refuses it where it is wrong."""
     folder = content or content_folder()
-    library = Library(folder)
+    kept = settings.data_dir
+    library = Library(folder, danger_file=kept / "danger.index" if kept.is_dir() else None)
     return House(
         settings=settings,
         clock=clock,

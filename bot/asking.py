@@ -24,12 +24,12 @@ from helpline.settings import load_settings
 from knowledge import fitness, law_watch
 from knowledge import store as shelf_store
 from knowledge.articles import Article, load_articles
+from knowledge.danger import DangerSense, Scope
 from knowledge.fitness import Policy, Standing
 from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
 from knowledge.shelves import Shelves, Tools, ask_line
 from knowledge.smalltalk import Smalltalk
-from knowledge.urgency import UrgencyRules
 from routing import closed_days
 from routing import store as service_store
 from routing.directory import Directory
@@ -74,8 +74,9 @@ def asker_of_known(articles: Path | None, country: Country | None) -> tuple[Answ
         if stored is not None:
             kept = load_settings(create=False).data_dir / "shelves.index"
     shelves = Shelves.build(shelved, tools, saved=kept if kept is not None and kept.is_file() else None)
-    urgency = UrgencyRules.load(content / "urgency")
-    smalltalk = Smalltalk.load(content / "smalltalk.yaml")
+    learnt = load_settings(create=False).data_dir / "danger.index"
+    sense = DangerSense.load(content, tools.vectors, saved=learnt if learnt.is_file() else None)
+    scope = Scope(Smalltalk.load(content / "smalltalk.yaml"), sense)
     commands = Commands.load(content / "commands.yaml")
     now = SystemClock().now()
     flags = fitness.flag(shelved, *marked, LawBook.load(content / "laws.yaml"))
@@ -86,9 +87,9 @@ def asker_of_known(articles: Path | None, country: Country | None) -> tuple[Answ
             question = {**question, "country": country.value}
         return ask_line(
             shelves,
-            urgency.assess,
+            sense.assess,
             question,
-            smalltalk=smalltalk,
+            smalltalk=scope,
             is_command=lambda text: commands.recognise(text) is not None,
             standing=standing,
             now=now,

@@ -35,8 +35,8 @@ from knowledge.confidence import Band
 from knowledge.facets import told
 from knowledge.fitness import Fit, Fitness, Standing
 from knowledge.shelves import Facet, Shelves
-from knowledge.smalltalk import Smalltalk, Topic
-from knowledge.urgency import Danger, UrgencyRules
+from knowledge.smalltalk import Recognises, Topic
+from knowledge.urgency import Assesses, Danger
 from routing.directory import Directory
 from routing.places import Gazetteer
 
@@ -130,8 +130,8 @@ class World:
     phrases: Phrases
     commands: Commands
     shelves: Shelves
-    smalltalk: Smalltalk
-    urgency: UrgencyRules
+    smalltalk: Recognises
+    urgency: Assesses
     gazetteer: Gazetteer
     directory: Directory
     now: datetime
@@ -806,7 +806,8 @@ class _Turn:
             if (article := self.world.shelves.article(candidate.article_id)) is not None
         ]
         fit = [article for article in shown if not self._is_too_old(article)]
-        if chat is Topic.OUT_OF_SCOPE and found.band is not Band.ANSWER:
+        elsewhere = {Topic.OUT_OF_SCOPE: found.band is not Band.ANSWER, Topic.FAR: found.band is Band.NONE}
+        if chat is not None and elsewhere.get(chat, False):
             self.say(self.phrase("out_of_scope"))
             return
         match found.band:

@@ -21,6 +21,7 @@ from helpline.database import Database
 from helpline.phrases import Phrases
 from knowledge import fitness, law_watch
 from knowledge import store as shelf_store
+from knowledge.danger import DangerSense, Scope
 from knowledge.fitness import Policy, Standing
 from knowledge.gate_worker import take_tested
 from knowledge.law_watch import NOTHING_MARKED, Marks
@@ -28,7 +29,6 @@ from knowledge.laws import LawBook
 from knowledge.making import make_beside
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
-from knowledge.urgency import UrgencyRules
 from routing import store as service_store
 from routing.directory import Directory
 from routing.places import Gazetteer
@@ -49,14 +49,14 @@ class _Version:
 class Library:
     """Holds what is published."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, danger_file: Path | None = None) -> None:
         self.gazetteer = Gazetteer.load(folder / "places")
         self.directory = Directory.load(folder, self.gazetteer)
-        self.urgency = UrgencyRules.load(folder / "urgency")
-        self.smalltalk = Smalltalk.load(folder / "smalltalk.yaml")
         self.laws = LawBook.load(folder / "laws.yaml")
         self.standing = Standing(Policy.load(folder / "fitness.yaml"))
         self.tools = Tools.load(folder)
+        self.urgency = DangerSense.load(folder, self.tools.vectors, saved=danger_file)
+        self.smalltalk = Scope(Smalltalk.load(folder / "smalltalk.yaml"), self.urgency)
         self._marked: Marks = NOTHING_MARKED
         self._shelves: Shelves | None = None
         self._version: _Version | None = None

@@ -29,6 +29,7 @@ from helpline.settings import Settings, SettingsError, load_settings
 from knowledge import store as shelves
 from knowledge.articles import Article, load_articles
 from knowledge.checking import Fault, check_shelves
+from knowledge.danger import samples_of
 from knowledge.fitness import Fit, Policy, Standing
 from knowledge.laws import LawBook
 from knowledge.questions import load_sets, unknown_articles
@@ -178,7 +179,7 @@ def _check_content(content: Path, now: object) -> list[Finding]:
 
     articles = tried("articles", lambda: load_articles(content / "articles"))
     tried("phrases", lambda: Phrases.load(content / "phrases"))
-    tried("urgency", lambda: UrgencyRules.load(content / "urgency"))
+    tried("urgency", lambda: samples_of(content, UrgencyRules.load(content / "urgency")))
     tried("small talk", lambda: Smalltalk.load(content / "smalltalk.yaml"))
     gazetteer = tried("places", lambda: Gazetteer.load(content / "places"))
     if isinstance(gazetteer, Gazetteer):

@@ -31,7 +31,7 @@ from knowledge.vectors import WordVectors, words_of
 CERTAIN_FROM = 0.93  # likeness alone sounds the alarm
 CERTAIN_WITH_A_RULE_FROM = 0.85  # where a rule is in doubt, so much more makes it certain
 ASK_FROM = 0.3
-CALM_BELOW = 0.04  # takes a doubtful rule back
+CALM_BELOW = 0.06  # takes a doubtful rule back
 OUTSIDE_FROM = 0.65
 # Taken from the log odds of a sentence that is not alone, since many sentences are many chances; more from a short one.
 _ONE_OF_SEVERAL, _SHORT_ONE_OF_SEVERAL = 0.8, 1.6

@@ -25,7 +25,7 @@ from knowledge.facets import told
 from knowledge.fitness import FIT, Fit, Fitness, Standing
 from knowledge.jurisdiction import Jurisdiction
 from knowledge.search import Found, Index, Reasons
-from knowledge.smalltalk import Smalltalk, Topic
+from knowledge.smalltalk import Recognises, Topic
 from knowledge.terms import Synonyms
 from knowledge.vectors import WordVectors
 
@@ -265,7 +265,7 @@ def ask_line(
     assess: Callable[[str], Assessed],
     question: Mapping[str, object],
     *,
-    smalltalk: Smalltalk | None = None,
+    smalltalk: Recognises | None = None,
     is_command: Callable[[str], bool] | None = None,
     standing: Standing | None = None,
     now: datetime | None = None,
@@ -349,6 +349,8 @@ def _outcome(
         return Outcome.OUT_OF_SCOPE, [sure, "another line's business"]
     if found.band is Band.SUGGEST:
         return Outcome.SUGGEST, [sure]
+    if topic is Topic.FAR:
+        return Outcome.OUT_OF_SCOPE, [sure, "like another line's business"]
     return Outcome.HANDOVER, [sure]
 
 

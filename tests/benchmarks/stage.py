@@ -37,7 +37,8 @@ class Bench:
         """A copy of the prepared database: its data folder and its address."""
         folder = self.folder / f"{name}-{dialect}"
         folder.mkdir()
-        (folder / "shelves.index").symlink_to(self.folder / "prepared" / "shelves.index")
+        for learnt in ("shelves.index", "danger.index"):
+            (folder / learnt).symlink_to(self.folder / "prepared" / learnt)
         if dialect == "sqlite":
             shutil.copyfile(self.folder / "prepared" / "varde.db", folder / "varde.db")
             return folder, f"sqlite:///{folder / 'varde.db'}"

@@ -104,7 +104,8 @@ def prepared_postgres(prepared_sqlite: Path, postgres_url: str, content: Path) -
 def line_database(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> Iterator[str]:
     """The address of a database after a first start; the test runs on both."""
     prepared: Path = request.getfixturevalue("prepared_sqlite")
-    shutil.copyfile(prepared / "shelves.index", tmp_path / "shelves.index")
+    for learnt in ("shelves.index", "danger.index"):
+        shutil.copyfile(prepared / learnt, tmp_path / learnt)
     if dialect == "sqlite":
         shutil.copyfile(prepared / "varde.db", tmp_path / "varde.db")
         yield f"sqlite:///{tmp_path / 'varde.db'}"
