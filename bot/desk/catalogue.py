@@ -20,7 +20,6 @@ from helpline.messages import Country, Language
 from helpline.phrases import ZONES
 from knowledge import checking, drafts, store
 from knowledge.articles import Article, Confidence
-from knowledge.checking import Fault
 from knowledge.life import Stage
 from knowledge.shelves import Shelves
 from knowledge.store import Standing
@@ -168,7 +167,7 @@ class Catalogue:
         """The languages whose figures or statutes differ from the original's."""
         key = (article.id, article.revision)
         if key not in self._outdated:
-            found = [finding.field for finding in checking.check_article(article) if finding.fault is Fault.TRANSLATION]
+            found = [finding.field for finding in checking.differing_translations(article)]
             languages = {Language(name[1]) for field in found if (name := _LANGUAGE_OF_FIELD.search(field))}
             self._outdated[key] = tuple(language for language in Language if language in languages)
         return self._outdated[key]

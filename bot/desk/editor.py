@@ -267,7 +267,11 @@ class EditorDesk:
     ) -> dict[str, Any]:
         """What stands beside the form: problems and preview."""
         troubles = self._inspector.look(body, self._house.library.shelves, tell)
-        return {"troubles": troubles, **self._preview(draft, body, look, tell)}
+        return {
+            "troubles": troubles,
+            "wrongs": _said_by_key(troubles, tell),
+            **self._preview(draft, body, look, tell),
+        }
 
     def _preview(self, draft: Draft, body: Mapping[str, Any], look: Look, tell: Telling) -> dict[str, Any]:
         article = sheet.showable(body, draft.article_id, draft.country, revision=(draft.base or 0) + 1)
@@ -395,10 +399,10 @@ class EditorDesk:
                 "saved": tell.say("desk.edit.saved", time=tell.moment(draft.updated_at)),
                 "was": now_stands,
                 "merged": merged,
-                "parts": {key: self._part(request, key, values) for key in differing},
+                "parts": {key: self._part(request, key, {**values, **beside}) for key in differing},
                 "troubles": self._rendered(request, "desk/draft_troubles.html", beside),
                 "preview": self._rendered(request, "desk/preview.html", beside),
-                "by_key": _said_by_key(beside["troubles"]),
+                "by_key": beside["wrongs"],
             }
         )
 
@@ -686,10 +690,13 @@ def _by_key(remarks: Sequence[Comment]) -> Mapping[str, list[Comment]]:
     return found
 
 
-def _said_by_key(troubles: Sequence[Trouble]) -> Mapping[str, list[str]]:
+def _said_by_key(troubles: Sequence[Trouble], tell: Telling) -> Mapping[str, list[str]]:
+    """What stands beside each part of the form; that a part is empty its reader can see."""
     found: dict[str, list[str]] = {}
     for one in troubles:
-        found.setdefault(one.key, []).append(one.said if one.where == "" else f"{one.where}: {one.said}")
+        if one.key and not one.missing:
+            said = one.said if one.where == tell.field(one.key) else f"{one.where}: {one.said}"
+            found.setdefault(one.key, []).append(said)
     return found
 
 

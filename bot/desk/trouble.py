@@ -61,6 +61,7 @@ class Trouble:
     where: str  # the field, as the editor knows it
     said: str
     blocks: bool  # keeps the draft from being handed in
+    missing: bool = False  # it is merely not written yet
 
 
 class Inspector:
@@ -100,15 +101,13 @@ class Inspector:
 
 def _from_problem(problem: Problem, tell: Telling) -> Trouble:
     key = problem.field.split(".")[0]
-    return Trouble(key, tell.field(problem.field), _said(problem.message, tell), problem.blocks)
-
-
-def _said(sentence: str, tell: Telling) -> str:
-    for pattern, key in _SAID:
-        found = pattern.fullmatch(sentence)
+    said, missing = problem.message, False
+    for pattern, phrase in _SAID:
+        found = pattern.fullmatch(problem.message)
         if found:
-            return tell.say(f"desk.trouble.{key}", **found.groupdict())
-    return sentence
+            said, missing = tell.say(f"desk.trouble.{phrase}", **found.groupdict()), phrase in {"missing", "wordings"}
+            break
+    return Trouble(key, tell.field(problem.field), said, problem.blocks, missing)
 
 
 def _from_finding(finding: Finding, tell: Telling) -> Trouble:
