@@ -29,6 +29,7 @@ NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
     (EVERYBODY, "desk.articles", "/desk/articles"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.drafts", "/desk/drafts"),
+    (frozenset({Role.EDITOR, Role.REVIEWER, Role.ADVISOR}), "desk.try", "/desk/try"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.questions", "/desk/questions"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.gaps", "/desk/gaps"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.due", "/desk/due"),

@@ -25,6 +25,7 @@ from bot.desk.records import RecordsDesk
 from bot.desk.review import ReviewDesk
 from bot.desk.sign_in import SignInDesk
 from bot.desk.staff import StaffDesk
+from bot.desk.try_it import TryDesk
 from bot.house import House
 from bot.render import Pages
 from bot.waiting_room import WaitingRoom
@@ -49,6 +50,7 @@ class Desk:
             GapDesk(self._door),
             DueDesk(self._door),
             LawDesk(self._door),
+            TryDesk(self._door),
         )
         self._keys = Keys(self._door)
         self._people = (
