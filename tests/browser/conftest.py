@@ -141,7 +141,7 @@ async def make_context(browser: Browser, server: Server) -> AsyncIterator[MakeCo
         values: dict[str, Any] = {"viewport": PHONE, "locale": "nb-NO", "base_url": server.url}
         context = await browser.new_context(**{**values, **options})
         context.set_default_timeout(30_000)
-        await context.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), _elsewhere)
+        await context.route(re.compile(r"^https?://(?!127\.0\.0\.1|localhost:)"), _elsewhere)
         opened.append(context)
         return context
 
