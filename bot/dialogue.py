@@ -823,7 +823,7 @@ class _Turn:
             case _:
                 nearest = tuple(candidate.article_id for candidate in found.candidates[:SUGGESTIONS])
                 self.effects.append(RecordGap(Missing.UNKNOWN, text, nearest, found.confidence, self._region()))
-                self._unknown(shown[0] if shown else None)
+                self._unknown(next(iter(fit or shown), None))
 
     def _title(self, article: Article) -> str:
         return answers.title(article, self.state.language)

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import store
@@ -49,7 +49,7 @@ SHOWN = 12  # of a heap's questions
 LONGEST_REASON = 500
 LONGEST_WORDING = 400  # as articles take them
 LONGEST_REPLY = 4_000
-_LAID_AT_ONCE = 25
+_LAID_AT_ONCE = 50
 _KNOWN_AT_ONCE = 200
 _TRIED_AT_ONCE = 20
 
@@ -123,25 +123,40 @@ async def board(
     conn: AsyncConnection, house: House, *, state: State, country: Country | None = None, page: int = 1, size: int = 15
 ) -> Page:
     """The heaps in this state, those asked for most first. Heaps of few stand side by side, the latest week first."""
-    wanted = [gaps.c.state == state.value, gaps.c.missing.in_(ABOUT_GUIDANCE)]
-    if country is not None:
-        wanted.append(gaps.c.country == country.value)
-    rows = await conn.execute(
-        select(gaps.c.heap, func.count().label("number"), func.max(gaps.c.at).label("last"))
-        .where(*wanted, gaps.c.heap.is_not(None))
-        .group_by(gaps.c.heap)
-    )
-    # By what may be told, else the order of the page would tell more than its numbers.
-    ordered = sorted(
-        rows, key=lambda row: (-count_of(row.number).at_least, -_week(row.last, Country.NO).toordinal(), row.heap)
-    )
+    ordered = [heap_id for _, _, heap_id in await order(conn, state=state, country=country)]
+    wanted = _wanted(state, country)
     waiting = select(func.count()).select_from(gaps).where(*wanted, gaps.c.heap.is_(None))
     unlaid = (await conn.execute(waiting)).scalar_one()
     pages = max(1, -(-len(ordered) // size))
     page = min(max(page, 1), pages)
     shown = ordered[(page - 1) * size : page * size]
-    heaps = await _heaps(conn, house, [row.heap for row in shown], state)
-    return Page(tuple(heaps[row.heap] for row in shown if row.heap in heaps), page, pages, unlaid > 0)
+    return Page(await heaps_of(conn, house, shown, state), page, pages, unlaid > 0)
+
+
+# Where a heap stands among the others: by its count and its last week, as far as these may be told, and its id.
+Place = tuple[int, int, str]
+
+
+async def order(conn: AsyncConnection, *, state: State, country: Country | None = None) -> list[Place]:
+    """Every heap in this state in the order of the board."""
+    rows = await conn.execute(
+        select(gaps.c.heap, func.count().label("number"), func.max(gaps.c.at).label("last"))
+        .where(*_wanted(state, country), gaps.c.heap.is_not(None))
+        .group_by(gaps.c.heap)
+    )
+    # By what may be told, else the order of the page would tell more than its numbers.
+    return sorted((-count_of(row.number).at_least, -_week(row.last, Country.NO).toordinal(), row.heap) for row in rows)
+
+
+async def heaps_of(conn: AsyncConnection, house: House, ids: Sequence[str], state: State) -> tuple[Heap, ...]:
+    """These heaps, in this order, as far as there is anything on them in this state."""
+    found = await _heaps(conn, house, ids, state)
+    return tuple(found[heap_id] for heap_id in ids if heap_id in found)
+
+
+def _wanted(state: State, country: Country | None) -> list[Any]:
+    wanted = [gaps.c.state == state.value, gaps.c.missing.in_(ABOUT_GUIDANCE)]
+    return wanted if country is None else [*wanted, gaps.c.country == country.value]
 
 
 async def heap_of(conn: AsyncConnection, house: House, heap_id: str, state: State = State.OPEN) -> Heap | None:
@@ -416,6 +431,7 @@ class GapKeeper:
         self._house = house
         self._heaps: dict[Country, Heaps] = {}
         self._known: set[str] = set()
+        self._lying = 0  # how many lie there, as far as this one knows
 
     async def tick(self, now: datetime) -> int:
         """Do a little; how much was done."""
@@ -426,29 +442,36 @@ class GapKeeper:
     async def _lay(self) -> int:
         house = self._house
         async with house.db.read() as conn:
-            new = (await conn.execute(select(gaps.c.id).where(_unlaid()).limit(1))).first()
-        if new is None:
-            return 0
+            rows = (
+                await conn.execute(select(gaps).where(_unlaid()).order_by(gaps.c.at, gaps.c.id).limit(_LAID_AT_ONCE))
+            ).all()
+            if not rows:
+                return 0
+            texts = [(row, (await _opened(conn, house.vault, row))[0]) for row in rows]
         if not self._heaps:
             nearness = await asyncio.to_thread(self._nearness)
             self._heaps = {country: Heaps(nearness) for country in Country}
-        while await self._learn(_KNOWN_AT_ONCE):
-            pass
+        await self._learn()
+        heaps = self._heaps
+        # Made before the transaction begins, which holds up everybody else who writes.
+        made = await asyncio.to_thread(
+            lambda: {row.id: heaps[Country(row.country)].vector(text) for row, text in texts}
+        )
         async with house.db.write() as conn:
             # Whoever else lays waits here, and then finds these lying.
-            rows = (
-                await conn.execute(
-                    select(gaps).where(_unlaid()).order_by(gaps.c.at, gaps.c.id).limit(_LAID_AT_ONCE).with_for_update()
-                )
-            ).all()
-            for country, heap_id, row_id, text in await self._lying(conn):
-                self._put(country, heap_id, row_id, text)
-            await house.vault.look_up(conn, (f"gap:{row.id}" for row in rows))
-            for row in rows:
-                text, _ = await _opened(conn, house.vault, row)
-                heap_id = self._heaps[Country(row.country)].lay(row.id, text)
-                self._known.add(row.id)
-                await conn.execute(update(gaps).where(gaps.c.id == row.id).values(heap=heap_id))
+            free = await conn.execute(
+                select(gaps.c.id, gaps.c.country)
+                .where(_unlaid(), gaps.c.id.in_(list(made)))
+                .order_by(gaps.c.at, gaps.c.id)
+                .with_for_update()
+            )
+            laid = []
+            if await _count_lying(conn) == self._lying:
+                laid = [(row.id, heaps[Country(row.country)].lay_vector(row.id, made[row.id])) for row in free]
+            for row_id, heap_id in laid:
+                self._known.add(row_id)
+                await conn.execute(_put_on_heap, {"which": row_id, "on": heap_id})
+            self._lying += len(laid)
         return len(rows)
 
     def _nearness(self) -> Nearness:
@@ -459,32 +482,28 @@ class GapKeeper:
         assert synonyms is not None
         return Nearness(vectors, synonyms, ordinary[:: max(1, len(ordinary) // 4_000)])
 
-    async def _learn(self, at_most: int) -> int:
-        """Take in gaps that another process laid, or this one before it was started anew; how many."""
-        async with self._house.db.write() as conn:
-            found = await self._lying(conn, at_most)
+    async def _learn(self) -> None:
+        """Take in gaps that another process laid, or this one before it was started anew."""
+        async with self._house.db.read() as conn:
+            if await _count_lying(conn) == self._lying:
+                return
+            lying = set((await conn.execute(select(gaps.c.id).where(gaps.c.heap.is_not(None)))).scalars())
+        self._known &= lying  # what was erased is forgotten here too
+        unknown = sorted(lying - self._known)
+        for start in range(0, len(unknown), _KNOWN_AT_ONCE):
+            part = unknown[start : start + _KNOWN_AT_ONCE]
+            async with self._house.db.write() as conn:  # only a write looks many keys up at once
+                rows = (await conn.execute(select(gaps).where(gaps.c.id.in_(part)))).all()
+                await self._house.vault.look_up(conn, (f"gap:{row.id}" for row in rows))
+                texts = [(row, (await _opened(conn, self._house.vault, row))[0]) for row in rows]
+            await asyncio.to_thread(self._put, texts)
+        self._lying = len(self._known)
 
-        def put() -> None:
-            for country, heap_id, row_id, text in found:
-                self._put(country, heap_id, row_id, text)
-
-        await asyncio.to_thread(put)
-        return len(found)
-
-    async def _lying(self, conn: AsyncConnection, at_most: int = _KNOWN_AT_ONCE) -> list[tuple[Country, str, str, str]]:
-        laid = (await conn.execute(select(gaps.c.id).where(gaps.c.heap.is_not(None)))).scalars().all()
-        unknown = [row_id for row_id in laid if row_id not in self._known][:at_most]
-        if not unknown:
-            return []
-        rows = (await conn.execute(select(gaps).where(gaps.c.id.in_(unknown)).order_by(gaps.c.at, gaps.c.id))).all()
-        await self._house.vault.look_up(conn, (f"gap:{row.id}" for row in rows))
-        return [
-            (Country(row.country), row.heap, row.id, (await _opened(conn, self._house.vault, row))[0]) for row in rows
-        ]
-
-    def _put(self, country: Country, heap_id: str, row_id: str, text: str) -> None:
-        self._known.add(row_id)
-        self._heaps[country].lies(text, heap_id)
+    def _put(self, texts: Iterable[tuple[AnyRow, str]]) -> None:
+        for row, text in texts:
+            self._known.add(row.id)
+            if row.heap is not None:
+                self._heaps[Country(row.country)].lies(text, row.heap)
 
     async def _bring_back(self, now: datetime) -> int:
         """Open gaps again whose draft was put away; how many drafts it was."""
@@ -555,6 +574,13 @@ class GapKeeper:
             else:
                 found.append((row, None, 0))
         return found
+
+
+_put_on_heap = update(gaps).where(gaps.c.id == bindparam("which"), gaps.c.heap.is_(None)).values(heap=bindparam("on"))
+
+
+async def _count_lying(conn: AsyncConnection) -> int:
+    return int((await conn.execute(select(func.count()).where(gaps.c.heap.is_not(None)))).scalar_one())
 
 
 def _unlaid() -> Any:

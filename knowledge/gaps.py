@@ -102,9 +102,16 @@ class Heaps:
         """A question lies on this heap already."""
         self._put(heap, self._nearness.of(text))
 
+    def vector(self, text: str) -> Floats:
+        """A question's vector, to be laid later."""
+        return self._nearness.of(text)
+
     def lay(self, gap_id: str, text: str) -> str:
         """Lay a question on the heap that it belongs on, whose id this is; its own id where it begins a new one."""
-        row = self._nearness.of(text)
+        return self.lay_vector(gap_id, self._nearness.of(text))
+
+    def lay_vector(self, gap_id: str, row: Floats) -> str:
+        """As `lay`, for a question whose vector was made before."""
         heap = gap_id
         if self._ids and row.any():
             nearness = self._middles[: len(self._ids)] @ row
