@@ -282,6 +282,9 @@ async def _check_storage(settings: Settings) -> list[Finding]:
             except NoLadder:
                 sentences = ["No ladder has been saved yet; `varde serve` brings the one that ships."]
             findings += [Finding(Severity.OPEN, "coverage", sentence) for sentence in sentences]
+            for gone in await shelves.offered_for_retiring(conn):
+                sentence = f"{gone.id} no longer comes with the program; retire it, or publish a revision of your own."
+                findings.append(Finding(Severity.OPEN, "articles", sentence))
             if await accounts.find_staff(conn, LOCAL_ADVISOR) is not None:
                 findings.append(
                     Finding(Severity.OPEN, "staff", "The local advisor is still here; invite your own and let them go.")

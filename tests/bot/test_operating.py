@@ -9,6 +9,9 @@ import pytest
 
 from bot.operating import Finding, Severity, bring_in, check_everything
 from helpline.content import content_folder
+from helpline.database import Database
+from knowledge import store
+from tests.conftest import NINE
 
 SHIPPED = content_folder()
 
@@ -57,3 +60,25 @@ async def test_what_an_editor_published_is_checked_too_and_nothing_is_said_twice
     found = of(await check_everything(), "articles")
     assert any(sentence.startswith('wrong frist-voldserstatning, short: "åtte måneder"') for sentence in found)
     assert len(found) == len(set(found))
+
+
+async def test_questions_that_expect_what_is_not_there_are_named(place: Path) -> None:
+    spoil(place / "content/questions/norge.yaml", "expected: [trygt-sted-i-natt]", "expected: [trygt-sted]")
+    found = of(await check_everything(), "questions")
+    assert found
+    assert all(sentence.endswith("expects trygt-sted, and no article is called so.") for sentence in found)
+
+
+async def test_what_no_longer_comes_with_the_program_is_named(place: Path) -> None:
+    await bring_in("articles", SHIPPED / "articles/no/transport.yaml")  # there is a database now
+    db = Database.connect(f"sqlite:///{place / 'var' / 'varde.db'}")
+    async with db.write() as conn:
+        await store.import_shipped(conn, SHIPPED / "articles", NINE)
+    (place / "content/articles/no/transport.yaml").unlink()
+    (place / "content/articles/se/se-tut.yaml").unlink()
+    async with db.write() as conn:
+        await store.import_shipped(conn, place / "content/articles", NINE)
+    await db.dispose()
+    named = [sentence for sentence in of(await check_everything(), "articles") if "no longer comes" in sentence]
+    # The operator brought the other one in, so it is theirs.
+    assert named == ["open se-tut no longer comes with the program; retire it, or publish a revision of your own."]
