@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,11 +26,13 @@ from helpline.database import Database
 from helpline.messages import Channel, Country
 from helpline.phrases import Phrases
 from helpline.settings import Settings, SettingsError, load_settings
+from knowledge import law_watch
 from knowledge import store as shelves
 from knowledge.articles import Article, load_articles
 from knowledge.checking import Fault, check_shelves
 from knowledge.danger import samples_of
-from knowledge.fitness import Fit, Policy, Standing
+from knowledge.fitness import Fit, Policy, Standing, flag
+from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
 from knowledge.questions import load_sets, unknown_articles
 from knowledge.smalltalk import Smalltalk
@@ -202,18 +204,29 @@ def _check_content(content: Path, now: object) -> list[Finding]:
             findings.append(Finding(Severity.OPEN, "questions", sentence))
     if isinstance(articles, tuple):
         findings += _check_articles(articles)
-        policy = tried("fitness", lambda: Policy.load(content / "fitness.yaml"))
-        standing, clock = Standing(policy if isinstance(policy, Policy) else Policy()), SystemClock().now()
-        for article in articles:
-            fit = standing.fitness(article, clock).fit
-            if fit is not Fit.CURRENT:
-                handed = ", and the line hands over instead" if fit is Fit.HAND_OVER else ""
-                findings.append(
-                    Finding(
-                        Severity.OPEN, "articles", f"{article.id} was to be reviewed by {article.review_by}{handed}."
-                    )
-                )
+    tried("fitness", lambda: Policy.load(content / "fitness.yaml"))
     tried("laws", lambda: LawBook.load(content / "laws.yaml"))
+    return findings
+
+
+def _check_fitness(articles: Sequence[Article], marks: Marks, now: datetime) -> list[Finding]:
+    """What is past its review date, and what rests on law that has changed."""
+    content = content_folder()
+    try:
+        policy, book = Policy.load(content / "fitness.yaml"), LawBook.load(content / "laws.yaml")
+    except ContentError:
+        return []  # said already
+    standing = Standing(policy, flag(articles, *marks, book))
+    findings: list[Finding] = []
+    for article in articles:
+        fitness = standing.fitness(article, now)
+        if fitness.overdue:
+            handed = ", and the line hands over instead" if fitness.fit is Fit.HAND_OVER else ""
+            sentence = f"{article.id} was to be reviewed by {article.review_by}{handed}."
+            findings.append(Finding(Severity.OPEN, "articles", sentence))
+        for change in fitness.changes:
+            sentence = f"{article.id} rests on {change.law.name}, which changed on {change.in_force_on}."
+            findings.append(Finding(Severity.OPEN, "articles", sentence))
     return findings
 
 
@@ -254,18 +267,28 @@ def _check_settings(settings: Settings) -> list[Finding]:
     return findings
 
 
+def _shipped() -> tuple[Article, ...]:
+    try:
+        return load_articles(content_folder() / "articles")
+    except ContentError:
+        return ()  # said already
+
+
 async def _check_storage(settings: Settings) -> list[Finding]:
     db = Database.connect(settings.database_url.reveal())
     findings: list[Finding] = []
     try:
         if not await db.prepared():
-            return [Finding(Severity.OPEN, "storage", "There is no database yet; `varde serve` makes one.")]
+            none_yet = Finding(Severity.OPEN, "storage", "There is no database yet; `varde serve` makes one.")
+            return [none_yet, *_check_fitness(_shipped(), NOTHING_MARKED, SystemClock().now())]
         health = await db.health()
         findings += [Finding(Severity.WRONG, "storage", problem) for problem in health.problems]
         clock = SystemClock()
         async with db.read() as conn:
             published = await shelves.published(conn)
             findings += await asyncio.to_thread(_check_articles, published)
+            marks = await law_watch.uncleared(conn)
+            findings += await asyncio.to_thread(_check_fitness, published, marks, clock.now())
             broken = await audit.verify(conn)
             if broken is not None:
                 findings.append(

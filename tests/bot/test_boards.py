@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,18 +15,21 @@ from bot import gaps as gap_board
 from bot import store
 from bot.app import Line
 from bot.gaps import State
+from bot.operating import _check_fitness
 from helpline.accounts import Role
 from helpline.clock import SetClock
 from helpline.messages import Country, Language
 from knowledge import drafts
+from knowledge.fitness import Change
+from knowledge.laws import Law
 from knowledge.life import Stage
 from tests.bot import browsing
 from tests.bot.browsing import Client, Page, get, post
 from tests.bot.test_desk import asha, audited, reply, sign_in, taken, waiting
+from tests.knowledge.builders import an_article
 
 __all__ = ["asha", "sign_in", "taken", "waiting"]
 
-SHELTER = "trygt-sted-i-natt"  # any article that stands on the shelves; the tests look it up
 BOARDS = ("/desk/due", "/desk/laws", "/desk/gaps")
 MAY = datetime(2027, 5, 10, 9, tzinfo=UTC)
 
@@ -390,3 +393,26 @@ async def test_an_answer_is_kept_only_by_whoever_may_read_the_case(line: Line, t
     csrf = (await get(noor, "/desk/")).csrf
     refused = await noor.post(f"/desk/{taken}/keep", data={"csrf": csrf, "question": DOG[0], "guidance": "Ring."})
     assert refused.status == 404
+
+
+# --- what the operator is told ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "sentences"),
+    [
+        (datetime(2026, 11, 22, tzinfo=UTC), []),
+        (datetime(2027, 2, 1, tzinfo=UTC), ["tolk-rett rests on tolkeloven § 6, which changed on 2027-01-01."]),
+        (
+            datetime(2027, 7, 1, tzinfo=UTC),
+            [
+                "tolk-rett was to be reviewed by 2027-05-22, and the line hands over instead.",
+                "tolk-rett rests on tolkeloven § 6, which changed on 2027-01-01.",
+            ],
+        ),
+    ],
+)
+def test_the_check_names_what_is_old_and_what_rests_on_changed_law(now: datetime, sentences: list[str]) -> None:
+    change = Change(1, Law.of("NO tolkeloven § 6"), "Plikten er utvidet.", date(2027, 1, 1))
+    found = _check_fitness([an_article()], ([change], frozenset()), now)
+    assert [finding.sentence for finding in found] == sentences
