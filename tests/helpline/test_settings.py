@@ -237,3 +237,50 @@ def test_a_secret_does_not_print_itself() -> None:
     assert secret != Secret("other")
     with pytest.raises(TypeError):
         pickle.dumps(secret)
+
+
+OIDC = {
+    "oidc_issuer": "https://id.example.org/realm/",
+    "oidc_client_id": "varde-line",
+    "public_url": "https://line.example.org",
+}
+
+
+def test_the_organisations_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch).oidc is None
+    found = load(monkeypatch, **OIDC, oidc_client_secret="a-secret-of-ours").oidc
+    assert found is not None
+    assert found.issuer == "https://id.example.org/realm/"  # letter by letter as the provider calls itself
+    assert (found.client_id, found.client_secret) == ("varde-line", Secret("a-secret-of-ours"))
+    assert "a-secret-of-ours" not in repr(found)
+    monkeypatch.delenv("VARDE_OIDC_CLIENT_SECRET")
+    found = load(monkeypatch).oidc
+    assert found is not None
+    assert found.client_secret is None
+
+
+@pytest.mark.parametrize("missing", ["oidc_issuer", "oidc_client_id", "public_url"])
+def test_the_organisations_sign_in_half_set_up_stops_the_start(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {name: value for name, value in OIDC.items() if name != missing}
+    (problem,) = problems(monkeypatch, **given, oidc_client_secret="a-secret-of-ours")
+    assert f"VARDE_{missing.upper()}" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("oidc_issuer", "http://id.example.org"),
+        ("oidc_issuer", "id.example.org"),
+        ("oidc_issuer", "https://id.example.org/?a=b"),
+        ("oidc_client_id", "two words"),
+        ("oidc_client_secret", "two words"),
+    ],
+)
+def test_a_malformed_sign_in_stops_the_start(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = problems(monkeypatch, **{**OIDC, name: value})
+    assert any(f"VARDE_{name.upper()}" in problem for problem in found)
+
+
+def test_a_provider_on_this_machine_needs_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = load(monkeypatch, **{**OIDC, "oidc_issuer": "http://localhost:9000"}).oidc
+    assert found is not None
