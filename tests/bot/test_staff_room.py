@@ -151,7 +151,8 @@ async def test_nobody_widens_their_own_trust(line: Line, ada: Client) -> None:
     assert (page.status, "Ingen endrer sine egne roller" in page.text) == (409, True)
     assert (await post(ada, "/desk/staff/ada/let-go", {"csrf": token})).status == 409
     ada_now = await staff_of(line, "ada")
-    assert (ada_now.roles, ada_now.active) == ({Role.ADMINISTRATOR}, True)
+    assert ada_now.roles == {Role.ADMINISTRATOR}
+    assert ada_now.active
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMINISTRATOR])

@@ -19,7 +19,7 @@ async def attempt(db: Database, clock: SetClock, key: str = "somebody", free: in
 
 
 async def test_the_wait_doubles_up_to_its_longest(db: Database, clock: SetClock) -> None:
-    waits = []
+    waits: list[int] = []
     for _ in range(14):
         assert await attempt(db, clock) == 0
         wait = await attempt(db, clock) if len(waits) >= 3 else 0
