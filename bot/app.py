@@ -13,6 +13,9 @@ import structlog
 from aiohttp import web
 
 from bot import reminders, shelving, store
+from bot.api import store as api_answers
+from bot.api.door import PREFIX as API
+from bot.api.front import Api
 from bot.asking import masker_for
 from bot.channels.base import ChannelAdapter
 from bot.channels.local import LocalChannel
@@ -125,6 +128,7 @@ class Line:
         self.pages = Pages(house.phrases, StaticFiles(_HERE / "static"))
         self.chat = Chat(house, self.pages)
         self.desk = Desk(house, self.room, self.pages)
+        self.api = Api(house)
         self.doors = ProviderDoors(house, self.delivery)
         index_file = house.settings.data_dir / "shelves.index"
         self._prepared = False
@@ -146,13 +150,14 @@ class Line:
         kit = WebKit(
             phrases=self.house.phrases,
             default_language=Language.SV if self.house.country is Country.SE else Language.NB,
-            guards={Access.STAFF: self.desk.sessions.guard},
+            guards={Access.STAFF: self.desk.sessions.guard, Access.TOKEN: self.api.door.guard},
             error_page=error_page(self.pages),
+            error_shapes={API: self.api.door.error},
             secure=(self.house.settings.public_url or "").startswith("https:"),
         )
         routes = self.doors.routes()
         if self.role is not Role.WORKER:
-            routes += [*self.pages.static.routes(), *self.chat.routes(), *self.desk.routes()]
+            routes += [*self.pages.static.routes(), *self.chat.routes(), *self.desk.routes(), *self.api.routes()]
         app = kit.build(routes)
         app.cleanup_ctx.append(self._running)
         app.on_shutdown.append(self._end_streams)
@@ -236,7 +241,10 @@ class Line:
                 pause = min(pause * 2, 60)
 
     async def _tidy(self, now: object) -> int:
-        return await shelving.tidy(self.house, self.house.clock.now())
+        current = self.house.clock.now()
+        async with self.house.db.write() as conn:
+            await api_answers.delete_older(conn, now=current)
+        return await shelving.tidy(self.house, current)
 
     async def settle(self) -> None:
         """Do everything that is due now, until nothing is: what the loops do, in one go."""

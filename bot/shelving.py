@@ -10,7 +10,7 @@ from bot import gaps, store
 from bot.house import House
 from escalation import files as ladder_files
 from escalation import store as escalations
-from helpline import accounts, inbox, outbox
+from helpline import access_tokens, accounts, inbox, outbox
 from knowledge import drafts, question_sets
 from knowledge import store as shelves
 from routing import store as services
@@ -54,6 +54,7 @@ async def tidy(house: House, now: datetime) -> int:
         await outbox.delete_early_reports(conn, before=now - timedelta(days=1))
         await accounts.delete_expired(conn, before=now - timedelta(days=1))
         await drafts.forget_closed(conn, now)
+        await access_tokens.delete_ended(conn, now=now)
     if forgotten:
         log.info("conversations_forgotten", count=forgotten)
     await house.db.tidy()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -41,6 +41,7 @@ class Access(StrEnum):
     PUBLIC = "public"  # anyone
     PROVIDER = "provider"  # a provider that signs what it posts; the handler verifies before it reads
     STAFF = "staff"  # somebody signed in
+    TOKEN = "token"  # noqa: S105  # a program of staff's, by a personal access token; no cookie opens it
     CHAT = "chat"  # the holder of a chat's own cookie; the handler finds the conversation by it
 
 
@@ -82,6 +83,8 @@ _HEADERS: Mapping[str, str] = {
 
 Guard = Callable[[web.Request], Awaitable[bool]]
 ErrorPage = Callable[[web.Request, int, str], web.Response]
+# What an error of a part with a shape of its own looks like: status, the phrase, and the phrase in words.
+ErrorShape = Callable[[web.Request, int, str, str], web.Response]
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,14 @@ class WebKit:
     default_language: Language
     guards: Mapping[Access, Guard]
     error_page: ErrorPage | None = None
+    error_shapes: Mapping[str, ErrorShape] = field(default_factory=dict)  # by how the address begins
     secure: bool = False  # served over https to the outside
 
     def build(self, routes: Iterable[Route]) -> web.Application:
         """An application with these routes, each behind its guard. Raises `RuntimeError` for a route without one."""
         app = web.Application(middlewares=[self._middleware()])
         for route in routes:
-            if route.access is Access.STAFF and Access.STAFF not in self.guards:
+            if route.access in {Access.STAFF, Access.TOKEN} and route.access not in self.guards:
                 raise RuntimeError(f"{route.path} is for staff, but nothing checks who is staff")
             app.router.add_route(route.method, route.path, self._guarded(route))
         app.on_startup.append(_every_route_says_who)
@@ -150,7 +154,8 @@ class WebKit:
             if error.status < 400:
                 raise
             phrase = _PHRASES.get(error.status, "error.bad_request" if error.status < 500 else "error.trouble")
-            return self._error(request, error.status, phrase, {})
+            allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            return self._error(request, error.status, phrase, allowed)
         except ConnectionResetError:
             raise  # the caller has hung up; there is nobody to tell
         except StorageError as error:
@@ -164,7 +169,10 @@ class WebKit:
 
     def _error(self, request: web.Request, status: int, phrase: str, headers: Mapping[str, str]) -> web.Response:
         said = self.phrases.say(phrase, request[LANGUAGE])
-        if wants_page(request) and self.error_page is not None:
+        shape = next((shape for start, shape in self.error_shapes.items() if request.path.startswith(start)), None)
+        if shape is not None:
+            response = shape(request, status, phrase, said)
+        elif wants_page(request) and self.error_page is not None:
             response = self.error_page(request, status, said)
         else:
             response = web.json_response(

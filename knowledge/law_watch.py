@@ -8,7 +8,7 @@ trail says who did what; the reasons stand in these tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -20,7 +20,7 @@ from helpline import audit
 from helpline.storage import AnyRow, insert_once, rows_touched, table_of, wake
 from knowledge.fitness import Change
 from knowledge.laws import Law
-from knowledge.life import OPEN, Stage
+from knowledge.life import OPEN, REVIEWER, Stage
 from knowledge.store import TOPIC, DraftRow, LawChangeRow, LawClearingRow
 
 # The changes that stand, and the pairs of change and article that are cleared.
@@ -171,9 +171,14 @@ async def agree(conn: AsyncConnection, clearing_id: int, *, revision: int, actor
         await _note(conn, "law_flag_cleared", f"article:{clearing.article_id}", details, actor, now)
 
 
-async def refuse(conn: AsyncConnection, clearing_id: int, *, actor: str, now: datetime) -> None:
-    """Put a proposal aside: the flag stays. Whoever proposed it may take it back."""
+async def refuse(
+    conn: AsyncConnection, clearing_id: int, *, actor: str, roles: Collection[str], now: datetime
+) -> None:
+    """Put a proposal aside: the flag stays. Whoever proposed it may take it back; to others but reviewers it is not
+    there."""
     clearing = await _clearing(conn, clearing_id)
+    if clearing.by != actor and REVIEWER not in {str(role) for role in roles}:
+        raise WatchError("desk.laws.no.clearing")
     if clearing.done:
         raise WatchError("desk.laws.no.cleared")
     gone = await conn.execute(

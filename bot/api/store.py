@@ -73,3 +73,8 @@ async def keep(
 async def delete_older(conn: AsyncConnection, *, now: datetime) -> int:
     """Delete the answers that are kept no longer; how many went."""
     return rows_touched(await conn.execute(delete(_answers).where(_answers.c.at < now - KEPT_FOR)))
+
+
+async def drop(conn: AsyncConnection, staff_id: str, key: str) -> None:
+    """Give the key back: what was asked could not be done yet, and may be asked again."""
+    await conn.execute(delete(_answers).where(_answers.c.staff_id == staff_id, _answers.c.key == key))

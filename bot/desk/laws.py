@@ -393,11 +393,14 @@ class LawDesk:
         try:
             async with self._house.db.write() as conn:
                 known = {each.id: each for each in await law_watch.clearings(conn, int(request.match_info["change"]))}
-                clearing = known.get(clearing_id)
-                if clearing is not None:
-                    if clearing.by != f"staff:{staff.id}" and Role.REVIEWER not in staff.roles:
-                        raise Refused(404, "error.not_found")
-                    await law_watch.refuse(conn, clearing_id, actor=f"staff:{staff.id}", now=self._house.clock.now())
+                if clearing_id in known:
+                    await law_watch.refuse(
+                        conn,
+                        clearing_id,
+                        actor=f"staff:{staff.id}",
+                        roles=staff.roles,
+                        now=self._house.clock.now(),
+                    )
         except WatchError as error:
             return await self._wrong(request, error, about=article_id)
         return self._to(request, article_id)

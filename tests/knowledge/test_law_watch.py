@@ -97,7 +97,7 @@ async def test_not_affected_needs_a_reason_and_a_second_person(db: Database) -> 
         await law_watch.agree(conn, clearing, revision=1, actor=RITA, now=NOW)  # a second press
         assert await flagged(conn) == {BARN.id}
         with pytest.raises(WatchError):
-            await law_watch.refuse(conn, clearing, actor=RITA, now=NOW)
+            await law_watch.refuse(conn, clearing, actor=RITA, roles=["reviewer"], now=NOW)
     async with db.read() as conn:
         assert await actions(conn) == ["law_changed", "law_clearing_proposed", "law_flag_cleared"]
 
@@ -107,7 +107,7 @@ async def test_a_refused_proposal_leaves_the_flag_and_may_be_made_again(db: Data
         await shelved(conn)
         change = await marked(conn)
         clearing = await law_watch.not_affected(conn, change, TOLK.id, revision=1, reason="Nei.", actor=EVA, now=NOW)
-        await law_watch.refuse(conn, clearing, actor=RITA, now=NOW)
+        await law_watch.refuse(conn, clearing, actor=RITA, roles=["reviewer"], now=NOW)
         assert await law_watch.clearings(conn, change) == []
         again = await law_watch.not_affected(conn, change, TOLK.id, revision=1, reason="Jo.", actor=EVA, now=NOW)
         await law_watch.agree(conn, again, revision=1, actor=RITA, now=NOW)
