@@ -71,9 +71,9 @@ class Figures:
     asked: int
     right_before: int
     right_after: int
-    straight_before: int  # of the right ones, those where nobody had to choose among three
-    straight_after: int
     level: float
+    straight_before: int = 0  # of the right ones, those where nobody had to choose among three
+    straight_after: int = 0
 
     @property
     def before(self) -> float:
@@ -163,8 +163,8 @@ def compare(sets: Iterable[QuestionSet], before: Results, after: Results) -> Gat
             kind = _kind(old, new, good_before, good_after)
             if kind is not None:
                 changes.append(Change(one.id, question, old, new, kind, good_before, good_after))
-        counts = right_before, right_after, straight_before, straight_after
-        figures.append(Figures(one.id, one.title, len(one.questions), *counts, one.level))
+        right, straight = (right_before, right_after), (straight_before, straight_after)
+        figures.append(Figures(one.id, one.title, len(one.questions), *right, one.level, *straight))
     # What gets worse first: it is what the editor must look at.
     changes.sort(key=lambda change: (change.right_after - change.right_before, change.set_id, change.question.id))
     return GateReport(tuple(changes), tuple(figures))

@@ -2,8 +2,8 @@
 safety.
 
 Draft → in review → approved → published, now or at a set time. Editors write and hand in; reviewers approve and
-publish. For rights and safety the approver has written none of it. For what is practical one reviewer may do both, and a small
-change (a phone number, a slip of spelling) an editor may publish alone; it is listed and looked at later.
+publish. For rights and safety the approver has written none of it. For what is practical one reviewer may do both, and
+a small change (a phone number, a slip of spelling) an editor may publish alone; it is listed and looked at later.
 """
 
 from __future__ import annotations

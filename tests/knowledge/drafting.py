@@ -22,8 +22,8 @@ EDITOR: Final = frozenset({Role.EDITOR})
 REVIEWER: Final = frozenset({Role.REVIEWER})
 BOTH: Final = EDITOR | REVIEWER
 
-GOOD = GateReport((), (Figures("norge", "Norge", 10, 9, 9, 8, 8, 0.8),))
-BAD = GateReport((), (Figures("norge", "Norge", 10, 9, 7, 8, 6, 0.8),))
+GOOD = GateReport((), (Figures("norge", "Norge", 10, 9, 9, 0.8, 8, 8),))
+BAD = GateReport((), (Figures("norge", "Norge", 10, 9, 7, 0.8, 8, 6),))
 
 
 async def shelve(db: Database, *articles: Article, actor: str = "operator") -> None:
