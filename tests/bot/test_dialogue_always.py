@@ -17,7 +17,7 @@ import json
 import os
 import random
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +56,8 @@ from helpline.messages import Country, InboundKind, Language
 from helpline.phrases import Phrases
 from helpline.segments import segments, to_gsm7
 from knowledge.articles import load_articles
+from knowledge.fitness import Change, Fit, Policy, Standing, flag
+from knowledge.laws import Law, LawBook
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import Danger, UrgencyRules
@@ -77,6 +79,22 @@ DANGER = (
     *("jeg er redd for at noe skal skje med henne", "mannen hennes venter ute", "hjelp"),
 )
 MEDIA = (InboundKind.PHOTO, InboundKind.VOICE, InboundKind.LOCATION, InboundKind.OTHER)
+
+
+# A law that changes while the talk goes on; some article of either country rests on it.
+CHANGES = (
+    Change(1, Law.of("NO straffeloven"), "Ny straffelov.", date(2027, 1, 15)),
+    Change(2, Law.of("SE utlänningslagen"), "Ny utlänningslag.", date(2027, 2, 1)),
+)
+STANDING = Standing(
+    Policy.load(content_folder() / "fitness.yaml"),
+    flag(
+        load_articles(content_folder() / "articles"),
+        CHANGES,
+        frozenset(),
+        LawBook.load(content_folder() / "laws.yaml"),
+    ),
+)
 
 
 @cache
@@ -239,7 +257,7 @@ class Talk(RuleBasedStateMachine):
 
     def _hear(self, heard: Heard) -> Decision:
         kept = self.kept
-        world = replace(the_world()[0], now=kept.now, form=kept.form, escalation=kept.standing)
+        world = replace(the_world()[0], now=kept.now, form=kept.form, escalation=kept.standing, standing=STANDING)
         decision = dialogue.decide(kept.state, heard, world)
         said = [effect for effect in decision.effects if isinstance(effect, Say)]
         self._is_not_silent(heard, decision)
@@ -285,6 +303,11 @@ class Talk(RuleBasedStateMachine):
             article = the_world()[0].shelves.article(said.served.article_id)
             assert article is not None
             assert article.revision == said.served.revision
+            fitness = STANDING.fitness(article, self.kept.now)
+            # What is too old is not answered from; what it rests on may still be asked for.
+            assert fitness.fit is not Fit.HAND_OVER or said.served.part == "sources"
+            for change in fitness.changes:
+                assert change.law.name in said.message.text
 
     def _puts_danger_first(self, heard: Heard, decision: Decision, said: list[Say]) -> None:
         level = the_world()[0].urgency.assess(heard.text).level if heard.text else Danger.NO
