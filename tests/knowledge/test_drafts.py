@@ -170,6 +170,35 @@ async def test_two_writers_in_one_field_collide_and_nothing_is_lost(db: Database
     assert decided.draft.body["title"] == "Kari og Noor"
 
 
+async def test_two_processes_that_save_at_the_same_moment_lose_nothing(database_url: str) -> None:
+    first, second = Database.connect(database_url), Database.connect(database_url)
+    try:
+        await shelve(first)
+        draft = await opened(first)
+        both = await asyncio.gather(
+            saved(first, draft, {"title": "Kari", "details": "Karis"}, seen=1),
+            saved(second, draft, {"title": "Noor", "short": "Noors."}, actor=NOOR, seen=1),
+            return_exceptions=True,
+        )
+        assert sorted(type(one).__name__ for one in both) == ["Collision", "Saved"]
+        async with first.read() as conn:
+            kept = await drafts.saves(conn, draft.id)
+        assert sorted((save.by, save.kept_aside) for save in kept) in (
+            [(KARI, False), (NOOR, True)],
+            [(KARI, True), (NOOR, False)],
+        )
+        merged = await asyncio.gather(
+            saved(first, draft, {"avoid": ["Kari"]}, seen=2),
+            saved(second, draft, {"say": ["Noor"]}, actor=NOOR, seen=2),
+        )
+        assert {one.draft.version for one in merged} == {3, 4}
+        body = (await now_of(first, draft)).body
+        assert (body["avoid"], body["say"]) == (["Kari"], ["Noor"])
+    finally:
+        await first.dispose()
+        await second.dispose()
+
+
 async def test_two_who_wrote_the_same_words_do_not_collide(db: Database) -> None:
     await shelve(db)
     draft = await opened(db)
