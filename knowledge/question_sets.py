@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from helpline import audit
 from helpline.messages import Country, Language
 from helpline.storage import insert_once, rows_touched, table_of, wake
+from knowledge.life import REVIEWER
 from knowledge.questions import KEY, LONGEST, WORDS, Question, QuestionSet, load_sets
 from knowledge.store import SHIPPED, QuestionRow, QuestionSetRow
 
@@ -92,9 +93,13 @@ async def add_set(
     return new
 
 
-async def set_level(conn: AsyncConnection, set_id: str, level: float, *, actor: str, now: datetime) -> None:
-    """Agree on another least share of right answers."""
+async def set_level(
+    conn: AsyncConnection, set_id: str, level: float, *, actor: str, roles: Collection[str], now: datetime
+) -> None:
+    """Agree on another least share of right answers. Lowering it opens the gate, so that takes a reviewer."""
     was = await _locked(conn, set_id)
+    if _level(level) < was.level and REVIEWER not in {str(role) for role in roles}:
+        raise QuestionError("desk.questions.lower_level")
     await conn.execute(update(_sets).where(_sets.c.id == set_id).values(level=_level(level)))
     percents: dict[str, audit.Detail] = {"from": round(was.level * 1000), "to": round(_level(level) * 1000)}
     await _changed(conn, set_id, "question_level_changed", actor, now, percents)

@@ -27,7 +27,7 @@ class Api:
         rooms = (
             ArticleApi(house),
             DraftApi(house.phrases),
-            QuestionApi(),
+            QuestionApi(house),
             TryApi(house),
             LawApi(house),
             GapApi(house),

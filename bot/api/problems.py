@@ -52,7 +52,7 @@ _IN_THE_WAY: Final = frozenset(
         "desk.due.no.open",
     }
 )
-_NOT_YOURS: Final = frozenset({"desk.draft.no.role", "desk.draft.no.reviewer"})
+_NOT_YOURS: Final = frozenset({"desk.draft.no.role", "desk.draft.no.reviewer", "desk.questions.lower_level"})
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,8 @@ def _by_phrase(key: str, values: Mapping[str, object], about: str) -> Trouble:
         return not_there()
     if key in _IN_THE_WAY:
         return Trouble(409, f"{about}-refused", key, values)
+    if key in _NOT_YOURS:
+        return Trouble(403, "refused", key, values)
     return Trouble(422, "invalid", key, values)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bot.api import shapes
-from bot.api.operations import REVIEWERS, WRITERS, Answer, Call, Operation, Storage
+from bot.api.operations import WRITERS, Answer, Call, Operation, Storage
 from bot.api.paging import page
 from bot.api.problems import not_there
+from bot.house import House
 from helpline.access_tokens import Scope
 from knowledge import question_sets
 from knowledge.questions import Question, QuestionSet
@@ -17,6 +18,9 @@ _TAG = "questions"
 
 class QuestionApi:
     """The operations on questions."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
 
     def operations(self) -> list[Operation]:
         """What can be done."""
@@ -66,13 +70,13 @@ class QuestionApi:
                 "/question-sets/{set}",
                 "Agree on another least share of right answers",
                 _TAG,
-                REVIEWERS,
+                WRITERS,
                 self.set_level,
                 takes=shapes.LevelIn,
                 gives=shapes.SetOut,
                 parts=shapes.SetParts,
                 also=there,
-                description="The level decides what the gate blocks, so it takes a reviewer.",
+                description="The level decides what the gate blocks, so lowering it takes a reviewer.",
                 **write,
             ),
             Operation(
@@ -162,7 +166,9 @@ class QuestionApi:
 
     async def set_level(self, call: Call) -> Answer:
         """Another level."""
-        await question_sets.set_level(call.conn, call.path["set"], call.body.level, actor=call.actor, now=call.now)
+        await question_sets.set_level(
+            call.conn, call.path["set"], call.body.level, actor=call.actor, roles=call.roles, now=call.now
+        )
         return await self.get(call)
 
     async def questions(self, call: Call) -> Answer:
@@ -179,7 +185,7 @@ class QuestionApi:
         made = await question_sets.add_question(
             call.conn,
             call.path["set"],
-            text=body.text,
+            text=self._masked(body),
             language=body.language,
             expected=body.expected,
             actor=call.actor,
@@ -194,7 +200,7 @@ class QuestionApi:
             call.conn,
             call.path["set"],
             call.path["question"],
-            text=body.text,
+            text=self._masked(body),
             language=body.language,
             expected=body.expected,
             actor=call.actor,
@@ -210,6 +216,10 @@ class QuestionApi:
         if not taken:
             raise not_there()
         return Answer()
+
+    def _masked(self, body: shapes.QuestionIn) -> str:
+        """Real questions are brought in, and nobody must be recognised in them."""
+        return self._house.masker.mask(body.text, body.language).text
 
     async def _found(self, call: Call) -> QuestionSet:
         found = await question_sets.get_set(call.conn, call.path["set"])

@@ -232,7 +232,7 @@ class QuestionDesk:
         actor, now = f"staff:{staff.id}", self._house.clock.now()
         match do:
             case "level":
-                await question_sets.set_level(conn, set_id, _level(level), actor=actor, now=now)
+                await question_sets.set_level(conn, set_id, _level(level), actor=actor, roles=staff.roles, now=now)
             case "remove":
                 await question_sets.remove_question(conn, set_id, which, actor=actor, now=now)
             case "add" | "change":

@@ -204,7 +204,7 @@ async def test_questions_that_change_meanwhile_make_the_run_worthless(
     async def change() -> None:
         asker.meanwhile = None
         async with db.write() as conn:
-            await question_sets.set_level(conn, "norge", 0.9, actor=NOOR, now=NOW)
+            await question_sets.set_level(conn, "norge", 0.9, actor=NOOR, roles=["reviewer"], now=NOW)
 
     asker.meanwhile = change
     await work(keeper)

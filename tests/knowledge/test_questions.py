@@ -114,7 +114,7 @@ async def test_shipped_sets_come_once_and_again_when_they_change(db: Database, f
 async def test_no_set_comes_over_what_an_editor_has_changed(db: Database, folder: Path) -> None:
     async with db.write() as conn:
         await question_sets.ship(conn, folder, NOW)
-        await question_sets.set_level(conn, "norge", 0.6, actor=KARI, now=NOW)
+        await question_sets.set_level(conn, "norge", 0.6, actor=KARI, roles=["reviewer"], now=NOW)
     (folder / "norge.yaml").write_text(FILE.replace("0.75", "0.8"), encoding="utf-8")
     async with db.write() as conn:
         assert await question_sets.ship(conn, folder, NOW) == ()
@@ -187,5 +187,5 @@ async def test_a_new_set_begins_empty(db: Database) -> None:
                     conn, name, title=title, country=Country.NO, level=level, actor=KARI, now=NOW
                 )
         with pytest.raises(QuestionError):
-            await question_sets.set_level(conn, "finnes-ikke", 0.5, actor=KARI, now=NOW)
+            await question_sets.set_level(conn, "finnes-ikke", 0.5, actor=KARI, roles=["reviewer"], now=NOW)
         assert [one.id for one in await question_sets.all_sets(conn)] == ["legevakt"]
