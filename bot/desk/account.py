@@ -199,7 +199,10 @@ class AccountDesk:
         if not name:
             return _told("gone")
         async with self._house.db.write() as conn:
-            theirs = await credentials.name_passkey(conn, staff_of(request).id, _number(request), name)
+            staff = staff_of(request)
+            theirs = await credentials.name_passkey(conn, staff.id, _number(request), name)
+            if theirs:
+                await self._keys.note(conn, staff.id, "passkey_named")
         return _told("key_named" if theirs else "gone")
 
     async def remove_passkey(self, request: web.Request) -> web.StreamResponse:

@@ -24,7 +24,7 @@ from helpline.credentials import Password
 from helpline.oidc import Identity, OidcError, Secrets, Unreachable
 from helpline.passkeys import PasskeyRefused
 from helpline.rate_limit import RateLimit
-from helpline.sessions import SIGN_IN
+from helpline.sessions import SIGN_IN, staff_of
 from helpline.staff_sessions import Way, csrf_token
 from helpline.vault import VaultError
 from helpline.web import LANGUAGE, Access, Refused, Route, from_our_own_page, see_other
@@ -70,6 +70,8 @@ class SignInDesk:
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
         """End the session."""
         await self._door.form(request)
+        async with self._house.db.write() as conn:
+            await self._keys.note(conn, staff_of(request).id, "signed_out")
         return await self._door.sessions.sign_out(request)
 
     def _page(

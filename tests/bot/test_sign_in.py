@@ -15,7 +15,7 @@ from helpline import accounts, staff_sessions
 from helpline.accounts import Role
 from helpline.clock import SetClock
 from helpline.messages import Language
-from tests.bot.authenticator import Authenticator
+from tests.authenticator import Authenticator
 from tests.bot.browsing import Client, Page, get, post
 from tests.bot.coming_in import (
     AT_LOCALHOST,

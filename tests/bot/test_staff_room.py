@@ -14,8 +14,8 @@ from helpline import accounts, credentials, staff_sessions, staffing
 from helpline.accounts import ContactChannel, Role
 from helpline.clock import SetClock
 from helpline.web import Access
+from tests.authenticator import Authenticator
 from tests.bot import browsing
-from tests.bot.authenticator import Authenticator
 from tests.bot.browsing import Client, Page, get, post
 from tests.bot.coming_in import (
     AT_LOCALHOST,
