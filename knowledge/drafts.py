@@ -908,10 +908,12 @@ async def _allowed(
 
 
 async def _kind(conn: AsyncConnection, draft: Draft) -> str:
-    """The kind that decides how many people are needed: "practical" only where it is, and was before."""
+    """The kind that decides how many people are needed: "practical" only where it is, was before, and rests on the law
+    that it rested on. That a new article is practical is its author's word alone, so a second person reads it."""
     before = await base_of(conn, draft)
-    kinds = {draft.body.get("kind"), before.kind.value if before is not None else life.ALONE}
-    return life.ALONE if kinds == {life.ALONE} else "rights"
+    if before is None or before.kind.value != life.ALONE or draft.body.get("kind") != life.ALONE:
+        return "rights"
+    return life.ALONE if body_of(before).get("law_refs") == draft.body.get("law_refs") else "rights"
 
 
 def _may(act: Act, stage: Stage, *, actor: str, roles: Collection[str]) -> None:

@@ -633,7 +633,7 @@ def may(act: Act, draft: Draft, staff: Staff) -> str | None:
     return life.refusal(
         act,
         stage=draft.stage,
-        kind=str(draft.body.get("kind", "")),
+        kind=str(draft.body.get("kind", "")) if draft.base is not None else "",  # what is new is read by two
         small=draft.small,
         author_ids=draft.authors,
         approver=draft.approved_by,

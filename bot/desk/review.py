@@ -135,7 +135,7 @@ class ReviewDesk:
             troubles=troubles,
             moved=standing is not None and draft.is_open and standing.latest != (draft.base or 0),
             may=self._may(draft, staff),
-            two_people=str(draft.body.get("kind", "")) != life.ALONE,
+            two_people=draft.base is None or str(draft.body.get("kind", "")) != life.ALONE,
             zone=tell.zone_name,
             tell=tell,
             refused=refused,

@@ -382,6 +382,28 @@ async def test_one_person_suffices_for_what_is_practical(db: Database) -> None:
     assert (await published(db, draft, actor=KARI, roles=BOTH)).revision == 2
 
 
+async def test_a_new_article_is_read_by_two_whatever_its_author_calls_it(db: Database) -> None:
+    body = {**body_of(an_article()), "kind": "practical"}
+    async with db.write() as conn:
+        draft = await drafts.new_draft(
+            conn, article_id="ny-rettighet", country=Country.NO, actor=KARI, now=NOW, body=body
+        )
+    draft = await submitted(db, draft, roles=BOTH)
+    with pytest.raises(Refused) as caught:
+        await approved(db, draft, actor=KARI, roles=BOTH)
+    assert caught.value.key == "desk.draft.no.own"
+    assert (await approved(db, draft)).approved_by == NOOR
+
+
+async def test_what_is_practical_is_read_by_two_when_it_comes_to_rest_on_other_law(db: Database) -> None:
+    await shelve(db, drafts.article_of_body({**body_of(an_article()), "kind": "practical"}))
+    law = [{"ref": "straffeloven § 257", "text_read": True}]
+    draft = await submitted(db, await a_change(db, law_refs=law), roles=BOTH)
+    with pytest.raises(Refused) as caught:
+        await approved(db, draft, actor=KARI, roles=BOTH)
+    assert caught.value.key == "desk.draft.no.own"
+
+
 async def test_sending_back_takes_the_approval_and_says_why(db: Database) -> None:
     await shelve(db)
     draft = await ready(db)
