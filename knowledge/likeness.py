@@ -41,6 +41,7 @@ _SIGN_WEIGHT = 0.3
 _RIDGE = 0.5
 _FOLDS = 6
 _MOST_STEPS = 120
+_FEW = Curve((4.0, 0.0), 0.0)  # what a score means where there are too few examples to tell
 _NEAR_ENOUGH = 1e-3  # what is left over, as a share of what was asked for
 _LONGEST_WORD = 24  # letters
 _MOST_WORDS = 160  # of one text
@@ -228,7 +229,9 @@ def learn(
     for column in range(len(targets)):
         hits = (truth[:, column] > 0).astype(np.float64)
         measures = np.stack([_measure(held_out[row], int(lengths[row]))[column] for row in range(len(samples))])
-        curves.append(fit_curve(measures, hits, np.ones(len(samples))))
+        curve = fit_curve(measures, hits, np.ones(len(samples)))
+        # A handful of examples says nothing of situations that are held out, or the contrary of the truth.
+        curves.append(curve if curve.weights[0] > 0 else _FEW)
     likeness = Likeness(
         samples=tuple(samples),
         targets=tuple(targets),

@@ -17,9 +17,11 @@ from helpline.content import ContentError, content_folder, load_yaml
 from knowledge import danger, likeness
 from knowledge.danger import DangerSense, Kind, Scope, evaluate_danger, samples_of
 from knowledge.likeness import Likeness
+from knowledge.shelves import Shelves, ask_line
 from knowledge.smalltalk import Smalltalk, Topic
 from knowledge.urgency import Assessment, Danger, UrgencyRules
 from knowledge.vectors import WordVectors
+from tests.knowledge.builders import an_article
 
 HERE = Path(__file__).parent
 CONTENT = content_folder()
@@ -41,7 +43,11 @@ def lines_of(name: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("name", "heard", "certain", "alarmed", "asked"),
     [
-        ("dev", 0.97, 0.55, 0.02, 0.09),  # used to choose; with rules alone: heard .48, certain .22
+        # Used to choose. Before there was likeness: heard .50, certain .23, alarmed .03, asked .02.
+        ("dev", 0.97, 0.45, 0.02, 0.09),
+        # Looked at once, when everything was chosen: heard 1.00, certain .57, alarmed .03, asked .05; then the band of
+        # certainty was made narrower. Before: heard .51, certain .13, alarmed .01, asked .03.
+        ("blind", 0.96, 0.42, 0.03, 0.08),
     ],
 )
 def test_messages_that_were_not_learnt_from(
@@ -292,6 +298,22 @@ def test_what_is_ours_is_seldom_taken_for_anothers() -> None:
     away = {Topic.FAR, Topic.OUT_OF_SCOPE, Topic.ATTACK}
     assert sum(SCOPE.recognise(text) in away for text in ours) / len(ours) <= 0.02
     assert sum(SCOPE.recognise(text) in away for text in others) / len(others) >= 0.7
+
+
+def test_what_is_far_from_ours_is_sent_on_only_where_the_shelves_know_nothing(shipped: Shelves) -> None:
+    def outcome(text: str) -> str:
+        return str(ask_line(shipped, SENSE.assess, {"text": text, "language": "nb"}, smalltalk=SCOPE)["outcome"])
+
+    assert outcome("hvor mange grader er det i vannet på Gran Canaria") == "out_of_scope"
+    for text in ("har hun rett til helsehjelp uten papirer", "kan hun få gratis advokat", "må vi bruke tolk"):
+        assert outcome(text) not in {"out_of_scope", "chat", "danger"}
+
+
+def test_the_reasons_of_an_answer_say_what_it_is_like() -> None:
+    shelves = Shelves.build([an_article()])
+    told = ask_line(shelves, SENSE.assess, {"text": "de kommer for å ta henne nå"}, smalltalk=SCOPE)
+    assert (told["outcome"], told["danger"]) == ("danger", "yes")
+    assert "danger: like: somebody is on the way to her" in told["reasons"]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
