@@ -92,6 +92,14 @@ if (form) {
     if (other !== form) other.addEventListener("submit", () => (leaving = true));
   }
 
+  // What was answered since the page was made is proposed as the guidance to keep.
+  const keep = document.querySelector(".way.keep");
+  keep?.addEventListener("toggle", () => {
+    const guidance = document.getElementById("guidance");
+    const answered = document.querySelectorAll(".entry.advisor:not(.pending) .words");
+    if (keep.open && !guidance.value && answered.length) guidance.value = answered[answered.length - 1].innerText.trim();
+  });
+
   // On a phone the brief comes first and is read once; from the first reply on it is in the way.
   const narrow = matchMedia("(max-width: 60rem)").matches;
   const begun = document.querySelectorAll(".entry.advisor").length > 0;
