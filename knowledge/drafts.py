@@ -29,7 +29,7 @@ from helpline.content import ContentError
 from helpline.database import Database
 from helpline.messages import Country, Language
 from helpline.storage import insert_once, rows_touched, table_of, wake
-from knowledge import gate_runs, life, store
+from knowledge import gate_runs, law_watch, life, store
 from knowledge.articles import FIELDS, Article, article_of_body, body_of, wording_key
 from knowledge.gate_runs import TOPIC, GateRun, Override, RunState, topic_of
 from knowledge.life import Act, Stage
@@ -793,6 +793,8 @@ async def _publish(conn: AsyncConnection, draft: Draft, *, actor: str, now: date
         await conn.execute(
             insert(_small).values({"article_id": draft.article_id, "number": number, "by": author, "at": now})
         )
+    if draft.restored is not None:
+        await law_watch.older_words(conn, draft.article_id, draft.restored, draft_id=draft.id, actor=actor, now=now)
     await _told(
         conn,
         draft,

@@ -1,9 +1,10 @@
 """Law watch: who said that a law changed, and which articles have been held against the change since.
 
 A change marked here flags every article that rests on the law, from the day it is in force, until the article is
-cleared: by the publication of a draft that was held against the change, or by one person finding it not affected and a
-second agreeing. A change marked by mistake is withdrawn, with a reason, by somebody else than whoever marked it. The
-trail says who did what; the reasons stand in these tables.
+cleared: by the publication of a draft that was held against the change, unless one person published it alone as a small
+change, or by one person finding it not affected and a second agreeing. Words older than that flag it again. A change
+marked by mistake is withdrawn, with a reason, by somebody else than whoever marked it. The trail says who did what; the
+reasons stand in these tables.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from helpline.storage import AnyRow, insert_once, rows_touched, table_of, wake
 from knowledge.fitness import Change
 from knowledge.laws import Law
 from knowledge.life import OPEN, REVIEWER, Stage
-from knowledge.store import TOPIC, DraftRow, LawChangeRow, LawClearingRow
+from knowledge.store import TOPIC, DraftRow, LawChangeRow, LawClearingRow, SmallChangeRow
 
 # The changes that stand, and the pairs of change and article that are cleared.
 Marks = tuple[Sequence[Change], frozenset[tuple[int, str]]]
@@ -31,6 +32,7 @@ LONGEST = 2_000  # characters of what an editor writes about a change
 _changes = table_of(LawChangeRow)
 _clearings = table_of(LawClearingRow)
 _drafts = table_of(DraftRow)
+_small = table_of(SmallChangeRow)
 
 
 class WatchError(Exception):
@@ -163,7 +165,15 @@ async def agree(conn: AsyncConnection, clearing_id: int, *, revision: int, actor
         raise WatchError("desk.laws.no.revised", was=clearing.revision or 0, now=revision)
     agreed = await conn.execute(
         update(_clearings)
-        .where(_clearings.c.id == clearing_id, _clearings.c.agreed_at.is_(None))
+        .where(
+            # As it was read: a proposal that was made anew this very moment is not what was agreed to.
+            _clearings.c.id == clearing_id,
+            _clearings.c.agreed_at.is_(None),
+            _clearings.c.draft_id.is_(None),
+            _clearings.c.by == clearing.by,
+            _clearings.c.at == clearing.at,
+            _clearings.c.revision == revision,
+        )
         .values(agreed_by=actor, agreed_at=now)
     )
     if rows_touched(agreed):
@@ -171,9 +181,7 @@ async def agree(conn: AsyncConnection, clearing_id: int, *, revision: int, actor
         await _note(conn, "law_flag_cleared", f"article:{clearing.article_id}", details, actor, now)
 
 
-async def refuse(
-    conn: AsyncConnection, clearing_id: int, *, actor: str, roles: Collection[str], now: datetime
-) -> None:
+async def refuse(conn: AsyncConnection, clearing_id: int, *, actor: str, roles: Collection[str], now: datetime) -> None:
     """Put a proposal aside: the flag stays. Whoever proposed it may take it back; to others but reviewers it is not
     there."""
     clearing = await _clearing(conn, clearing_id)
@@ -187,6 +195,25 @@ async def refuse(
     if rows_touched(gone):
         details: dict[str, audit.Detail] = {"change": clearing.change_id, "by": clearing.by}
         await _note(conn, "law_clearing_refused", f"article:{clearing.article_id}", details, actor, now)
+
+
+async def older_words(
+    conn: AsyncConnection, article_id: str, restored: int, *, draft_id: int, actor: str, now: datetime
+) -> None:
+    """The words of revision `restored` stand again: what was cleared by a later revision is flagged once more.
+
+    Not what this very draft was held against.
+    """
+    rows = await conn.execute(_with_stage().where(_clearings.c.article_id == article_id))
+    later = [
+        each
+        for each in map(_clearing_from, rows)
+        if each.done and each.draft_id != draft_id and each.revision is not None and each.revision > restored
+    ]
+    for each in later:
+        await conn.execute(delete(_clearings).where(_clearings.c.id == each.id))
+        details: dict[str, audit.Detail] = {"change": each.change_id, "revision": restored}
+        await _note(conn, "law_flagged_again", f"article:{article_id}", details, actor, now)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -221,9 +248,7 @@ async def uncleared(conn: AsyncConnection) -> Marks:
     if not found:
         return NOTHING_MARKED
     pairs = await conn.execute(
-        select(_clearings.c.change_id, _clearings.c.article_id)
-        .select_from(_clearings.outerjoin(_drafts, _drafts.c.id == _clearings.c.draft_id))
-        .where(_is_done())
+        select(_clearings.c.change_id, _clearings.c.article_id).select_from(_with_drafts()).where(_is_done())
     )
     return found, frozenset((row.change_id, row.article_id) for row in pairs)
 
@@ -231,14 +256,21 @@ async def uncleared(conn: AsyncConnection) -> Marks:
 # --- the parts --------------------------------------------------------------------------------------------------------
 
 
+def _with_drafts() -> Any:
+    """Clearings, each with the draft it names, and whether one person published that alone as a small change."""
+    alone = and_(_small.c.article_id == _drafts.c.article_id, _small.c.number == _drafts.c.revision)
+    return _clearings.outerjoin(_drafts, _drafts.c.id == _clearings.c.draft_id).outerjoin(_small, alone)
+
+
 def _with_stage() -> Any:
-    return select(_clearings, _drafts.c.stage, _drafts.c.revision.label("published_as")).select_from(
-        _clearings.outerjoin(_drafts, _drafts.c.id == _clearings.c.draft_id)
-    )
+    named = _drafts.c.stage, _drafts.c.revision.label("published_as"), _small.c.id.label("small_id")
+    return select(_clearings, *named).select_from(_with_drafts())
 
 
 def _is_done() -> ColumnElement[bool]:
-    return or_(_clearings.c.agreed_at.is_not(None), _drafts.c.stage == Stage.PUBLISHED.value)
+    # A slip of spelling put right is no second person who has held the article against the law.
+    published = and_(_drafts.c.stage == Stage.PUBLISHED.value, _small.c.id.is_(None))
+    return or_(_clearings.c.agreed_at.is_not(None), published)
 
 
 async def _clearing(conn: AsyncConnection, clearing_id: int) -> Clearing:
@@ -270,7 +302,9 @@ async def _propose(
         if _clearing_from(known).done:
             raise WatchError("desk.laws.no.cleared")
         # What was proposed before and not agreed to gives way: the latest word counts.
-        await conn.execute(update(_clearings).where(_clearings.c.id == known.id).values(whole))
+        waiting = update(_clearings).where(_clearings.c.id == known.id, _clearings.c.agreed_at.is_(None))
+        if not rows_touched(await conn.execute(waiting.values(whole))):
+            raise WatchError("desk.laws.no.cleared")
         made = known.id
     details: dict[str, audit.Detail] = {"change": change_id}
     await _note(conn, "law_clearing_proposed", f"article:{article_id}", details, actor, now)
@@ -283,7 +317,7 @@ def _marked(row: AnyRow) -> Marked:
 
 
 def _clearing_from(row: AnyRow) -> Clearing:
-    published = row.stage == Stage.PUBLISHED.value
+    published = row.stage == Stage.PUBLISHED.value and row.small_id is None
     return Clearing(
         id=row.id,
         change_id=row.change_id,

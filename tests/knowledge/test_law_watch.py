@@ -16,8 +16,9 @@ from knowledge import drafts, fitness, law_watch, store
 from knowledge.articles import LawRef
 from knowledge.law_watch import LONGEST, WatchError
 from knowledge.laws import Law, LawBook
-from knowledge.store import DraftRow
+from knowledge.store import DraftRow, SmallChangeRow
 from tests.knowledge.builders import an_article
+from tests.knowledge.drafting import BOTH, KARI, approved, gated, published, ready, shelve, submitted
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 IN_FORCE = date(2026, 11, 1)
@@ -132,6 +133,58 @@ async def test_the_publication_of_a_draft_held_against_the_change_clears_and_no_
         assert await flagged(conn) == {BARN.id}
         [done] = await law_watch.clearings(conn, change)
         assert (done.done, done.revision) == (True, 2)
+
+
+async def test_a_slip_put_right_by_one_person_alone_clears_no_flag(db: Database) -> None:
+    async with db.write() as conn:
+        await shelved(conn)
+        change = await marked(conn)
+        draft = await drafts.open_draft(conn, TOLK.id, actor=EVA, now=NOW)
+        await law_watch.held_against(conn, change, TOLK.id, draft_id=draft.id, actor=EVA, now=NOW)
+        values = {"stage": "published", "revision": 2, "open_for": None}
+        await conn.execute(update(_drafts).where(_drafts.c.id == draft.id).values(values))
+        alone = {"article_id": TOLK.id, "number": 2, "by": EVA, "at": NOW}
+        await conn.execute(table_of(SmallChangeRow).insert().values(alone))
+        assert await flagged(conn) == {TOLK.id, BARN.id}
+        [clearing] = await law_watch.clearings(conn, change)
+        assert not clearing.done
+        again = await law_watch.not_affected(conn, change, TOLK.id, revision=2, reason="Nei.", actor=EVA, now=NOW)
+        await law_watch.agree(conn, again, revision=2, actor=RITA, now=NOW)
+        assert await flagged(conn) == {BARN.id}
+
+
+async def test_words_from_before_the_clearing_are_flagged_when_they_come_back(db: Database) -> None:
+    await shelve(db, TOLK)
+    newer = await ready(db, short="Retten er utvidet.")
+    async with db.write() as conn:
+        change = await marked(conn)
+        await law_watch.held_against(conn, change, TOLK.id, draft_id=newer.id, actor=EVA, now=NOW)
+    await published(db, newer)
+    async with db.write() as conn:
+        assert TOLK.id not in await flagged(conn)
+        older = await drafts.restore(conn, TOLK.id, 1, actor=KARI, roles=BOTH, now=NOW)
+    older = await approved(db, await submitted(db, older))
+    await gated(db, older)
+    await published(db, older)
+    async with db.read() as conn:
+        assert TOLK.id in await flagged(conn)
+        assert await law_watch.clearings(conn, change) == []
+
+
+async def test_nobody_agrees_to_a_proposal_made_anew_meanwhile(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with db.write() as conn:
+        await shelved(conn)
+        change = await marked(conn)
+        clearing = await law_watch.not_affected(conn, change, TOLK.id, revision=1, reason="Nei.", actor=EVA, now=NOW)
+        [as_read] = await law_watch.clearings(conn, change)
+
+        async def earlier(*_: object) -> law_watch.Clearing:
+            return as_read
+
+        await law_watch.not_affected(conn, change, TOLK.id, revision=1, reason="Min.", actor=RITA, now=NOW)
+        monkeypatch.setattr(law_watch, "_clearing", earlier)
+        await law_watch.agree(conn, clearing, revision=1, actor=RITA, now=NOW)
+        assert TOLK.id in await flagged(conn)
 
 
 async def test_a_draft_put_away_clears_nothing_and_gives_way_to_another_word(db: Database) -> None:
