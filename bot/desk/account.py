@@ -304,11 +304,7 @@ class AccountDesk:
         except OidcError as error:
             log.error("organisation_sign_in_failed", reason=str(error))
             return await self._page(request, notice="desk.organisation.unreachable", status=502)
-        # A form may lead to our own pages only, so a page of ours leads on from here.
-        on = self._door.pages.page("desk/on.html", request[LANGUAGE], address=away.headers["Location"])
-        for cookie in away.cookies.values():
-            on.cookies[cookie.key] = cookie
-        return on
+        return self._keys.by_a_page(request, away)
 
     async def unlink(self, request: web.Request) -> web.StreamResponse:
         """Take this way in away."""

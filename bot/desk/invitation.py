@@ -243,7 +243,7 @@ class InvitationDesk:
             return self._used(request)
         self._slowly(request)
         try:
-            return await self._keys.send_away(request, "new", staff_id=staff.id, token=request.match_info["token"])
+            away = await self._keys.send_away(request, "new", staff_id=staff.id, token=request.match_info["token"])
         except OidcError as error:
             log.error("organisation_sign_in_failed", reason=str(error))
             return self._page(
@@ -254,6 +254,7 @@ class InvitationDesk:
                 notice="desk.organisation.unreachable",
                 status=502,
             )
+        return self._keys.by_a_page(request, away)
 
     # --- what all of them share ---------------------------------------------------------------------------------------
 

@@ -325,6 +325,13 @@ class Keys:
         response = web.Response(status=303, headers={"Location": address})
         return self.sessions.sent_away(response, browser)
 
+    def by_a_page(self, request: web.Request, away: web.Response) -> web.Response:
+        """The same way by a page of ours: what a form leads to, browsers let stay on our own site only."""
+        on = self.door.pages.page("desk/on.html", request[LANGUAGE], address=away.headers["Location"])
+        for cookie in away.cookies.values():
+            on.cookies[cookie.key] = cookie
+        return on
+
     async def token_aside(self, conn: AsyncConnection, staff_id: str, sealed: bytes) -> str:
         """The invitation that somebody took along to the organisation's sign-in."""
         key = await self.house.vault.open(conn, f"staff:{staff_id}")

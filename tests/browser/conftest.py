@@ -45,9 +45,10 @@ DESKTOP = {"width": 1280, "height": 800}
 class Server:
     """`varde serve` in a process of its own, with a database of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int | None = None, **settings: str) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = port or _free_port()
+        self._settings = {f"VARDE_{name.upper()}": value for name, value in settings.items()}
         self.link = ""  # the one-time link that the start printed
         self._process: subprocess.Popen[str] | None = None
         self._said: list[str] = []
@@ -62,7 +63,7 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bot", "serve", "--port", str(self.port)],
             cwd=Path(__file__).parents[2],
-            env={**kept, "VARDE_DATA_DIR": str(self.folder), "VARDE_LOG_LEVEL": "warning"},
+            env={**kept, "VARDE_DATA_DIR": str(self.folder), "VARDE_LOG_LEVEL": "warning", **self._settings},
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -1,10 +1,10 @@
 // An organisation's own sign-in, as the tests need one: anybody may sign in under any name, and the name decides who
-// they are. `node oidc_provider.mjs PORT REDIRECT_URI CLIENT_SECRET`; without a secret the client is a public one.
+// they are. `node oidc_provider.mjs PORT REDIRECT_URI [CLIENT_SECRET] [HOST]`; without a secret the client is a public one.
 
 import { Provider } from "oidc-provider";
 
-const [port, redirectUri, secret] = process.argv.slice(2);
-const issuer = `http://localhost:${port}`;
+const [port, redirectUri, secret, host] = process.argv.slice(2);
+const issuer = `http://${host || "localhost"}:${port}`;
 
 // Who is known: the name typed at sign-in is the subject. What has "unproven" in it has an address nobody has checked.
 function claimsOf(subject) {

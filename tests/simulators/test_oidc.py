@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -146,8 +147,8 @@ async def there() -> AsyncIterator[There]:
 async def leave(browser: Client, path: str = "/desk/sign-in/organisation") -> str:
     """To the provider; the address it is at."""
     response = await browser.get(path, allow_redirects=False)
-    assert response.status == 303, await response.text()
-    return response.headers["Location"]
+    led = re.search(r'class="button main" href="([^"]+)"', await response.text())
+    return html.unescape(led[1]) if led is not None else response.headers["Location"]
 
 
 async def come_back(browser: Client, address: str) -> Page:
