@@ -23,8 +23,10 @@ SUGGEST_FROM = 0.55  # it is more likely than not that one of the three is right
 # For each question that the shelves can answer, so many of our trade that they cannot, and so many of another.
 NEIGHBOURING = 0.15
 CHATTER = 0.4
+UNANSWERABLE = 0.35  # of both, on shelves that do not say what lies far off
 SUGGESTIONS = 3
 _FEWEST_SAMPLES = 40  # of wordings found among the first three; with fewer the shipped curves know better
+_LOWEST = 0.5  # a straight answer is never less likely right than wrong, however well the rehearsal went
 _RIDGE = 1.0
 
 
@@ -143,7 +145,8 @@ def fit(
         return None
     values = np.stack(rows)
     right, about = fit_curve(values, hits, often), fit_curve(values, near, often)
-    return Judge(right, about, threshold(right.over(values), hits, often, precision), samples=len(rows))
+    level = threshold(right.over(values), hits, often, precision)
+    return Judge(right, about, max(level, _LOWEST), samples=len(rows))
 
 
 def fit_curve(values: Doubles, hits: Doubles, weights: Doubles) -> Curve:

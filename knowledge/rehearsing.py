@@ -21,7 +21,9 @@ from knowledge.confidence import PRECISION, SUGGESTIONS, Band, Judge, features, 
 from knowledge.search import Asker, Fusion, Question, Rehearsal, Scores, evidence_of
 from knowledge.sections import LEARNED_ARTICLES, TITLE, Place, Reading, Workbench
 
-_ROUNDS = 3
+_ROUNDS = 3  # at least
+_MOST_ROUNDS = 8
+_ENOUGH = 600  # wordings asked; small shelves are gone through more often until they are
 _SHARE = 0.12  # of an article's wordings that one round puts aside
 _AWAY_OF = 8  # articles, of which a round puts one aside
 _ASKED_OF_AWAY = 4  # wordings of an article put aside
@@ -46,7 +48,7 @@ class Round:
 def rounds_of(readings: Sequence[Reading], chatter: int, *, countries: int = 1) -> tuple[Round, ...]:
     """Which wordings and articles are put aside, in an order that has nothing to do with the articles'."""
     large = len(readings) > LEARNED_ARTICLES
-    rounds = 1 if large else _ROUNDS
+    rounds = 1 if large else _rounds(readings)
     most = (_FEW_ASKED if large else _ASKED) // rounds // countries
     found = []
     for turn in range(rounds):
@@ -60,7 +62,7 @@ def rounds_of(readings: Sequence[Reading], chatter: int, *, countries: int = 1) 
             if len(readings) >= _AWAY_OF and mark % _AWAY_OF == turn:
                 away.append(article)
                 continue
-            many = max(1, round(len(wordings) * _SHARE)) if len(reading.texts) > 1 else 0
+            many = _put_aside(reading, len(wordings))
             if len(wordings) == 1 and mark // _AWAY_OF % rounds != turn:
                 continue  # the only one is put aside once, not always
             for place in range(many):
@@ -69,6 +71,19 @@ def rounds_of(readings: Sequence[Reading], chatter: int, *, countries: int = 1) 
         held.sort()
         found.append(Round(tuple(place for _, place in held[:most]), tuple(away), tuple(range(turn, chatter, rounds))))
     return tuple(found)
+
+
+def _put_aside(reading: Reading, wordings: int) -> int:
+    """How many of an article's wordings one round puts aside."""
+    return max(1, round(wordings * _SHARE)) if wordings and len(reading.texts) > 1 else 0
+
+
+def _rounds(readings: Sequence[Reading]) -> int:
+    """How many rounds it takes to ask enough, each wording once."""
+    counts = [sum(text.wording for text in reading.texts) for reading in readings]
+    each = sum(_put_aside(reading, count) for reading, count in zip(readings, counts, strict=True))
+    wanted = -(-_ENOUGH // each) if each else _ROUNDS
+    return max(_ROUNDS, min(wanted, _MOST_ROUNDS, max(counts, default=0)))
 
 
 def _wordings(reading: Reading, mark: int) -> list[int]:
@@ -136,7 +151,8 @@ def rehearse(
     kinds = [
         (notes.careful, 1.0),
         (notes.hasty, _IN_HASTE),
-        (notes.away, confidence.NEIGHBOURING),
+        # Where no message is known that lies far off, what lies near stands for it.
+        (notes.away, confidence.NEIGHBOURING if notes.chatter else confidence.UNANSWERABLE),
         (notes.chatter, confidence.CHATTER),
     ]
     rows, ranks, weights = [], [], []

@@ -34,6 +34,7 @@ _BODY: Final = 32 * KILOBYTE
 _LONGEST: Final = 4_000
 _REMEMBERED: Final = 3  # shelves with a draft in them
 _WORDS_SHOWN: Final = 8
+_GIVEN: Final = frozenset({Outcome.ANSWER.value, Outcome.CLARIFY.value})
 _COUNTRY_OF: Final = {Language.SV: Country.SE}
 
 
@@ -178,7 +179,7 @@ class TryDesk:
             suggest_from=round(100 * reasons.suggest_from),
             answerable=reasons.answer_from <= 1,
             worded=reasons.worded,
-            short=answer.short if answer is not None and said["outcome"] != Outcome.CHAT.value else "",
+            short=answer.short if answer is not None and said["outcome"] in _GIVEN else "",
             short_language=answer.language.value if answer is not None else "",
             matched=tuple((word, round(100 * share)) for word, share in _matched(reasons)[:_WORDS_SHOWN]),
             nearest=nearest[0] if nearest is not None else "",
