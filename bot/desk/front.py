@@ -25,6 +25,7 @@ from bot.desk.records import RecordsDesk
 from bot.desk.review import ReviewDesk
 from bot.desk.sign_in import SignInDesk
 from bot.desk.staff import StaffDesk
+from bot.desk.tokens import TokenDesk
 from bot.desk.try_it import TryDesk
 from bot.house import House
 from bot.render import Pages
@@ -57,6 +58,7 @@ class Desk:
             SignInDesk(self._door, self._keys),
             InvitationDesk(self._door, self._keys),
             AccountDesk(self._door, self._keys),
+            TokenDesk(self._door),
             StaffDesk(self._door),
             RecordsDesk(self._door),
         )

@@ -62,11 +62,11 @@ class Program:
 
     async def get(self, path: str, **headers: str) -> Reply:
         """Read."""
-        return await self.ask("GET", path, **headers)
+        return await self.ask("GET", path, None, data=None, **headers)
 
     async def post(self, path: str, body: Any = None, **headers: str) -> Reply:
         """Write."""
-        return await self.ask("POST", path, body, **headers)
+        return await self.ask("POST", path, body, data=None, **headers)
 
 
 Employ = Callable[..., Awaitable[Program]]
