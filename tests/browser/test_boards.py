@@ -29,7 +29,7 @@ from helpline.settings import Secret, Settings
 from knowledge import drafts, gate_runs, law_watch
 from knowledge.gate_runs import RunState
 from knowledge.laws import Law
-from tests.browser.conftest import DESKTOP, PHONE, MakeContext, Watched, _free_port
+from tests.browser.conftest import DESKTOP, PHONE, MakeContext, Watched
 from tests.needs import needs_chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -100,8 +100,8 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Here
     line = build_app(settings, clock=clock, channels=channels)
     runner = web.AppRunner(line.application())
     await runner.setup()
-    port = _free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
     people: Mapping[str, Role] = {"eva": Role.EDITOR, "rita": Role.REVIEWER}
     async with line.house.db.write() as conn:
         for staff_id, role in people.items():
