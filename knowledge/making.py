@@ -19,7 +19,7 @@ from knowledge.articles import Article
 from knowledge.shelves import Shelves, Tools
 
 FEW = 40  # articles; an index of these is made in the time that a process takes to start
-_NICENESS = 10
+_NICENESS = 5
 
 
 def make_beside(articles: Sequence[Article], tools: Tools, *, saved: Path | None = None) -> Shelves:
