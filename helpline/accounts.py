@@ -486,11 +486,12 @@ async def find_invitation(conn: AsyncConnection, token: str, *, now: datetime) -
 
 
 async def redeem_invitation(conn: AsyncConnection, token: str, *, now: datetime) -> Staff | None:
-    """Use an invitation up: whoever was invited begins anew, without earlier ways in and signed in nowhere."""
+    """Use an invitation up: whoever was invited begins anew, without earlier ways in and tokens, signed in nowhere."""
     staff = await _invited(conn, await _use_code(conn, _INVITATION, token, now=now))
     if staff is not None:
         await staff_sessions.end_of(conn, staff.id)
         await credentials.forget_ways(conn, staff.id)
+        await access_tokens.end_of(conn, staff.id)
     return staff
 
 

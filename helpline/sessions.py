@@ -16,7 +16,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpline import accounts, staff_sessions
-from helpline.accounts import Session, Staff
+from helpline.accounts import Role, Session, Staff
 from helpline.clock import Clock
 from helpline.database import Database
 from helpline.staff_sessions import Way
@@ -70,9 +70,11 @@ class Sessions:
         await self._note_seen(token)
         return True
 
-    async def still_signed_in(self, request: web.Request) -> bool:
-        """Whether the session of this request, long after it began, is good; counts as a sign of life."""
-        if await self._find(request[_TOKEN]) is None:
+    async def still_signed_in(self, request: web.Request, *roles: Role) -> bool:
+        """Whether the session of this request, long after it began, is good, and its member of staff still has one of
+        these roles, if any are named. Counts as a sign of life."""
+        session = await self._find(request[_TOKEN])
+        if session is None or (roles and not session.staff.roles & set(roles)):
             return False
         await self._note_seen(request[_TOKEN])
         return True

@@ -216,7 +216,7 @@ class CaseDesk:
 
     async def _still_theirs(self, request: web.Request, staff: Staff) -> Open | None:
         """The case once more, while its page is open; None where this advisor does not have it any longer."""
-        if not await self._door.sessions.still_signed_in(request):
+        if not await self._door.sessions.still_signed_in(request, Role.ADVISOR):
             return None
         async with self._house.db.read() as conn:
             filed = await escalations.find(conn, request.match_info["case"])

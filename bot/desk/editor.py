@@ -446,7 +446,7 @@ class EditorDesk:
         with self._house.db.watch(topic_of(draft.id), TOPIC) as watch:
             async with self._door.streams.open(request, f"staff:{staff.id}:draft", watch) as stream:
                 async for _ in stream.turns(silent_too=True):
-                    if not await self._door.sessions.still_signed_in(request):
+                    if not await self._door.sessions.still_signed_in(request, *WRITERS):
                         await stream.send("gone", self._door.say(request, "desk.edit.signed_out"))
                         break
                     async with self._house.db.read() as conn:

@@ -31,6 +31,7 @@ from bot.house import House
 from bot.render import Pages
 from bot.waiting_room import WaitingRoom
 from escalation import store as escalations
+from helpline.accounts import Role
 from helpline.live import Streams
 from helpline.messages import Language
 from helpline.sessions import Sessions, csrf_of, staff_of
@@ -129,7 +130,7 @@ class Desk:
         with self._door.house.db.watch(escalations.TOPIC) as watch:
             async with self.streams.open(request, f"staff:{staff.id}:lists", watch) as stream:
                 async for _ in stream.turns(silent_too=True):
-                    if not await self.sessions.still_signed_in(request):
+                    if not await self.sessions.still_signed_in(request, Role.ADVISOR):
                         await stream.send("gone", "")
                         break
                     shown = await self._rendered(request)

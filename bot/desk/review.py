@@ -253,7 +253,7 @@ class ReviewDesk:
         with self._house.db.watch(topic_of(draft.id), TOPIC) as watch:
             async with self._door.streams.open(request, f"staff:{staff.id}:gate", watch) as stream:
                 async for _ in stream.turns(silent_too=True):
-                    if not await self._door.sessions.still_signed_in(request):
+                    if not await self._door.sessions.still_signed_in(request, *WRITERS):
                         await stream.send("gone", "")
                         break
                     shown = await self._gate_rendered(request, staff)

@@ -432,6 +432,23 @@ async def test_a_case_is_live(asha: Client, client: Client, line: Line, taken: s
         await response.content.read()
 
 
+async def test_whoever_is_no_advisor_any_more_follows_no_case(
+    asha: Client, client: Client, line: Line, taken: str
+) -> None:
+    case = Live(await asha.get(f"/desk/{taken}/live", headers={"Accept": "text/event-stream"}))
+    board = Live(await asha.get("/desk/live", headers={"Accept": "text/event-stream"}))
+    await case.event("entries")
+    await board.event("lists")
+    async with line.house.db.write() as conn:
+        await accounts.change_staff(conn, "asha", roles={Role.ANALYST})
+    await browsing.say(client, "er du der?")
+    async with asyncio.timeout(60):
+        for stream in (case, board):
+            rest = (await stream.response.content.read()).decode()
+            assert "event: gone" in rest
+            assert "er du der?" not in rest
+
+
 # --- passing on and closing -------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from helpline import accounts, credentials, staff_sessions
+from helpline import access_tokens, accounts, credentials, staff_sessions
+from helpline.access_tokens import Scope
 from helpline.accounts import Role
 from helpline.clock import SetClock
 from helpline.credentials import Ways
@@ -158,6 +159,18 @@ async def test_a_link_and_an_invitation_are_not_each_other(db: Database, vault: 
         assert await accounts.redeem_sign_in_link(conn, invitation, now=clock.now()) is None
         assert await accounts.redeem_invitation(conn, invitation, now=clock.now()) is not None
         assert await accounts.open_invitations(conn, now=clock.now()) == {}
+
+
+async def test_whoever_begins_anew_leaves_no_token_behind(db: Database, vault: Vault, clock: SetClock) -> None:
+    now = clock.now()
+    async with db.write() as conn:
+        secret, _ = await access_tokens.make(
+            conn, "eva", name="a script", scope=Scope.WRITE, expires_at=now + timedelta(days=30), now=now
+        )
+        invitation, _ = await accounts.make_invitation(conn, "eva", now=now)
+        assert await access_tokens.find(conn, secret, now=now) is not None  # an unused link takes nothing away
+        assert await accounts.redeem_invitation(conn, invitation, now=now) is not None
+        assert await access_tokens.find(conn, secret, now=now) is None
 
 
 @pytest.mark.parametrize(
