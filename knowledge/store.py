@@ -389,7 +389,7 @@ def own_articles(path: Path) -> tuple[Article, ...]:
 
 async def plan_import(conn: AsyncConnection, articles: Iterable[Article]) -> tuple[Imported, Mapping[str, Article]]:
     """What importing these would do, and the newest revision of each article that would change. Changes nothing."""
-    plan = _plan(tuple(articles), await _newest(conn), keep_edited=False)
+    plan = await asyncio.to_thread(_plan, tuple(articles), await _newest(conn), keep_edited=False)
     before = {article.id: await revision(conn, article.id, number) for article, number in plan.changed}
     return plan.told(), {name: article for name, article in before.items() if article is not None}
 

@@ -52,6 +52,8 @@ class BulkApi:
                 query=shapes.ImportQuery,
                 scope=Scope.WRITE,
                 storage=Storage.WRITE,
+                prepare=self.read,
+                only_reads=lambda call: call.query.dry_run,
                 raw_takes=(LINES, ZIP),
                 also={409: "More articles differ than one import may turn into drafts."},
                 limit=_UPLOAD,
@@ -71,9 +73,13 @@ class BulkApi:
             ),
         ]
 
+    async def read(self, call: Call) -> Sequence[Article]:
+        """The articles in what was sent."""
+        return await asyncio.to_thread(_read, call.body, call.kind)
+
     async def bring(self, call: Call) -> Answer:
         """Compare, and unless it is a dry run make drafts."""
-        articles = await asyncio.to_thread(_read, call.body, call.kind)
+        articles: Sequence[Article] = call.body
         plan, before = await store.plan_import(call.conn, articles)
         by_id = {article.id: article for article in articles}
         open_drafts = {draft.article_id for draft in await drafts.list_drafts(call.conn)}

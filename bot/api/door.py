@@ -138,7 +138,9 @@ class ApiDoor:
             kind,
             version,
         )
-        match operation.storage:
+        if operation.prepare is not None:
+            call = replace(call, body=await operation.prepare(call))
+        match Storage.READ if operation.only_reads(call) else operation.storage:
             case Storage.NONE:
                 return _response(operation, await operation.handle(call))
             case Storage.READ:

@@ -95,6 +95,8 @@ class Answer:
 
 
 Handle = Callable[[Call], Awaitable[Answer]]
+# What takes long and needs no storage, done before any is opened: while somebody writes, nobody else does.
+Prepare = Callable[[Call], Awaitable[Any]]
 
 
 class NoFields(BaseModel):
@@ -120,6 +122,8 @@ class Operation:
     parts: type[BaseModel] = NoFields  # of the address
     scope: Scope = Scope.READ
     storage: Storage = Storage.READ
+    prepare: Prepare | None = field(default=None, repr=False)  # what it gives stands in the body's place
+    only_reads: Callable[[Call], bool] = field(default=lambda call: False, repr=False)  # whatever `storage` says
     status: int = 200
     also: Mapping[int, str] = field(default_factory=dict)  # other ends that it can come to, and when
     body_required: bool = True

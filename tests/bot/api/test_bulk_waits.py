@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import orjson
 import pytest
 
 from bot.api import bulk
 from bot.app import Line
 from helpline import audit
-from knowledge.articles import Article
+from knowledge.articles import Article, body_of
 from tests.bot.api.conftest import Program
+
+
+def one_article(line: Line) -> bytes:
+    return orjson.dumps(body_of(line.house.library.shelves.articles[0])) + b"\n"
 
 
 @pytest.mark.parametrize("query", ["", "?dry_run=true"])
 async def test_others_write_while_the_articles_of_an_import_are_read(
     eva: Program, line: Line, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
-    sent = (await eva.get("/export")).raw.splitlines(keepends=True)[0]
+    sent = one_article(line)
     loop, read = asyncio.get_running_loop(), bulk._read
 
     async def somebody_writes() -> None:
@@ -35,7 +40,8 @@ async def test_others_write_while_the_articles_of_an_import_are_read(
 
 
 async def test_a_dry_run_asks_storage_for_nothing_but_reading(eva: Program, line: Line) -> None:
-    sent = (await eva.get("/export")).raw.splitlines(keepends=True)[0]
+    sent = one_article(line)
+    await eva.get("/me")  # that the token is in use is noted, and then not again for a while
     async with line.house.db.write():  # whoever writes now would be waited for
         async with asyncio.timeout(10):
             reply = await eva.ask("POST", "/import?dry_run=true", data=sent, Content_Type=bulk.LINES)
