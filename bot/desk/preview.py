@@ -6,6 +6,7 @@ ward, and each channel gives the message its form. So what an editor sees is wha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,6 +35,7 @@ class Part(StrEnum):
 
 
 _TOKENS = {Part.SHORT: dialogue.ANSWER, Part.DETAILS: dialogue.DETAILS, Part.SOURCES: dialogue.SOURCES}
+_LONG_WORD = re.compile(r"(\S{120})(?=\S)")
 MOST_SEGMENTS = 2  # of a short answer with its menu
 
 
@@ -96,6 +98,7 @@ class Previewer:
 
     def show(self, article: Article, *, language: Language, variant: int, part: Part, now: datetime) -> Preview:
         """What is sent of this part, in this language, to whoever the variant is about (-1: nobody in particular)."""
+        article = _bounded(article)
         narrow = self._said(article, Form.NARROW, language, variant, part, now)
         wide = self._said(article, Form.WIDE, language, variant, part, now)[0]
         texts = [
@@ -164,3 +167,42 @@ class Previewer:
             if not state.rest:
                 break
         return said
+
+
+def _bounded(article: Article) -> Article:
+    """The article as far as anybody would read a preview: laying out a book as SMS would keep everybody waiting."""
+    return replace(
+        article,
+        title=_cut(article.title, 300),
+        short=_cut(article.short, 1500),
+        cite=_cut(article.cite, 300),
+        details=_cut("\n\n".join(article.details.split("\n\n")[:60]), 8000),
+        do_now=_cut_all(article.do_now),
+        avoid=_cut_all(article.avoid),
+        say=_cut_all(article.say),
+        variants=tuple(
+            replace(
+                variant,
+                short=_cut(variant.short, 1500),
+                translations={language: _cut(text, 1500) for language, text in variant.translations.items()},
+            )
+            for variant in article.variants
+        ),
+        law_refs=tuple(replace(law, ref=_cut(law.ref, 300)) for law in article.law_refs[:30]),
+        sources=tuple(
+            replace(source, title=_cut(source.title, 300), url=source.url[:500], date_seen=_cut(source.date_seen, 300))
+            for source in article.sources[:30]
+        ),
+        translations={
+            language: replace(translated, title=_cut(translated.title, 300), short=_cut(translated.short, 1500))
+            for language, translated in article.translations.items()
+        },
+    )
+
+
+def _cut_all(lines: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_cut(line, 500) for line in lines[:30])
+
+
+def _cut(text: str, most: int) -> str:
+    return _LONG_WORD.sub(r"\1 ", text[:most])
