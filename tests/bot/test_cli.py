@@ -73,6 +73,8 @@ def test_a_batch_is_read_from_standard_input_too(tmp_path: Path) -> None:
         (["refer", "--age", "old"], "age"),
         (["oncall", "--at", "2026-11-22"], "has no zone"),
         (["staff", "invite", "a@example.org", "--role", "king"], "There is no role king"),
+        (["staff", "invite", "no address", "--role", "editor"], "no e-mail address"),
+        (["staff", "invite", "a@example.org", "--role", "editor", "--zone", "Mars"], "Europe/Oslo"),
         (["frobnicate"], "No such command"),
         (["serve", "--port", "0"], "port"),
     ],
@@ -204,6 +206,36 @@ def test_the_operator_brings_in_takes_out_and_invites(tmp_path: Path) -> None:
     again = varde(tmp_path, "staff", "invite", "kari@example.org", "--role", "advisor")
     assert again.returncode == 2
     assert "belongs to somebody" in again.stderr
+
+
+def test_the_operator_takes_people_on_and_lets_them_go(tmp_path: Path) -> None:
+    assert varde(tmp_path, "migrate").returncode == 0
+    [made] = lines(varde(tmp_path, "staff", "invite", "eva@example.org", "--role", "editor", "--zone", "UTC", "--json"))
+    assert (made["id"], made["roles"], made["codes"]) == ("eva", ["editor"], {})
+    [eva] = lines(varde(tmp_path, "staff", "list", "--json"))
+    assert (eva["id"], eva["ways"], eva["active"]) == ("eva", [], True)
+    assert eva["invited_until"] == made["until"]
+    [changed] = lines(
+        varde(tmp_path, "staff", "roles", "eva@example.org", "--role", "reviewer", "--role", "editor", "--json")
+    )
+    assert changed["roles"] == ["editor", "reviewer"]
+    [again] = lines(varde(tmp_path, "staff", "link", "eva", "--json"))
+    assert "/desk/invitation/" in again["link"]
+    assert again["link"] != made["link"]
+    [withdrawn] = lines(varde(tmp_path, "staff", "link", "eva", "--withdraw", "--json"))
+    assert withdrawn["withdrawn"] is True
+    assert "works here no more" in varde(tmp_path, "staff", "deactivate", "eva").stdout
+    assert lines(varde(tmp_path, "staff", "list", "--json")) == []
+    [gone] = lines(varde(tmp_path, "staff", "list", "--all", "--json"))
+    assert gone["active"] is False
+    link = varde(tmp_path, "staff", "link", "eva")
+    assert (link.returncode, link.stdout) == (2, "")
+    assert "do not work here" in link.stderr
+    [back] = lines(varde(tmp_path, "staff", "reactivate", "eva", "--json"))
+    assert "/desk/invitation/" in back["link"]
+    nobody = varde(tmp_path, "staff", "roles", "nobody", "--role", "editor")
+    assert (nobody.returncode, nobody.stdout) == (2, "")
+    assert "Nobody of that id or e-mail" in nobody.stderr
 
 
 def test_a_content_file_with_a_fault_is_named_and_changes_nothing(tmp_path: Path) -> None:
