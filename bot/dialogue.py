@@ -78,6 +78,7 @@ class State:
     age: str = ""  # minor or adult, where the clinician said it
     article: str = ""  # the article last answered with
     rest: str = field(default="", repr=False)  # what did not fit into two segments
+    rest_of: str = ""  # where it is an article's words: which, and how the article stood when they were said
     behind: tuple[tuple[str, str], ...] = ()  # token and label of the choices that stand below the end of it
     referral: Draft | None = None
     gaps: tuple[str, ...] = ()  # ids of the gaps that were recorded here, to be forgotten with it
@@ -319,6 +320,7 @@ class _Turn:
         *,
         served: Served | None = None,
         urgent: bool = False,
+        rest_of: str = "",
     ) -> None:
         """Say this with digits for the choices, the advisor always among them, and remember what the digits mean.
 
@@ -334,7 +336,11 @@ class _Turn:
                 first = pages(text, menu=answers.menu_line(tuple(numbered)))
                 text, rest = first[0], "\n\n".join(first[1:])
                 behind = tuple((choice.token, choice.label) for choice in choices)
-        self.state = replace(self.state, menu={c.digit: c.token for c in numbered}, rest=rest, behind=behind)
+        article = self.world.shelves.article(served.article_id) if served is not None else None
+        if served is not None and article is not None:
+            rest_of = self._rest_of(served.part, article)
+        menu = {c.digit: c.token for c in numbered}
+        self.state = replace(self.state, menu=menu, rest=rest, rest_of=rest_of if rest else "", behind=behind)
         self.effects.append(Say(OutboundMessage(text, tuple(numbered), urgent=urgent), served))
 
     def _numbered(self, choices: Sequence[Choice]) -> list[Choice]:
@@ -422,7 +428,9 @@ class _Turn:
         """Say this without changing what the digits mean, and what waits behind "more"."""
         before = self.state
         self.say(text)
-        self.state = replace(self.state, menu=before.menu, rest=before.rest, behind=before.behind)
+        self.state = replace(
+            self.state, menu=before.menu, rest=before.rest, rest_of=before.rest_of, behind=before.behind
+        )
 
     def _owned(self) -> bool:
         return self.world.escalation is not None and self.world.escalation.taken
@@ -597,7 +605,7 @@ class _Turn:
             case "a":
                 self._advisor()
             case "m" if self.state.rest:
-                self.say(self.state.rest, [Choice(token, label) for token, label in self.state.behind])
+                self._more()
             case "danger":
                 self._danger_told(yes=value == "1")
             case "erase":
@@ -622,6 +630,28 @@ class _Turn:
                 self._referral_told(value)
             case _:
                 self._keeping_step(lambda: self.say(self.phrase("old_choice")))
+
+    def _more(self) -> None:
+        """The rest of what was too long. It may be asked for days later: where the article stands otherwise by then, it
+        is told from the beginning."""
+        rest_of = self.state.rest_of
+        if rest_of:
+            part, _, name = rest_of.split(":", 2)
+            article = self.world.shelves.article(name)
+            if article is None:
+                self.say(self.phrase("answer.gone"))
+                return
+            if self._rest_of(part, article) != rest_of:
+                {"details": self._details, "sources": self._sources}.get(part, self._answer)(article)
+                return
+        choices = [Choice(token, label) for token, label in self.state.behind]
+        self.say(self.state.rest, choices, rest_of=rest_of)
+
+    def _rest_of(self, part: str, article: Article) -> str:
+        """What the rest of an article's words is of: their part and revision, what was said against them, their id."""
+        fitness = self._fitness(article)
+        said = [str(article.revision), fitness.fit.value, *(str(change.id) for change in fitness.changes)]
+        return f"{part}:{'.'.join(said)}:{article.id}"
 
     def _about(self, kind: str, article: Article) -> None:
         match kind:
