@@ -8,8 +8,8 @@ precision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -26,6 +26,7 @@ CHATTER = 0.4
 UNANSWERABLE = 0.35  # of both, on shelves that do not say what lies far off
 SUGGESTIONS = 3
 _FEWEST_SAMPLES = 40  # of wordings found among the first three; with fewer the shipped curves know better
+_ENOUGH_OF_ONE = 400  # questions asked of one country's articles, for a threshold of its own
 _LOWEST = 0.5  # a straight answer is never less likely right than wrong, however well the rehearsal went
 _RIDGE = 1.0
 
@@ -117,11 +118,17 @@ class Judge:
     answer_from: float
     suggest_from: float = SUGGEST_FROM
     samples: int = 0  # how many questions it was fitted on; none for the shipped one
+    # Where enough was asked of one country's articles, the confidence from which those are given.
+    answer_from_in: Mapping[str, float] = field(default_factory=dict)
 
-    def band(self, values: Doubles) -> tuple[Band, float]:
+    def needed(self, country: str | None) -> float:
+        """The confidence from which an article of this country is given."""
+        return self.answer_from_in.get(country or "", self.answer_from)
+
+    def band(self, values: Doubles, country: str | None = None) -> tuple[Band, float]:
         """The band, and how likely the first article is the right one."""
         sure = self.right.at(values)
-        if sure >= self.answer_from:
+        if sure >= self.needed(country):
             return Band.ANSWER, sure
         if self.among.at(values) >= self.suggest_from:
             return Band.SUGGEST, sure
@@ -135,18 +142,26 @@ def fit(
     weights: Sequence[float],
     *,
     precision: float,
+    countries: Sequence[str] = (),
 ) -> Judge | None:
     """Fit the curves on questions of which it is known whether the right article came first, or among the first three.
 
-    `weights` say how often each kind of question is asked. None where they are too few.
+    `weights` say how often each kind of question is asked, `countries` whose articles were asked. None where they are
+    too few.
     """
     hits, near, often = np.array(first, dtype=np.float64), np.array(among, dtype=np.float64), np.array(weights)
     if near.sum() < _FEWEST_SAMPLES or hits.all() or not hits.any():
         return None
     values = np.stack(rows)
     right, about = fit_curve(values, hits, often), fit_curve(values, near, often)
-    level = threshold(right.over(values), hits, often, precision)
-    return Judge(right, about, max(level, _LOWEST), samples=len(rows))
+    sure, where = right.over(values), np.array(countries or [""] * len(rows))
+    levels = {}
+    for country in sorted(set(where)):
+        here = where == country
+        if here.sum() >= _ENOUGH_OF_ONE and not here.all():
+            levels[str(country)] = max(_level_in(sure[here], hits[here], often[here], precision), _LOWEST)
+    level = max(threshold(sure, hits, often, precision), _LOWEST)
+    return Judge(right, about, level, samples=len(rows), answer_from_in=levels)
 
 
 def fit_curve(values: Doubles, hits: Doubles, weights: Doubles) -> Curve:
@@ -175,6 +190,20 @@ def fit_curve(values: Doubles, hits: Doubles, weights: Doubles) -> Curve:
             break
     plain = slopes[:-1] / spread
     return Curve(tuple(float(slope) for slope in plain), float(slopes[-1] - plain @ middle))
+
+
+def _level_in(sure: Doubles, hits: Doubles, weights: Doubles, precision: float) -> float:
+    """The threshold for part of the questions, whose answers are right more or less often than the curve expects."""
+    odds = np.log(np.clip(sure, 1e-9, 1 - 1e-9) / (1 - np.clip(sure, 1e-9, 1 - 1e-9)))
+    shift = 0.0
+    for _ in range(30):
+        guess = _squash(odds + shift)
+        shift += float(weights @ (hits - guess)) / max(float(weights @ (guess * (1 - guess))), 1e-9)
+        shift = min(max(shift, -3.0), 3.0)
+    level = threshold(_squash(odds + shift), hits, weights, precision)
+    if level > 1:
+        return level
+    return float(_squash(np.asarray(np.log(level / max(1 - level, 1e-9)) - shift)))
 
 
 def threshold(sure: Doubles, hits: Doubles, weights: Doubles, precision: float) -> float:

@@ -99,6 +99,7 @@ class _Asked:
     question: Question
     own: int | None  # the right article's place; none where it was put aside, or never was
     scores: Scores
+    country: str
 
 
 @dataclass
@@ -119,7 +120,7 @@ class _Notes:
 
         def ask(words: Sequence[str], own: int | None) -> _Asked:
             question = asker.prepared(words)
-            return _Asked(question, own, section.score(question))
+            return _Asked(question, own, section.score(question), section.country.value if section.country else "")
 
         for number, (article, text) in enumerate(turn.held):
             reading = bench.readings[article]
@@ -155,7 +156,7 @@ def rehearse(
         (notes.away, confidence.NEIGHBOURING if notes.chatter else confidence.UNANSWERABLE),
         (notes.chatter, confidence.CHATTER),
     ]
-    rows, ranks, weights = [], [], []
+    rows, ranks, weights, countries = [], [], [], []
     for asked, often in kinds:
         for one in asked:
             evidence = evidence_of([one.scores], fusion, one.question)
@@ -163,11 +164,12 @@ def rehearse(
             right = _NOWHERE if one.own is None else int((evidence.fused > evidence.fused[one.own]).sum())
             ranks.append(right)
             weights.append(often * len(notes.careful) / len(asked))
+            countries.append(one.country)
     rank = np.array(ranks)
-    judge = confidence.fit(rows, rank == 0, rank < SUGGESTIONS, weights, precision=PRECISION)
+    judge = confidence.fit(rows, rank == 0, rank < SUGGESTIONS, weights, precision=PRECISION, countries=countries)
     if judge is None:
         return _untried_fusion([bench for bench, _ in benches]), confidence.SHIPPED, None
-    bands = [judge.band(row) for row in rows]
+    bands = [judge.band(row, country) for row, country in zip(rows, countries, strict=True)]
     careful = rank[: len(notes.careful)]
     return (
         fusion,

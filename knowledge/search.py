@@ -38,7 +38,7 @@ SATURATION = 2.0  # BM25's k1
 LENGTH = 0.75  # and its b
 BUCKETS = 1024  # the learned reader sees terms folded into this many
 MEANING = 1.5  # and this much of the vector beside them
-FORMAT = 8  # of the file; another number means another file
+FORMAT = 9  # of the file; another number means another file
 
 _POSTINGS = 120_000  # read of one question's terms, rarest first; common terms of huge shelves wait for the second look
 _SECOND_LOOK = 200  # articles
@@ -381,7 +381,7 @@ class Index:
         if not scored:
             return Found((), Band.NONE, 0.0, len(question.words), countries)
         evidence = evidence_of([scores for _, scores in scored], self.fusion, question)
-        band, sure = self.judge.band(features(evidence))
+        band, sure = self.judge.band(features(evidence), _only_country([part for part, _ in scored]))
         ids = [identifier for part, _ in scored for identifier in part.ids]
         fused = evidence.fused
         parts = [part for part, _ in scored]
@@ -418,6 +418,7 @@ class Index:
         judge, fusion = self.judge, self.fusion
         if not found.candidates:
             return Reasons(found, question.words, (), worded, judge.answer_from, 0.0, judge.suggest_from, {})
+        needed = judge.needed(_only_country(parts))
         scores = [part.score(question) for part in parts]
         evidence = evidence_of(scores, fusion, question)
         ids = [identifier for part in parts for identifier in part.ids]
@@ -438,9 +439,7 @@ class Index:
         columns = {"words": evidence.bag, "meaning": evidence.near, "reader": evidence.learned}
         first_by = {name: ids[int(np.argmax(column))] for name, column in columns.items() if column.any()}
         among = judge.among.at(features(evidence))
-        return Reasons(
-            found, question.words, tuple(weighed), worded, judge.answer_from, among, judge.suggest_from, first_by
-        )
+        return Reasons(found, question.words, tuple(weighed), worded, needed, among, judge.suggest_from, first_by)
 
     def likest(self, text: str, others: Sequence[str]) -> tuple[int, float] | None:
         """Which of the other texts this one is most like, and how much from 0 to 1; None where none is at all."""
@@ -532,6 +531,12 @@ class Index:
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
+
+
+def _only_country(sections: Sequence[Section]) -> str | None:
+    """The country of all these sections; none where they are of several, or of none."""
+    found = {section.country.value if section.country is not None else None for section in sections}
+    return found.pop() if len(found) == 1 else None
 
 
 def _worded(sections: Sequence[Section], words: Sequence[str]) -> int | None:

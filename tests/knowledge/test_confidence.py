@@ -80,6 +80,33 @@ def test_one_miss_among_a_handful_may_be_chance() -> None:
     assert threshold(sure, hits, np.full(8, 50.0), 0.95) > 0.96
 
 
+def test_each_country_has_the_threshold_that_its_own_articles_need() -> None:
+    random = np.random.default_rng(3)
+    rows, hits = [], []
+    for number in range(1_600):
+        row = np.array([float(random.random())])
+        # Where the score says the same, the second country's articles are wrong more often.
+        right = 1 / (1 + math.exp(-(6 * row[0] - (1.0 if number < 800 else 2.5))))
+        rows.append(row)
+        hits.append(bool(random.random() < right))
+    countries = ["SE"] * 800 + ["NO"] * 800
+    judge = fit(rows, hits, hits, [1.0] * len(rows), precision=0.9, countries=countries)
+    assert judge is not None
+    assert judge.needed("SE") < judge.needed(None) < judge.needed("NO")
+    sure = np.array([judge.right.at(row) for row in rows])
+    for country, part in (("SE", slice(0, 800)), ("NO", slice(800, 1_600))):
+        given = sure[part] >= judge.needed(country)
+        assert np.array(hits)[part][given].mean() > 0.87
+
+
+def test_a_country_of_which_little_was_asked_has_the_common_threshold() -> None:
+    rows = [np.array([place / 500]) for place in range(500)]
+    hits = [place > 200 for place in range(500)]
+    judge = fit(rows, hits, hits, [1.0] * 500, precision=0.9, countries=["SE"] * 450 + ["NO"] * 50)
+    assert judge is not None
+    assert judge.needed("NO") == judge.answer_from
+
+
 def test_too_few_questions_fit_nothing() -> None:
     rows = [features(evidence(0.1 * place, 0.2)) for place in range(10)]
     assert fit(rows, [True, False] * 5, [True] * 10, [1.0] * 10, precision=0.95) is None
