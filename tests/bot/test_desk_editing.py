@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text as sql
 
 from bot.app import Line
 from bot.desk import sheet
@@ -17,9 +19,9 @@ from helpline import presence
 from helpline.accounts import Role
 from helpline.clock import SetClock
 from helpline.messages import Language
-from knowledge import drafts, gate_runs, question_sets, store
+from knowledge import drafts, question_sets, store
 from knowledge.drafts import Draft
-from knowledge.gate import Figures, GateReport
+from knowledge.gate import Figures, GateReport, plain
 from knowledge.life import Stage
 from tests.bot.browsing import Client, Page, get, post
 from tests.bot.test_desk import sign_in
@@ -82,12 +84,19 @@ async def act(client: Client, address: str, do: str, **fields: str) -> Page:
 
 
 async def tried(line: Line, *, right: int = 10) -> None:
-    """The questions are asked; so many of ten are answered rightly with the draft in place."""
+    """The questions have been asked; so many of ten are answered rightly with the draft in place.
+
+    Written straight into the row, since the running line may have begun to ask them itself.
+    """
+    report = GateReport((), (Figures("norge", "Norge", 10, 10, right, 0.8, 10, right),))
+    done = {"passes": report.passes, "report": json.dumps(plain(report))}
     async with line.house.db.write() as conn:
-        held = await gate_runs.claim(conn, line.house.clock.now())
-        assert held is not None
-        report = GateReport((), (Figures("norge", "Norge", 10, 10, right, 0.8, 10, right),))
-        await gate_runs.finish(conn, held, report, line.house.clock.now())
+        await conn.execute(
+            sql(
+                "UPDATE gate_run SET state = 'done', passes = :passes, report = :report, lease_token = NULL, due_at = NULL"
+            ),
+            done,
+        )
 
 
 # --- who may ----------------------------------------------------------------------------------------------------------
@@ -230,8 +239,8 @@ async def test_a_script_is_told_what_stands_and_what_others_changed(eva: Client,
     answer = await eva.post(address, data=clash, headers=DATA)
     assert answer.status == 409
     assert (await get(eva, (await answer.json())["collision"])).status == 200
-    signed_out = await eva.post(address, data=clash, headers={**DATA, "Cookie": "desk=x"})
-    assert signed_out.status == 401
+    await post(eva, "/desk/sign-out", {"csrf": evas["csrf"]})
+    assert (await eva.post(address, data=clash, headers=DATA)).status == 401
 
 
 async def test_who_else_is_here_is_told_and_forgotten(eva: Client, rita: Client, line: Line, clock: SetClock) -> None:
@@ -336,14 +345,17 @@ async def test_a_blocked_draft_needs_a_reason_and_two_people(eva: Client, rita: 
 async def test_a_slip_of_spelling_is_published_by_one_and_looked_over_by_another(
     eva: Client, rita: Client, line: Line
 ) -> None:
+    async with line.house.db.write() as conn:
+        article = await store.revision(conn, DUTY, 1)
+        assert article is not None
+        slipped = replace(article, title="Har jeg plikt til å stannse dette?")
+        await store.save_article(conn, slipped, actor="staff:ole", now=line.house.clock.now())
     address = await opened(eva, line)
-    title = (await stored(line, address)).body["title"]
-    wrong = title.replace("plikt", "pliktt") if "plikt" in title else title + "."
-    await post(eva, address, await form_of(eva, line, address, title=wrong))
+    await post(eva, address, await form_of(eva, line, address, title="Har jeg plikt til å stanse dette?"))
     assert "Merket som liten endring" in (await act(eva, address, "small")).text
     assert (await act(eva, address, "publish")).status == 409  # the questions are asked first
     await tried(line)
-    assert "Publisert som versjon 2" in (await act(eva, address, "publish")).text
+    assert "Publisert som versjon 3" in (await act(eva, address, "publish")).text
     page = await get(eva, "/desk/small")
     assert "Publisert av deg" in page.text
     page = await get(rita, "/desk/small")
