@@ -35,6 +35,7 @@ _TOKEN: Final = web.RequestKey("staff_token", str)
 
 _DOOR: Final = web.RequestKey("door_secret", str)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+_KNOWN_LASTS = 180 * 24 * 3600  # seconds; opens nothing
 _AWAY_LASTS = 15 * 60  # seconds that somebody may take to sign in elsewhere
 
 _NOTE_EVERY = timedelta(minutes=1)
@@ -52,6 +53,7 @@ class Sessions:
         self._cookie = f"{prefix}desk"
         self._door_cookie = f"{prefix}desk-door"
         self._away_cookie = f"{prefix}desk-away"
+        self._known_cookie = f"{prefix}desk-known"
         self._noted: OrderedDict[str, datetime] = OrderedDict()
 
     async def guard(self, request: web.Request) -> bool:
@@ -142,6 +144,15 @@ class Sessions:
         """Take from the browser what it carried to the other site."""
         self._drop(response, self._away_cookie, "Lax")
         return response
+
+    def be_known_by(self, response: web.Response, secret: str) -> web.Response:
+        """Have the browser carry what it is known by when somebody signs in there again."""
+        self._set(response, self._known_cookie, secret, "Strict", max_age=_KNOWN_LASTS)
+        return response
+
+    def known_by(self, request: web.Request) -> str:
+        """What the browser says that it is known by, or nothing."""
+        return request.cookies.get(self._known_cookie, "")[:200]
 
     def _set(
         self,

@@ -2,12 +2,15 @@
 
 Whoever may not come in learns nothing but that: an e-mail that nobody has is answered as one that somebody has, after
 the same work. A password alone opens nothing. Failures make the next try wait longer, for that account and from that
-address; a passkey, which cannot be guessed, never waits for an account's failures.
+address; a passkey, which cannot be guessed, never waits for an account's failures, and a browser in which somebody has
+signed in before waits for its own failures only.
 """
 
 from __future__ import annotations
 
+import hmac
 import math
+import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -151,7 +154,19 @@ class SignInDesk:
         if token is None or staff is None:
             log.warning("sign_in_refused", way=Way.PASSWORD.value)
             return self._page(request, status=403, wrong="desk.sign_in.wrong", email=who)
-        return self._door.sessions.let_in(see_other(self._keys.home(staff)), token)
+        response = self._door.sessions.let_in(see_other(self._keys.home(staff)), token)
+        if not self._knows(request, staff):
+            chosen = secrets.token_urlsafe(16)
+            self._door.sessions.be_known_by(response, f"{chosen}.{self._known(staff, chosen)}")
+        return response
+
+    def _known(self, staff: Staff, chosen: str) -> str:
+        """What a browser carries in which this member of staff has signed in: it tells nobody who that is."""
+        return self._house.vault.fingerprint("known-browser", f"{staff.id}\0{chosen}")
+
+    def _knows(self, request: web.Request, staff: Staff) -> bool:
+        chosen, _, given = self._door.sessions.known_by(request).partition(".")
+        return bool(given) and hmac.compare_digest(given.encode(), self._known(staff, chosen).encode())
 
     async def _use(
         self, conn: AsyncConnection, stored: Password | None, step: int | None, recovery: str, now: datetime
@@ -179,7 +194,11 @@ class SignInDesk:
                 staff = None
             stored = await credentials.find_password(conn, vault, staff.id if staff is not None else _NOBODY)
             here = vault.fingerprint("sign-in-from", self._keys.caller(request))
-            account = vault.fingerprint("sign-in-as", staff.id if staff is not None else who.casefold())
+            # By what was typed and not by whose it is, else an e-mail and an id that wait together are one colleague's.
+            account = vault.fingerprint("sign-in-as", who.casefold())
+            if staff is not None and self._knows(request, staff):
+                # Whoever guesses elsewhere does not keep somebody on call waiting at their own machine.
+                account = vault.fingerprint("sign-in-again", f"{staff.id}\0{self._door.sessions.known_by(request)}")
             wait = await throttle.wait_before(
                 conn, here, free=_FREE_FOR_ADDRESS, first=_FIRST_WAIT, longest=_LONGEST_FOR_ADDRESS, now=now
             )

@@ -252,6 +252,18 @@ async def test_nobody_learns_who_works_here(
     assert len(set(worked)) == 1
 
 
+async def test_an_email_and_an_id_that_are_one_colleagues_do_not_wait_together(
+    line: Line, client: Client, eva: App
+) -> None:
+    async def tries(email: str, staff_id: str) -> list[int]:
+        named = [*[email] * 5, staff_id]
+        return [
+            (await sign_in(client, email=each, password="feil passord her", code="123456")).status for each in named
+        ]
+
+    assert await tries("eva@example.org", "eva") == await tries("who@example.org", "who") == [403] * 6
+
+
 def _without_what_differs(page: Page, email: str) -> str:
     return re.sub(r'name="csrf" value="\w+"', "", page.text).replace(email, "")
 
@@ -346,6 +358,23 @@ async def test_the_right_words_wait_too_and_are_not_judged_meanwhile(line: Line,
     assert "Med passnøkkel slipper du å vente" in page.text
     line.house.clock.advance(timedelta(seconds=5))  # type: ignore[attr-defined]
     assert (await sign_in(client, code=code)).status == 200
+
+
+async def test_guesses_elsewhere_do_not_keep_somebody_from_their_own_machine(
+    line: Line, client: Client, other: Client, eva: App, clock: SetClock
+) -> None:
+    assert (await sign_in(client, code=eva.code)).status == 200
+    await post(client, "/desk/sign-out", {"csrf": (await get(client, "/desk/account")).csrf})
+    clock.advance(timedelta(minutes=1))
+    other.session.cookie_jar.clear()
+    assert [(await sign_in(other, code="000000")).status for _ in range(6)] == [403] * 5 + [429]
+    # What one browser is known by is worth nothing to somebody else's account, and its own failures wait.
+    assert (await sign_in(client, email="noor@example.org", code="000000")).status == 403
+    assert [(await sign_in(client, code="000000")).status for _ in range(6)] == [403] * 5 + [429]
+    clock.advance(timedelta(seconds=30))
+    assert (await sign_in(other, code="000000")).status == 403
+    assert (await sign_in(other, code="000000")).status == 429
+    assert (await sign_in(client, code=eva.code)).status == 200
 
 
 async def test_success_ends_the_wait(line: Line, client: Client, eva: App, clock: SetClock) -> None:
