@@ -93,7 +93,8 @@ async def tried(line: Line, *, right: int = 10) -> None:
     async with line.house.db.write() as conn:
         await conn.execute(
             sql(
-                "UPDATE gate_run SET state = 'done', passes = :passes, report = :report, lease_token = NULL, due_at = NULL"
+                "UPDATE gate_run SET state = 'done', passes = :passes, report = :report, due_at = NULL, "
+                "lease_token = NULL"
             ),
             done,
         )
