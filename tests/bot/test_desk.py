@@ -123,7 +123,7 @@ async def test_without_a_session_every_page_is_the_same_door(line: Line, client:
     assert doors.pop()[:2] == (303, "/desk/sign-in")
 
 
-def _some_ones(wanted: re.Match[str]) -> str:
+def some_ones(wanted: re.Match[str]) -> str:
     """A number is a good name for anything else, as many digits long as the address asks for."""
     length = re.search(r"\{(\d+)[^{}]*\}$", wanted[1] or "")
     return "1" * (int(length[1]) if length is not None else 1)
@@ -137,7 +137,7 @@ async def test_without_a_session_no_staff_route_does_anything(line: Line, client
             continue
         path = route.path.replace("{case:[0-9a-f]{16}}", waiting).replace("{rest:.*}", "x")
         path = re.sub(r"\{action:(\w[\w-]*)[^}]*\}", r"\1", path)
-        path = re.sub(r"\{\w+(:(?:[^{}]|\{[^{}]*\})*)?\}", _some_ones, path)
+        path = re.sub(r"\{\w+(:(?:[^{}]|\{[^{}]*\})*)?\}", some_ones, path)
         response = await client.request(route.method, path, headers=DATA, allow_redirects=False)
         assert response.status == 401, path
         tried += 1

@@ -31,6 +31,7 @@ from tests.bot.coming_in import (
     staff_of,
 )
 from tests.bot.conftest import MakeClient
+from tests.bot.test_desk import some_ones
 from tests.bot.test_webchat import DATA, QUESTION
 
 HTML = {"Accept": "text/html", "Accept-Language": "nb"}
@@ -231,7 +232,7 @@ async def test_a_form_without_the_sessions_token_changes_nothing(
         if route.access is not Access.STAFF or route.method != "POST":
             continue
         path = route.path.replace("{id:[a-z0-9._-]+}", "eva").replace("{channel:[a-z0-9]+}", "sms")
-        path = re.sub(r"\{\w+:[^}]*\}", "1", path)
+        path = re.sub(r"\{\w+(:(?:[^{}]|\{[^{}]*\})*)?\}", some_ones, path)
         assert (await post(ada, path, {"csrf": token, "role": "editor"})).status == 403, path
         tried += 1
     assert tried >= 18
