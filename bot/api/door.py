@@ -177,7 +177,7 @@ class ApiDoor:
 
     def _key(self, request: web.Request) -> str:
         key = request.headers.get(IDEMPOTENCY, "")
-        if key and not _KEY.fullmatch(key):
+        if IDEMPOTENCY in request.headers and not _KEY.fullmatch(key):
             raise bad_fields([Wrong(IDEMPOTENCY, "This is up to 128 printable characters without blanks.")])
         return key
 

@@ -1,12 +1,10 @@
 """Trying a question: what the line would do with it now, or with a draft in its article's place, and why.
 
-Nothing that is typed here is kept. A draft is tried on shelves of its own, made beside the work and remembered for as
-long as neither the draft nor the shelves change.
+Nothing that is typed here is kept. A draft is tried on shelves of its own (`bot/trying.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,15 +12,14 @@ from typing import Any, Final
 from aiohttp import web
 
 from bot.desk.door import DeskDoor
+from bot.trying import Trials
 from helpline.accounts import Role
 from helpline.content import ContentError
 from helpline.messages import Country, Language
 from helpline.sessions import staff_of
 from helpline.web import KILOBYTE, LANGUAGE, Access, Route
 from knowledge import drafts
-from knowledge.articles import article_of_body
 from knowledge.drafts import Draft
-from knowledge.making import make_beside
 from knowledge.search import Reasons
 from knowledge.shelves import Outcome, Shelves, ask_line
 from knowledge.terms import words_in
@@ -32,7 +29,6 @@ TRIERS: Final = (Role.EDITOR, Role.REVIEWER, Role.ADVISOR)
 WRITERS: Final = frozenset({Role.EDITOR, Role.REVIEWER})  # who may see drafts
 _BODY: Final = 32 * KILOBYTE
 _LONGEST: Final = 4_000
-_REMEMBERED: Final = 3  # shelves with a draft in them
 _WORDS_SHOWN: Final = 8
 _GIVEN: Final = frozenset({Outcome.ANSWER.value, Outcome.CLARIFY.value})
 _COUNTRY_OF: Final = {Language.SV: Country.SE}
@@ -83,7 +79,7 @@ class TryDesk:
     def __init__(self, door: DeskDoor) -> None:
         self._door = door
         self._house = door.house
-        self._made: dict[tuple[int, int, int], asyncio.Task[Shelves]] = {}
+        self._trials = Trials(door.house.library)
 
     def routes(self) -> list[Route]:
         """The addresses of trying."""
@@ -111,7 +107,7 @@ class TryDesk:
         if typed["draft"] and draft is None:
             return await self._page(request, typed, {"draft": self._door.say(request, "desk.try.no_draft")}, status=400)
         try:
-            shelves = self._house.library.shelves if draft is None else await self._with(draft)
+            shelves = self._house.library.shelves if draft is None else await self._trials.with_draft(draft)
         except ContentError:
             return await self._page(request, typed, {"draft": self._door.say(request, "desk.try.unfit")}, status=400)
         result = self._result(request, text, self._country(request, typed["country"]), shelves, draft)
@@ -129,25 +125,6 @@ class TryDesk:
         async with self._house.db.read() as conn:
             draft = await drafts.get_draft(conn, int(written))
         return draft if draft is not None and draft.is_open else None
-
-    async def _with(self, draft: Draft) -> Shelves:
-        """The shelves as they would be with this draft; made once, however many ask for them at the same time."""
-        library = self._house.library
-        key = (library.version, draft.id, draft.version)
-        making = self._made.get(key)
-        if making is None:
-            article = article_of_body(draft.body, revision=(draft.base or 0) + 1, file="draft")
-            articles = [one for one in library.shelves.articles if one.id != article.id] + [article]
-            making = asyncio.create_task(asyncio.to_thread(make_beside, articles, library.tools))
-            while len(self._made) >= _REMEMBERED:
-                self._made.pop(next(iter(self._made)))
-            self._made[key] = making
-        try:
-            # Whoever closes the page takes the shelves from nobody else who waits for them.
-            return await asyncio.shield(making)
-        except Exception:
-            self._made.pop(key, None)
-            raise
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 

@@ -57,7 +57,11 @@ class Program:
             method, BASE + path, data=data, headers=sent, skip_auto_headers=["Content-Type"]
         )
         raw = await response.read()
-        body = orjson.loads(raw) if raw and response.content_type.endswith("json") else None
+        body = (
+            orjson.loads(raw)
+            if raw and response.content_type in {"application/json", "application/problem+json"}
+            else None
+        )
         return Reply(response.status, body, response.headers, raw)
 
     async def get(self, path: str, **headers: str) -> Reply:
