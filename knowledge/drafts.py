@@ -27,6 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from helpline import audit
 from helpline.content import ContentError
 from helpline.database import Database
+from helpline.masking_numbers import find_numbers
+from helpline.masking_view import Kind
 from helpline.messages import Country, Language
 from helpline.storage import insert_once, rows_touched, table_of, wake
 from knowledge import gate_runs, law_watch, life, store
@@ -50,6 +52,8 @@ _DEEPEST = 6
 _MOST_PARTS = 2_000  # items of a list, keys of a mapping
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _WORDS = re.compile(r"[^\W\d_]{4,}")
+_LINK = re.compile(r"https?://\S+")
+_SOMEBODYS = frozenset({Kind.NATIONAL_ID, Kind.DUF})
 
 _drafts = table_of(DraftRow)
 _saves = table_of(DraftSaveRow)
@@ -1066,8 +1070,12 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _clean(text: str) -> str:
-    """Without what no database keeps: halves of signs, and the sign of nothing."""
-    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
+    """Without what no database keeps: halves of signs, and the sign of nothing. Nobody's identity number is taken."""
+    clean = text.replace("\x00", "").encode("utf-8", "ignore").decode()
+    if not _LINK.fullmatch(clean) and any(each.kind in _SOMEBODYS for each in find_numbers(clean, frozenset())):
+        # Refused and not masked: what is written here is published, or read by colleagues, as it stands.
+        raise BadInput("desk.draft.somebody")
+    return clean
 
 
 def _words_of(articles: Sequence[Article]) -> frozenset[str]:

@@ -18,7 +18,7 @@ from helpline.database import Database
 from helpline.messages import Country, Language
 from helpline.phrases import Phrases
 from knowledge import drafts, gate_runs, store
-from knowledge.articles import body_of
+from knowledge.articles import body_of, load_articles
 from knowledge.drafts import (
     AlreadyThere,
     BadInput,
@@ -380,6 +380,29 @@ async def test_one_person_suffices_for_what_is_practical(db: Database) -> None:
     draft = await approved(db, draft, actor=KARI, roles=BOTH)
     await gated(db, draft)
     assert (await published(db, draft, actor=KARI, roles=BOTH)).revision == 2
+
+
+@pytest.mark.parametrize("words", ["Gjelder 01010750160.", "pasient 010107 50160, ny i dag", "DUF-nummer 201412345601"])
+async def test_nobodys_identity_number_gets_into_a_draft_or_a_remark(db: Database, words: str) -> None:
+    await shelve(db)
+    draft = await opened(db)
+    for fields in ({"details": words}, {"questions": {"nb": [words]}}, {"sources": [{"title": words}]}):
+        with pytest.raises(BadInput) as caught:
+            await saved(db, draft, fields)
+        assert caught.value.key == "desk.draft.somebody"
+    async with db.write() as conn:
+        with pytest.raises(BadInput):
+            await drafts.comment(conn, draft.id, text=words, actor=KARI, now=NOW)
+        with pytest.raises(BadInput):
+            await drafts.abandon(conn, draft.id, reason=words, actor=KARI, roles=EDITOR, now=NOW)
+    async with db.read() as conn:
+        assert await drafts.saves(conn, draft.id) == []
+    await saved(db, draft, {"details": "Ring 21 07 70 10 eller 800 40 008, dag 1-30."})
+
+
+async def test_what_ships_can_be_written_in() -> None:
+    for article in load_articles(content_folder() / "articles"):
+        drafts._checked(body_of(article))
 
 
 async def test_a_new_article_is_read_by_two_whatever_its_author_calls_it(db: Database) -> None:
