@@ -146,8 +146,10 @@ class SignInDesk:
             if not used or staff is None:
                 token = None
             else:
-                for key in keys:
-                    await throttle.forgive(conn, key)
+                account, here = keys
+                await throttle.forgive(conn, account)
+                # Only this try: whoever has an account of their own must not wipe out their guesses at others'.
+                await throttle.take_back(conn, here, now=now)
                 if rehashed is not None:
                     await credentials.change_hash(conn, staff.id, rehashed)
                 token = await self._keys.come_in(conn, request, staff.id, Way.PASSWORD)
@@ -182,7 +184,7 @@ class SignInDesk:
 
     async def _reserve(
         self, request: web.Request, who: str
-    ) -> tuple[Staff | None, Password | None, tuple[str, ...], timedelta]:
+    ) -> tuple[Staff | None, Password | None, tuple[str, str], timedelta]:
         """Whose account is meant, and how long to wait. Where there is no wait, this counts as a failed try already."""
         vault, now = self._house.vault, self._house.clock.now()
         async with self._house.db.write() as conn:
