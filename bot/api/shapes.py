@@ -35,7 +35,7 @@ ArticleId = Annotated[
     Field(
         pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
         max_length=100,
-        examples=["refleksjonsperiode"],
+        examples=["hva-er-refleksjonsperiode"],
     ),
 ]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]

@@ -17,7 +17,7 @@ from tests.bot.api.conftest import Client, Employ, Program, token_for
 from tests.bot.test_desk import hire
 
 PARTS: dict[str, str] = {
-    "article": "refleksjonsperiode",
+    "article": "hva-er-refleksjonsperiode",
     "number": "1",
     "draft": "1",
     "comment": "1",

@@ -9,6 +9,7 @@ from helpline import audit
 from helpline.accounts import Role
 from helpline.clock import SetClock
 from tests.bot.api.conftest import Employ, Program
+from tests.bot.test_gaps import COFFEE, DOG, ask, settle
 
 DUTY = "avvergingsplikt-grov-menneskehandel"
 
@@ -150,6 +151,31 @@ async def test_what_is_due_is_told_with_what_comes_of_it(eva: Program, clock: Se
         cursor = f"&cursor={page['next']}"
     assert found[DUTY]["fit"] == "warn"
     assert all(one["fit"] != "current" for one in (await program.get("/due?fit=warn")).body["items"])
+
+
+async def test_a_gap_becomes_a_draft_or_is_dismissed_and_few_stay_few(eva: Program, line: Line) -> None:
+    await ask(line.house, *DOG, *COFFEE)
+    await settle(line.gaps, line.house)
+    first = (await eva.get("/gaps?limit=1")).body
+    second = (await eva.get(f"/gaps?limit=1&cursor={first['next']}")).body
+    heaps = {heap["questions"][0]["text"].split()[0]: heap for heap in first["items"] + second["items"]}
+    assert len(heaps) == 2
+    assert second["next"] is None
+    assert all(heap["count"]["few"] and heap["regions"] == [] for heap in heaps.values())
+    coffee = next(heap for word, heap in heaps.items() if word.startswith("kaffe"))
+    dog = next(heap for heap in heaps.values() if heap is not coffee)
+    assert (await eva.post(f"/gaps/{coffee['id']}/dismiss", {"reason": " "})).status == 422
+    assert (await eva.post(f"/gaps/{coffee['id']}/dismiss", {"reason": "Ikke vår sak"})).body["moved"] is True
+    assert (await eva.post(f"/gaps/{coffee['id']}/dismiss", {"reason": "Ikke vår sak"})).body["moved"] is False
+    assert (await eva.get(f"/gaps/{coffee['id']}")).status == 404
+    assert (await eva.get(f"/gaps/{coffee['id']}?state=dismissed")).body["reason"] == "Ikke vår sak"
+    chosen = [dog["questions"][0]["wording"]]
+    draft = {"article_id": "hund-pa-krisesenter", "new": True, "wordings": chosen}
+    assert (await eva.post(f"/gaps/{dog['id']}/draft", {**draft, "wordings": ["noe helt annet"]})).status == 422
+    made = await eva.post(f"/gaps/{dog['id']}/draft", draft)
+    assert (made.status, made.body["body"]["questions"]) == (200, {"nb": chosen})
+    assert (await eva.post(f"/gaps/{dog['id']}/draft", draft)).status == 404
+    assert (await eva.get("/gaps")).body["items"] == []
 
 
 async def test_administrators_see_staff_and_no_conversation(employ: Employ) -> None:
