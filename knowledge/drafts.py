@@ -53,6 +53,10 @@ _MOST_PARTS = 2_000  # items of a list, keys of a mapping
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _WORDS = re.compile(r"[^\W\d_]{4,}")
 _LINK = re.compile(r"https?://\S+")
+_REMEMBERED = 1_000  # articles whose wordings are remembered besides those on the shelves
+# The wordings of articles as they are compared, by the article's identity: for thousands making them takes a second, in
+# which whoever hands in or publishes would hold up everybody else who writes.
+_keys: dict[int, tuple[Article, frozenset[str]]] = {}
 _SOMEBODYS = frozenset({Kind.NATIONAL_ID, Kind.DUF})
 
 _drafts = table_of(DraftRow)
@@ -970,16 +974,25 @@ async def _leads_elsewhere(conn: AsyncConnection, article: Article, before: Arti
     new = {key: text for key, text in new.items() if key not in held}
     if not new:
         return []
-    others = [one for one in await store.published(conn) if one.country is article.country and one.id != article.id]
-    found = await asyncio.to_thread(
-        lambda: {
-            key: one.id for one in others for wording in one.questions if (key := wording_key(wording.text)) in new
-        }
-    )
+    found = await asyncio.to_thread(_leading, await store.published(conn), article, frozenset(new))
     return [
         Problem("questions", f'The wording "{new[key]}" also stands in "{other}"; it can lead to one article only.')
         for key, other in found.items()
     ]
+
+
+def _leading(shelved: Sequence[Article], article: Article, wanted: frozenset[str]) -> dict[str, str]:
+    """Which other article of the same country each of these wordings leads to, where it leads to one."""
+    found: dict[str, str] = {}
+    for one in shelved:
+        known = _keys.get(id(one))
+        if known is None or known[0] is not one:
+            known = _keys[id(one)] = one, frozenset(wording_key(wording.text) for wording in one.questions)
+        if one.country is article.country and one.id != article.id:
+            found |= dict.fromkeys(known[1] & wanted, one.id)
+    if len(_keys) > 2 * len(shelved) + _REMEMBERED:
+        _keys.clear()
+    return found
 
 
 async def _changed_since(conn: AsyncConnection, draft_id: int, seen: int) -> set[str]:

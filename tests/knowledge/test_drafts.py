@@ -18,7 +18,7 @@ from helpline.database import Database
 from helpline.messages import Country, Language
 from helpline.phrases import Phrases
 from knowledge import drafts, gate_runs, store
-from knowledge.articles import body_of, load_articles
+from knowledge.articles import Wording, body_of, load_articles, wording_key
 from knowledge.drafts import (
     AlreadyThere,
     BadInput,
@@ -403,6 +403,27 @@ async def test_nobodys_identity_number_gets_into_a_draft_or_a_remark(db: Databas
 async def test_what_ships_can_be_written_in() -> None:
     for article in load_articles(content_folder() / "articles"):
         drafts._checked(body_of(article))
+
+
+async def test_the_wordings_on_the_shelves_are_compared_without_being_read_anew(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = replace(an_article("annet"), questions=(Wording(Language.NB, "hvor er apoteket"),))
+    await shelve(db, an_article(), elsewhere)
+    read: list[str] = []
+
+    def counting(text: str) -> str:
+        read.append(text)
+        return wording_key(text)
+
+    monkeypatch.setattr(drafts, "wording_key", counting)
+    draft = await a_change(db, questions={"nb": ["hvor er apoteket"]})
+    for _ in range(3):
+        read.clear()
+        with pytest.raises(Unreadable) as caught:
+            await submitted(db, draft)
+        assert '"annet"' in caught.value.problems[0].message
+    assert read.count("hvor er apoteket") == 1  # in the draft
 
 
 async def test_a_new_article_is_read_by_two_whatever_its_author_calls_it(db: Database) -> None:
