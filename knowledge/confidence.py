@@ -21,8 +21,8 @@ Doubles = npt.NDArray[np.float64]
 PRECISION = 0.95  # of a straight answer
 SUGGEST_FROM = 0.55  # it is more likely than not that one of the three is right
 # For each question that the shelves can answer, so many of our trade that they cannot, and so many of another.
-NEIGHBOURING = 0.15
-CHATTER = 0.4
+NEIGHBOURING = 0.1
+CHATTER = 0.25
 UNANSWERABLE = 0.35  # of both, on shelves that do not say what lies far off
 SUGGESTIONS = 3
 _FEWEST_SAMPLES = 40  # of wordings found among the first three; with fewer the shipped curves know better

@@ -26,7 +26,7 @@ from helpline.messages import Country, Language, country_of
 from knowledge.articles import Article
 from knowledge.confidence import Band, Curve, Evidence, Judge, features
 from knowledge.jurisdiction import Jurisdiction
-from knowledge.terms import Speller, Synonyms, Termer, Terms, rough, words_in
+from knowledge.terms import Speller, Synonyms, Termer, Terms, asked_in, rough, words_in
 from knowledge.vectors import WordVectors
 
 Floats = npt.NDArray[np.float32]
@@ -304,7 +304,7 @@ class Asker:
 
     def question(self, text: str) -> Question:
         """Make a text ready: bounded work, whatever came in."""
-        return self.prepared(words_in(text))
+        return self.prepared(asked_in(text))
 
     def terms(self, words: Sequence[str]) -> Terms:
         """The terms of words that are spelt as they should be."""
@@ -387,6 +387,8 @@ class Index:
         parts = [part for part, _ in scored]
         worded = _worded(parts, words_in(text))
         if worded is None:
+            worded = _worded(parts, asked_in(text))
+        if worded is None:
             worded = _worded(parts, question.words)
         if worded is not None:
             # These are an article's own words: whoever wrote them there has said what answers them.
@@ -414,7 +416,7 @@ class Index:
         parts = [
             part for part in self.sections if part.ids and (part.country is None or part.country in found.countries)
         ]
-        worded = _worded(parts, words_in(text)) is not None or _worded(parts, question.words) is not None
+        worded = any(_worded(parts, words) is not None for words in (words_in(text), asked_in(text), question.words))
         judge, fusion = self.judge, self.fusion
         if not found.candidates:
             return Reasons(found, question.words, (), worded, judge.answer_from, 0.0, judge.suggest_from, {})

@@ -43,6 +43,28 @@ _ROUGH = tuple(
 )
 
 
+# Words that people put into a question and that say nothing of what it is about; openings come before the question.
+_FILLERS = frozenset(
+    "egentlig eigentleg eigentlig egentligen egentleg really actually liksom altså alltså faktisk faktiskt nemlig nämligen".split()  # noqa: E501, SIM905 - one list reads best
+)
+_OPENING = re.compile(
+    r"^\s*(?:(?:hei|hey|hej|hallo|hallå|hello|hi|god kveld|god morgen|god kväll|good evening|hejsan)\b[\s,.!:]*)?"
+    r"(?:(?:jeg|eg|æ|jag|vi|me|i|we)\s+(?:bare\s+|bara\s+|just\s+)?"
+    r"(?:lurer på|lurar på|lure på|undrer på|undrar|undrar på|wonder|am wondering|was wondering|would like to know"
+    r"|vil gjerne vite|vil gjerne vita|vil vite|vill veta|vill gärna veta)\b[\s,:]*"
+    r"|(?:kan du si meg|kan du seie meg|kan du säga mig|vet du|veit du|can you tell me|do you know)\b[\s,:]*)?",
+    re.IGNORECASE,
+)
+
+
+def asked_in(text: str) -> list[str]:
+    """The words of the question itself: without how it is opened, and without what people fill their sentences with."""
+    opening = _OPENING.match(text)
+    words = words_in(text[opening.end() :] if opening else text)
+    kept = [word for word in words if word not in _FILLERS]
+    return kept or words_in(text)
+
+
 def words_in(text: str, at_most: int = QUESTION_WORDS) -> list[str]:
     """The first words of a text, lower case; marks of writing direction and of masked names are left out."""
     text = unicodedata.normalize("NFC", text[:_READ_CHARACTERS]).lower()

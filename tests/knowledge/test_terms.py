@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpline.content import ContentError
-from knowledge.terms import QUESTION_WORDS, Speller, Synonyms, Termer, rough, words_in
+from knowledge.terms import QUESTION_WORDS, Speller, Synonyms, Termer, asked_in, rough, words_in
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,20 @@ def test_any_text_has_bounded_words_and_terms(text: str) -> None:
     assert len(words) <= QUESTION_WORDS
     assert all(0 < len(word) <= 40 for word in words)
     Termer(Synonyms({"a": ["a*", "b"]})).terms(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("hva er egentlig menneskehandel", "hva er menneskehandel"),
+        ("Hei, jeg lurer på hvem som betaler", "hvem som betaler"),
+        ("hej! jag undrar hur länge den gäller", "hur länge den gäller"),
+        ("can you tell me who pays", "who pays"),
+        ("i was wondering who really pays", "who pays"),
+        ("jeg lurer på", "jeg lurer på"),
+        ("egentlig", "egentlig"),
+        ("jeg vil vite navnet", "navnet"),
+    ],
+)
+def test_how_a_question_is_opened_says_nothing_of_what_it_is_about(text: str, asked: str) -> None:
+    assert asked_in(text) == asked.split()
