@@ -49,9 +49,7 @@ def main(what: str) -> None:
 
 def speed(articles: Sequence[Article], tools: Tools) -> None:
     base: dict[str, float] = {}
-    print(
-        "| articles | made in s | processor s | file MB | p50 ms | p95 ms | p95 of the processor | against shipped |"
-    )
+    print("| articles | made in s | processor s | file MB | p50 ms | p95 ms | p95 of the processor | against shipped |")
     print("|---|---|---|---|---|---|---|---|")
     for times in (1, 10, 100):
         many = [copy for turn in range(times) for copy in copies(articles, turn)]
