@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from re import _parser  # type: ignore[attr-defined]
+from re import _parser
 from typing import Any
 
 import pytest
