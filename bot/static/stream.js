@@ -64,6 +64,7 @@ export class Stream {
     });
     for (const [name, handle] of Object.entries({ beat: () => {}, ...this.#on })) {
       source.addEventListener(name, (event) => {
+        if (name !== "reset" && this.#isOfAnother(event.lastEventId)) return;
         this.cursor = event.lastEventId;
         this.#heard();
         handle(event.data);
@@ -76,6 +77,12 @@ export class Stream {
       this.#again = setTimeout(() => this.#open(), this.#wait);
       this.#wait = Math.min(this.#wait * 2, 60000);
     });
+  }
+
+  // What was on its way while a conversation was erased is of one that is gone, and stays gone.
+  #isOfAnother(place) {
+    const [here, there] = [this.#cursor, place].map((cursor) => cursor.split("-"));
+    return here.length === 2 && there.length === 2 && here[0] !== there[0];
   }
 
   #heard() {

@@ -259,6 +259,31 @@ async def test_erasing_empties_the_page(make_context: MakeContext) -> None:
     await expect(yours(page)).to_have_count(0)
 
 
+async def test_what_was_on_its_way_while_it_was_erased_does_not_come_back(make_context: MakeContext) -> None:
+    context = await make_context()
+    page = await open_chat(context)
+    await ask(page)
+    await expect(page.locator(".source")).to_have_count(1)
+    before = await page.evaluate("fetch('/entries', {headers: {Accept: 'application/json'}}).then((r) => r.json())")
+    await page.click("summary")
+    await page.click("button:has-text('Slett alt')")
+    await expect(page.locator("text=er slettet")).to_have_count(1)
+    await expect(yours(page)).to_have_count(0)
+    late = f"id: {before['cursor']}\nevent: entries\n" + "".join(
+        f"data: {line}\n" for line in before["entries"].splitlines()
+    )
+
+    async def come_late(route: Route) -> None:
+        await route.fulfill(body=f"{late}\nevent: beat\ndata:\n\n", content_type="text/event-stream")
+
+    await context.route("**/live*", come_late)
+    async with page.expect_response("**/live*"):
+        await page.evaluate("dispatchEvent(new Event('online'))")
+    await page.wait_for_timeout(300)
+    await expect(page.locator(".source")).to_have_count(0)
+    await expect(yours(page)).to_have_count(0)
+
+
 # --- a bad network ----------------------------------------------------------------------------------------------------
 
 
