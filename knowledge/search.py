@@ -385,11 +385,7 @@ class Index:
         ids = [identifier for part, _ in scored for identifier in part.ids]
         fused = evidence.fused
         parts = [part for part, _ in scored]
-        worded = _worded(parts, words_in(text))
-        if worded is None:
-            worded = _worded(parts, asked_in(text))
-        if worded is None:
-            worded = _worded(parts, question.words)
+        worded = _worded(parts, text, question)
         if worded is not None:
             # These are an article's own words: whoever wrote them there has said what answers them.
             band, sure = Band.ANSWER, max(sure, _AS_WORDED)
@@ -416,7 +412,7 @@ class Index:
         parts = [
             part for part in self.sections if part.ids and (part.country is None or part.country in found.countries)
         ]
-        worded = any(_worded(parts, words) is not None for words in (words_in(text), asked_in(text), question.words))
+        worded = _worded(parts, text, question) is not None
         judge, fusion = self.judge, self.fusion
         if not found.candidates:
             return Reasons(found, question.words, (), worded, judge.answer_from, 0.0, judge.suggest_from, {})
@@ -541,8 +537,19 @@ def _only_country(sections: Sequence[Section]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _worded(sections: Sequence[Section], words: Sequence[str]) -> int | None:
-    """The place, in all sections in a row, of the one article whose title or wording was asked."""
+def _worded(sections: Sequence[Section], text: str, question: Question) -> int | None:
+    """The place, in all sections in a row, of the one article whose title or wording was asked.
+
+    As it was typed, without how it was opened, or with its typing errors put right.
+    """
+    for words in (words_in(text), asked_in(text), question.words):
+        place = _worded_so(sections, words)
+        if place is not None:
+            return place
+    return None
+
+
+def _worded_so(sections: Sequence[Section], words: Sequence[str]) -> int | None:
     mark, before, found = mark_of(words), 0, []
     for section in sections:
         place = section.worded(mark)

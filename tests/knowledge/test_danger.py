@@ -262,8 +262,7 @@ def test_the_wordings_of_the_articles_seldom_sound_an_alarm() -> None:
             continue  # somebody else's test says so
         for texts in entries["questions"].entries().values():
             levels.update(SENSE.assess(text).level for text in texts.texts())
-    if not levels:
-        pytest.skip("no articles are shipped yet")
+    assert levels
     assert levels[Danger.YES] / levels.total() <= 0.035
     assert levels[Danger.MAYBE] / levels.total() <= 0.12
 
