@@ -20,6 +20,7 @@ from helpline.content import ContentError, load_yaml
 
 _FORGIVING_LENGTH = 6  # letters; shorter words are too near to other words for a typing error to be forgiven
 _AROUND = "around_advisor"  # words that change nothing about a wish for an advisor
+_BEFORE_PLACE = "before_place"  # words between "who can help" and the place: whom, and "in"
 
 
 class Command(StrEnum):
@@ -68,14 +69,16 @@ class Commands:
 
     wordings: Mapping[str, Command]
     around_advisor: frozenset[str] = frozenset()
+    before_place: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: Path) -> Commands:
         """Read the file; a command without wordings, or a wording that means two things, is a `ContentError`."""
         root = load_yaml(path)
         wordings: dict[str, Command] = {}
-        fields = dict(root.mapping(required={*(command.value for command in Command), _AROUND}))
+        fields = dict(root.mapping(required={*(command.value for command in Command), _AROUND, _BEFORE_PLACE}))
         around = frozenset(plain(word) for word in fields.pop(_AROUND).texts())
+        before_place = frozenset(plain(word) for word in fields.pop(_BEFORE_PLACE).texts())
         for key, node in fields.items():
             for wording in node.texts():
                 known = wordings.setdefault(plain(wording), Command(key))
@@ -85,7 +88,7 @@ class Commands:
                         file=node.file,
                         line=node.line,
                     )
-        return cls(wordings, around)
+        return cls(wordings, around, before_place)
 
     def recognise(self, text: str) -> Recognised | None:
         """The command that this whole message is, or None."""
@@ -103,6 +106,17 @@ class Commands:
                 if near and OSA.distance(wording, said, score_cutoff=1) <= 1:
                     return Recognised(command, exact=False)
         return None
+
+    def who_helps_where(self, text: str) -> str:
+        """What follows "who can help (her) in" in this message, in plain words: a place perhaps; else nothing."""
+        words = plain(text).rstrip(" ?").split()
+        for count in range(1, len(words)):
+            if self.wordings.get(" ".join(words[:count])) is Command.REFER:
+                rest = words[count:]
+                while rest and rest[0] in self.before_place:
+                    rest = rest[1:]
+                return " ".join(rest) if count + len(rest) < len(words) else ""
+        return ""
 
     def _asks_for_an_advisor(self, said: str) -> bool:
         left = [word for word in said.split() if word != "?" and word not in self.around_advisor]

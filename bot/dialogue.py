@@ -508,7 +508,7 @@ class _Turn:
             self.state = replace(self.state, awaiting=Awaiting.NOTHING, interrupted=Awaiting.NOTHING)
             self.effects.append(PassOn(text))
             return
-        if self._step(text):
+        if self._who_helps_where(text) or self._step(text):
             return
         if digit:
             self._keeping_step(lambda: self.say(self.phrase("old_choice")))
@@ -1014,6 +1014,18 @@ class _Turn:
         text, choices = referral.ask(self.state.referral, self.world.phrases, self.state.language)
         offered = [Choice(f"{REFERRAL}:{choice.token}", choice.label) for choice in choices]
         self.say(f"{lead}\n\n{text}" if lead else text, offered)
+
+    def _who_helps_where(self, text: str) -> bool:
+        """Start at the place where the message names one: "who can help in Bergen"."""
+        named = self.world.commands.who_helps_where(text)
+        if not named:
+            return False
+        understood = self.world.gazetteer.understand(named, country=self.state.country)
+        moved = referral.place_told(Draft(who="child" if self.state.age == "minor" else ""), understood)
+        if moved is None:
+            return False
+        self._move_referral(moved)
+        return True
 
     def _referral_text(self, text: str) -> bool:
         draft = self.state.referral

@@ -51,3 +51,20 @@ def test_a_wish_for_a_human_is_understood(said: str) -> None:
 def test_a_question_is_not_taken_for_a_wish(said: str) -> None:
     recognised = COMMANDS.recognise(said)
     assert recognised is None or recognised.command is not Command.ADVISOR
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ("hvem kan hjelpe i Tromsø?", "tromso"),
+        ("Kven kan hjelpe pasienten min i Førde", "forde"),
+        ("vem kan hjälpa henne i Malmö", "malmo"),
+        ("Who can help us tonight in Stavanger?", "stavanger"),
+        ("tjenester i Bodø", "bodo"),
+        ("hvem kan hjelpe", ""),
+        ("hvem kan hjelpe henne", ""),
+        ("hvem er i Tromsø", ""),
+    ],
+)
+def test_a_place_behind_who_can_help_is_heard(said: str, place: str) -> None:
+    assert COMMANDS.who_helps_where(said) == place
