@@ -176,16 +176,36 @@ async def what_is_wrong(conn: AsyncConnection, now: datetime, *, channels: froze
     return said
 
 
-async def may_hold_shifts(
+@dataclass(frozen=True)
+class Unfit:
+    """Somebody who may not stand in a roster, since no page would reach them."""
+
+    staff_id: str
+    name: str | None  # None where nobody of that id works here
+
+
+async def who_may_not_hold_shifts(
     conn: AsyncConnection, people: frozenset[str], now: datetime, *, channels: frozenset[str] = ALL_CHANNELS
-) -> list[str]:
-    """Why some of these people may not stand in a roster, in plain sentences: unknown, or not to be reached."""
+) -> list[Unfit]:
+    """Who of these may not stand in a roster: the unknown first, then whoever is not to be reached."""
     present = await gather(conn, await store.policy(conn), now, channels=channels)
     staffing = present.staffing[Urgency.URGENT]
-    unknown = [f'"{person}" does not work here.' for person in sorted(people - present.staff.keys())]
+    unknown = [Unfit(person, None) for person in sorted(people - present.staff.keys())]
     mute = [
-        f"{present.name_of(person)} has no verified contact that works."
+        Unfit(person, present.name_of(person))
         for person in sorted(people & present.staff.keys())
         if not staffing.reachable(person)
     ]
     return unknown + mute
+
+
+async def may_hold_shifts(
+    conn: AsyncConnection, people: frozenset[str], now: datetime, *, channels: frozenset[str] = ALL_CHANNELS
+) -> list[str]:
+    """Why some of these people may not stand in a roster, in plain sentences: unknown, or not to be reached."""
+    return [
+        f'"{unfit.staff_id}" does not work here.'
+        if unfit.name is None
+        else f"{unfit.name} has no verified contact that works."
+        for unfit in await who_may_not_hold_shifts(conn, people, now, channels=channels)
+    ]

@@ -351,12 +351,27 @@ def _read_temporary(node: Node, zone: ZoneInfo) -> Temporary:
     return Temporary(_read_span(fields, zone), tuple(_read_shift(part, zone) for part in fields["shifts"].items()))
 
 
+class RemarkKind(StrEnum):
+    """What can be wrong with a roster that can be read."""
+
+    NAMED_TWICE = "named_twice"  # two overrides name somebody at the same time
+    NOBODY_IN = "nobody_in"  # a rotation without people
+    UNUSED = "unused"  # a rotation that no rule names
+    UNEVEN_HOURS = "uneven_hours"  # shifts that do not divide a day
+    SAME_HOURS = "same_hours"  # the same people have every night
+    BEYOND = "beyond"  # a shift reaches out of its temporary roster
+    HOLE = "hole"  # nobody in a stretch of a temporary roster
+
+
 @dataclass(frozen=True)
 class Remark:
     """Something wrong with a roster that can be read but should not stand."""
 
     sentence: str
     refused: bool  # may not be saved; otherwise a warning
+    kind: RemarkKind
+    name: str = ""  # of the person or rotation it speaks of
+    at: datetime | None = None  # from when
 
 
 def remarks(schedule: Schedule, zone: ZoneInfo) -> tuple[Remark, ...]:
@@ -370,17 +385,20 @@ def _override_remarks(schedule: Schedule) -> Iterator[Remark]:
     for one, other in itertools.combinations(schedule.overrides, 2):
         if one.span.overlaps(other.span):
             for person in sorted(one.names() & other.names()):
-                at = say_instant(max(one.span.start, other.span.start))
-                yield Remark(f"Two overrides name {person} at the same time, from {at} on.", refused=True)
+                at = max(one.span.start, other.span.start)
+                sentence = f"Two overrides name {person} at the same time, from {say_instant(at)} on."
+                yield Remark(sentence, refused=True, kind=RemarkKind.NAMED_TWICE, name=person, at=at)
 
 
 def _rotation_remarks(schedule: Schedule, zone: ZoneInfo) -> Iterator[Remark]:
     targets = {rule.target for rule in schedule.rules} | {layer.target for layer in schedule.layers}
     for name, rotation in schedule.rotations.items():
         if not rotation.participants:
-            yield Remark(f'The rotation "{name}" has nobody in it.', refused=False)
+            yield Remark(
+                f'The rotation "{name}" has nobody in it.', refused=False, kind=RemarkKind.NOBODY_IN, name=name
+            )
         if ROTATION + name not in targets:
-            yield Remark(f'The rotation "{name}" is used by no rule.', refused=False)
+            yield Remark(f'The rotation "{name}" is used by no rule.', refused=False, kind=RemarkKind.UNUSED, name=name)
         if rotation.every is not Every.HOURLY:
             continue
         if 24 % rotation.length:
@@ -389,6 +407,8 @@ def _rotation_remarks(schedule: Schedule, zone: ZoneInfo) -> Iterator[Remark]:
                     f'The rotation "{name}" has shifts of {rotation.length} hours, which do not divide a day; '
                     "that is possible only in a roster kept in UTC.",
                     refused=True,
+                    kind=RemarkKind.UNEVEN_HOURS,
+                    name=name,
                 )
             continue
         if gcd(len(rotation.participants), 24 // rotation.length) > 1:
@@ -396,6 +416,8 @@ def _rotation_remarks(schedule: Schedule, zone: ZoneInfo) -> Iterator[Remark]:
                 f'In the rotation "{name}" the same people always have the same hours, nights included; '
                 "another number of people, or longer shifts, would share them.",
                 refused=False,
+                kind=RemarkKind.SAME_HOURS,
+                name=name,
             )
 
 
@@ -404,9 +426,15 @@ def _temporary_remarks(schedule: Schedule) -> Iterator[Remark]:
         edge = roster.span.start
         for shift in sorted(roster.shifts, key=lambda each: each.span.start):
             if shift.span.start < roster.span.start or shift.span.end > roster.span.end:
-                yield Remark(f"A shift of {shift.person} reaches beyond its temporary roster.", refused=False)
+                sentence = f"A shift of {shift.person} reaches beyond its temporary roster."
+                yield Remark(sentence, refused=False, kind=RemarkKind.BEYOND, name=shift.person, at=shift.span.start)
             if edge < min(shift.span.start, roster.span.end):
-                yield Remark(f"Nobody is on call in the temporary roster from {say_instant(edge)} on.", refused=False)
+                yield _hole_remark(edge)
             edge = max(edge, shift.span.end)
         if edge < roster.span.end:
-            yield Remark(f"Nobody is on call in the temporary roster from {say_instant(edge)} on.", refused=False)
+            yield _hole_remark(edge)
+
+
+def _hole_remark(at: datetime) -> Remark:
+    sentence = f"Nobody is on call in the temporary roster from {say_instant(at)} on."
+    return Remark(sentence, refused=False, kind=RemarkKind.HOLE, at=at)
