@@ -88,7 +88,7 @@ def _default_language(house: House, message: InboundMessage) -> Language:
 
 def _country(house: House, message: InboundMessage) -> Country:
     """The country a new conversation is about: its telephone prefix where there is one, else the line's own."""
-    if message.channel in {Channel.SMS, Channel.WHATSAPP}:
+    if message.channel in {Channel.SMS, Channel.WHATSAPP, Channel.CALL}:
         for prefix, country in (("+47", Country.NO), ("+46", Country.SE)):
             if message.sender.value.startswith(prefix):
                 return country

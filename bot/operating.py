@@ -254,6 +254,7 @@ def _check_settings(settings: Settings) -> list[Finding]:
         Channel.TELEGRAM: "VARDE_TELEGRAM_TOKEN",
         Channel.SMS: "VARDE_TWILIO_ACCOUNT_SID, VARDE_TWILIO_AUTH_TOKEN and VARDE_TWILIO_NUMBER",
         Channel.WHATSAPP: "VARDE_TWILIO_WHATSAPP_NUMBER",
+        Channel.CALL: "VARDE_TWILIO_ACCOUNT_SID, VARDE_TWILIO_AUTH_TOKEN and VARDE_TWILIO_NUMBER (one that can call)",
     }
     for channel, names in wanted.items():
         if channel not in settings.channels:

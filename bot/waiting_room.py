@@ -36,7 +36,7 @@ class WaitingRoom:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        staff_channels = {Channel.TELEGRAM, Channel.SMS} & set(house.channels)
+        staff_channels = {Channel.TELEGRAM, Channel.SMS, Channel.CALL} & set(house.channels)
         self.means = Means(
             vault=house.vault,
             phrases=house.phrases,

@@ -12,7 +12,7 @@ from datetime import timedelta
 from escalation.standing import FOR_EVER, Deadlines, Ladder, Step, Urgency, is_group
 from helpline.content import Node
 
-CHANNELS = ("desk", "telegram", "sms")  # the ways in which staff are called
+CHANNELS = ("desk", "telegram", "sms", "call")  # the ways in which staff are called
 
 
 @dataclass(frozen=True)

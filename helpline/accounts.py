@@ -43,6 +43,7 @@ class ContactChannel(StrEnum):
 
     TELEGRAM = "telegram"
     SMS = "sms"
+    CALL = "call"
     DESK = "desk"  # an open desk page; its value is the staff id
 
 

@@ -17,6 +17,7 @@ class Channel(StrEnum):
     TELEGRAM = "telegram"
     SMS = "sms"
     WHATSAPP = "whatsapp"
+    CALL = "call"  # spoken: a phone call, with keys for choices
     WEB = "web"
     TERMINAL = "terminal"
 

@@ -71,7 +71,8 @@ class OutboundState(StrEnum):
     WITHDRAWN = "withdrawn"  # not wanted any more, and not sent
 
 
-_REPORTING = frozenset({Channel.SMS, Channel.WHATSAPP})  # the channels whose provider tells us later what became of it
+# The channels whose provider tells us later what became of it.
+_REPORTING = frozenset({Channel.SMS, Channel.WHATSAPP, Channel.CALL})
 
 
 def _where(condition: str) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Settings:
         if self.telegram is not None:
             on.add(Channel.TELEGRAM)
         if self.twilio is not None and self.twilio.number is not None:
-            on.add(Channel.SMS)
+            on |= {Channel.SMS, Channel.CALL}
         if self.twilio is not None and self.twilio.whatsapp_number is not None:
             on.add(Channel.WHATSAPP)
         return frozenset(on)
