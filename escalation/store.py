@@ -91,7 +91,9 @@ class EscalationRow(SQLModel, table=True):
     owner_id: str | None = Field(default=None, sa_type=String)
     opened_at: datetime = Field(sa_type=UtcDateTime)
     promise_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    promised_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # the first promise, as it was given
     taken_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    replied_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # the first word of a human
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     lease_token: str | None = Field(default=None, sa_type=String)
@@ -262,6 +264,8 @@ class Filed:
     taken_at: datetime | None = None
     closed_at: datetime | None = None
     lease_token: str | None = None
+    promised_at: datetime | None = None  # the first promise, also where it was moved or kept since
+    replied_at: datetime | None = None  # when a human first wrote or spoke to her
 
     @property
     def id(self) -> str:
@@ -276,7 +280,8 @@ class Filed:
         """The same, with the escalation as it stands now."""
         taken_at = self.taken_at if escalation.owner == self.escalation.owner else now if escalation.owner else None
         closed_at = self.closed_at if escalation.open or self.closed_at is not None else now
-        return replace(self, escalation=escalation, taken_at=taken_at, closed_at=closed_at)
+        replied_at = self.replied_at or (now if escalation.has_replied else None)
+        return replace(self, escalation=escalation, taken_at=taken_at, closed_at=closed_at, replied_at=replied_at)
 
 
 def _filed(row: AnyRow) -> Filed:
@@ -291,6 +296,8 @@ def _filed(row: AnyRow) -> Filed:
         taken_at=row.taken_at,
         closed_at=row.closed_at,
         lease_token=row.lease_token,
+        promised_at=row.promised_at,
+        replied_at=row.replied_at,
     )
 
 
@@ -303,7 +310,9 @@ def _columns(filed: Filed) -> dict[str, Any]:
         "language": escalation.language,
         "owner_id": escalation.owner,
         "promise_at": escalation.promise_at,
+        "promised_at": filed.promised_at or escalation.promise_at,
         "taken_at": filed.taken_at,
+        "replied_at": filed.replied_at,
         "closed_at": filed.closed_at,
         "due_at": escalation.due_at,
         "lease_token": None,
