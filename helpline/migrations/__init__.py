@@ -34,7 +34,11 @@ _OF_THE_GROUND_FLOOR = (
     "throttle",
     "vault",
 )
-_STORES = {"helpline": _OF_THE_GROUND_FLOOR, "bot": ("store", "notes_store", "api.store")}
+_STORES = {
+    "helpline": _OF_THE_GROUND_FLOOR,
+    "escalation": ("store", "auditor_store"),
+    "bot": ("store", "notes_store", "api.store"),
+}
 _FOLDER = Path(__file__).parent
 _LOCK = 0x7661726465  # an advisory lock of PostgreSQL's, so that one process migrates at a time
 
