@@ -209,10 +209,14 @@ def _reachable(targets: Iterable[str], staffing: Staffing) -> dict[str, str]:
 
 
 def _meant(step: Step, language: str, staffing: Staffing) -> dict[str, str]:
+    """Whom a step means now; where nobody is what it asks for, nobody, and the ladder goes on at once."""
     people = _reachable(step.targets, staffing)
-    if not step.speaks:
-        return people
-    return {person: via for person, via in people.items() if language in staffing.languages.get(person, ())}
+    if step.speaks:
+        people = {person: via for person, via in people.items() if language in staffing.languages.get(person, ())}
+    if step.speciality is not None:
+        wanted = step.speciality
+        people = {person: via for person, via in people.items() if wanted in staffing.specialities.get(person, ())}
+    return people
 
 
 def _call(

@@ -112,11 +112,13 @@ async def gather(
         duty[f"role:{role.value}"] = Duty(members)
     own = await store.all_personal_rules(conn)
     languages = {id_: _spoken(member.languages) for id_, member in staff.items()}
+    specialities = {id_: frozenset(map(str.casefold, member.specialities)) for id_, member in staff.items()}
     staffing = {
         urgency: Staffing(
             ways={id_: _ways(reaches.get(id_, ()), own.get(id_), policy.personal[urgency]) for id_ in staff},
             duty=duty,
             languages=languages,
+            specialities=specialities,
         )
         for urgency in Urgency
     }
@@ -150,7 +152,8 @@ async def what_is_wrong(conn: AsyncConnection, now: datetime, *, channels: froze
     present = await gather(conn, policy, now, channels=channels)
     rosters = await store.rosters_at(conn, now)
     roles = {role.value for role in Role if present.with_role(role)}
-    said = list(policy_remarks(policy, rosters=rosters, roles=roles, staff=present.staff))
+    known = {speciality.casefold() for member in present.staff.values() for speciality in member.specialities}
+    said = list(policy_remarks(policy, rosters=rosters, roles=roles, staff=present.staff, specialities=known))
     staffing = present.staffing[Urgency.URGENT]
     resort = policy.ladders[Urgency.URGENT].last_resort
     if not any(staffing.reachable(person) for target in resort for person in staffing.behind(target)):

@@ -69,11 +69,12 @@ def _read_ladder(node: Node, last_resort: tuple[str, ...], retry: timedelta) -> 
 
 
 def _read_step(node: Node) -> Step:
-    fields = node.mapping(required=("targets", "wait_minutes"), optional=("speaks_language", "everyone"))
+    fields = node.mapping(required=("targets", "wait_minutes"), optional=("speaks_language", "speciality", "everyone"))
     return Step(
         targets=_targets(fields["targets"]),
         wait=_minutes(fields["wait_minutes"]),
         speaks=fields["speaks_language"].flag(default=False),
+        speciality=fields["speciality"].text(longest=40).casefold() if "speciality" in fields else None,
         everyone=fields["everyone"].flag(default=False),
     )
 
@@ -103,7 +104,12 @@ def _minutes(node: Node, *, least: float = 0.5) -> timedelta:
 
 
 def policy_remarks(
-    policy: Policy, *, rosters: Collection[str], roles: Collection[str], staff: Collection[str]
+    policy: Policy,
+    *,
+    rosters: Collection[str],
+    roles: Collection[str],
+    staff: Collection[str],
+    specialities: Collection[str] = (),
 ) -> Iterator[str]:
     """What is wrong with the ladders as the house is staffed now, in plain sentences."""
     for target in sorted(policy.targets()):
@@ -114,6 +120,9 @@ def policy_remarks(
             yield f'The ladder calls the role "{name}", which does not exist.'
         elif not is_group(target) and target not in staff:
             yield f'The ladder calls "{target}", who does not work here.'
+    asked = {step.speciality for ladder in policy.ladders.values() for step in ladder.steps}
+    for speciality in sorted(asked - {None, *specialities}, key=str):
+        yield f'The ladder asks for the speciality "{speciality}", which nobody on staff has: that step is skipped.'
     for urgency, ladder in policy.ladders.items():
         if ladder.repeat == FOR_EVER:
             yield f"The {urgency} ladder goes round for ever: the last resort is called only when nobody is on duty."

@@ -40,6 +40,7 @@ class Step:
     targets: tuple[str, ...]  # staff ids, "roster:NAME" or "role:NAME"
     wait: timedelta
     speaks: bool = False  # only those who speak the clinician's language
+    speciality: str | None = None  # only those who have this speciality
     everyone: bool = False  # one answer does not silence the others (drills and notices to all)
 
 
@@ -95,6 +96,7 @@ class Staffing:
     ways: Mapping[str, tuple[Way, ...]]
     duty: Mapping[str, Duty] = field(default_factory=dict)  # by target
     languages: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    specialities: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def behind(self, target: str) -> tuple[str, ...]:
         """The people that a target means now."""
