@@ -47,7 +47,9 @@ async def take_in(house: House, message: InboundMessage) -> bool:
     try:
         async with house.db.write() as conn:
             conversation_id, staff = await _conversation_of(conn, house, message, text, language, now)
-            if staff is not None and (await _names_a_colleague(conn, text) or _only_asks(text)):
+            if staff is None:
+                stored = replace(stored, reply_to="")  # only an advisor has several people to answer
+            elif await _names_a_colleague(conn, text) or _only_asks(text):
                 stored, kinds = replace(stored, text=text), ()
             received = await inbox.receive(
                 conn, house.vault, stored, conversation_id=conversation_id, masked_kinds=kinds, now=now

@@ -58,6 +58,7 @@ class InboundRow(SQLModel, table=True):
     sealed: bytes | None = Field(default=None, sa_type=LargeBinary)  # the masked text; null where there was none
     masked_kinds: str = Field(default="", sa_type=String)  # "name,phone": what was taken out, never what it said
     callback_id: str = Field(default="", sa_type=String)
+    reply_to: str | None = Field(default=None, sa_type=String)  # the provider's id of the message of ours it answers
     received_at: datetime = Field(sa_type=UtcDateTime)
     handled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
@@ -96,6 +97,7 @@ class Received:
     received_at: datetime
     handled_at: datetime | None
     erased: bool  # there were words, and their key was deleted
+    reply_to: str = ""  # the provider's id of the message of ours that it answers
 
 
 async def receive(
@@ -127,6 +129,7 @@ async def receive(
             "sealed": sealed,
             "masked_kinds": ",".join(masked_kinds),
             "callback_id": message.callback_id,
+            "reply_to": message.reply_to or None,
             "received_at": now,
         },
         unique=["channel", "provider_message_id"],
@@ -248,6 +251,7 @@ def _opened(row: AnyRow, key: SubjectKey | None) -> Received:
         received_at=row.received_at,
         handled_at=row.handled_at,
         erased=erased,
+        reply_to=row.reply_to or "",
     )
 
 

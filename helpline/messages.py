@@ -83,6 +83,7 @@ class InboundMessage:
     token: str = ""  # of the tapped choice
     language_hint: str = ""  # what the provider says of the sender's language, as a BCP 47 tag
     callback_id: str = ""  # what the provider wants acknowledged at once (Telegram's spinning button)
+    reply_to: str = ""  # the provider's id of the message of ours that this answers
 
 
 class DeliveryState(StrEnum):

@@ -326,6 +326,7 @@ def _read_tap(number: int, query: Mapping[str, Any], username: str) -> InboundMe
         token=clean_token(data.removeprefix(_PREFIX)) if data.startswith(_PREFIX) else OLD_TOKEN,
         language_hint=_language(query),
         callback_id=_text(query.get("id")),
+        reply_to=_number_of(query.get("message")),
     )
 
 
@@ -368,7 +369,10 @@ def _read_message(
         if not _SERVICE_NOTES.isdisjoint(message):
             return None
         kind = next((kind for name, kind in _KINDS.items() if name in message), InboundKind.OTHER)
-    return InboundMessage(Channel.TELEGRAM, key, sender, kind, text, token, language_hint=_language(message))
+    answered = _number_of(message.get("reply_to_message"))
+    return InboundMessage(
+        Channel.TELEGRAM, key, sender, kind, text, token, language_hint=_language(message), reply_to=answered
+    )
 
 
 _READERS: Mapping[str, Callable[[int, Mapping[str, Any], str], InboundMessage | None]] = {
@@ -411,6 +415,12 @@ def _address(chat: Mapping[str, Any]) -> Address:
 def _language(part: Mapping[str, Any]) -> str:
     hint = _text(_mapping(part.get("from")).get("language_code"))
     return hint if re.fullmatch(r"[A-Za-z0-9-]{1,35}", hint) else ""
+
+
+def _number_of(message: object) -> str:
+    """The number of a message within its chat, as we noted it when we sent it."""
+    number = _mapping(message).get("message_id")
+    return str(number) if type(number) is int else ""
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
