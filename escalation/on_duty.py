@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import rota, store
+from escalation import reach_store, rota, store
 from escalation.local_time import say_instant
 from escalation.policy import CHANNELS, Policy, policy_remarks
 from escalation.roster import remarks as roster_remarks
@@ -110,12 +110,12 @@ async def gather(
     for role in Role:
         members = tuple(id_ for id_, member in sorted(staff.items()) if role in member.roles)
         duty[f"role:{role.value}"] = Duty(members)
-    own = await store.all_personal_rules(conn)
+    own = await reach_store.all_rules(conn)
     languages = {id_: _spoken(member.languages) for id_, member in staff.items()}
     specialities = {id_: frozenset(map(str.casefold, member.specialities)) for id_, member in staff.items()}
     staffing = {
         urgency: Staffing(
-            ways={id_: _ways(reaches.get(id_, ()), own.get(id_), policy.personal[urgency]) for id_ in staff},
+            ways={id_: _ways(reaches.get(id_, ()), own.get((id_, urgency)), policy.personal[urgency]) for id_ in staff},
             duty=duty,
             languages=languages,
             specialities=specialities,

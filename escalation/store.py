@@ -160,6 +160,8 @@ class RosterVersionRow(SQLModel, table=True):
     name: str = Field(sa_type=String)
     zone: str = Field(sa_type=String)
     definition: str = Field(sa_type=Text)  # JSON, in the form of content/roster.yaml
+    languages: str | None = Field(default=None, sa_type=String)  # "nb,sv": somebody on call must speak each of them
+    fallback: str | None = Field(default=None, sa_type=String)  # for its holes: a staff id, or "next_step"
     valid_from: datetime = Field(sa_type=UtcDateTime)
     saved_at: datetime = Field(sa_type=UtcDateTime)
     saved_by: str = Field(sa_type=String)
@@ -177,18 +179,6 @@ class LadderVersionRow(SQLModel, table=True):
     saved_at: datetime = Field(sa_type=UtcDateTime)
     saved_by: str = Field(sa_type=String)
     starter: bool = Field(default=False, sa_type=Boolean)
-
-
-class PersonalRuleRow(SQLModel, table=True):
-    """When a member of staff wants to be called where, in place of the house's rules. Kept until they change it."""
-
-    __tablename__ = "personal_rule"
-    __table_args__ = ({"sqlite_autoincrement": True},)
-
-    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
-    staff_id: str = Field(sa_type=String, index=True)
-    contact_id: int = Field(sa_type=BigId)
-    after_seconds: int = Field(sa_type=Integer)
 
 
 class StoppedContactRow(SQLModel, table=True):
@@ -216,7 +206,6 @@ events = table_of(EscalationEventRow)
 reply_codes = table_of(ReplyCodeRow)
 roster_versions = table_of(RosterVersionRow)
 ladder_versions = table_of(LadderVersionRow)
-personal_rules = table_of(PersonalRuleRow)
 stopped_contacts = table_of(StoppedContactRow)
 advisor_noise = table_of(AdvisorNoiseRow)
 
@@ -756,25 +745,6 @@ async def policy(conn: AsyncConnection) -> Policy:
 
 
 # --- Staff as the ladder needs them ----------------------------------------------------------------------------------
-
-
-async def set_personal_rules(conn: AsyncConnection, staff_id: str, rules: Sequence[tuple[int, timedelta]]) -> None:
-    """When somebody wants to be called on which contact; no rules at all brings the house's back."""
-    await conn.execute(delete(personal_rules).where(personal_rules.c.staff_id == staff_id))
-    if rules:
-        rows = [
-            {"staff_id": staff_id, "contact_id": contact, "after_seconds": round(after.total_seconds())}
-            for contact, after in rules
-        ]
-        await conn.execute(insert(personal_rules), rows)
-
-
-async def all_personal_rules(conn: AsyncConnection) -> dict[str, list[tuple[int, timedelta]]]:
-    """Everybody's own rules."""
-    found: dict[str, list[tuple[int, timedelta]]] = {}
-    for row in await conn.execute(select(personal_rules).order_by(personal_rules.c.id)):
-        found.setdefault(row.staff_id, []).append((row.contact_id, timedelta(seconds=row.after_seconds)))
-    return found
 
 
 async def stop_contact(conn: AsyncConnection, contact_id: int, now: datetime) -> bool:

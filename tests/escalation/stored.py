@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import advisors, seeking, store, watch
+from escalation import advisors, reach_store, seeking, store, watch
 from escalation.carry import Means
 from escalation.seeking import By
 from escalation.standing import Urgency
@@ -200,7 +200,8 @@ class StoredRun:
             )
         self.rules[person].append((after, contact))
         chosen = [(self.contacts[person, each], minutes(after)) for after, each in self.rules[person]]
-        await store.set_personal_rules(conn, person.lower(), chosen)
+        for urgency in Urgency:
+            await reach_store.set_rules(conn, person.lower(), urgency, chosen)
 
     async def tick(self, minute: float) -> None:
         for _ in range(20):

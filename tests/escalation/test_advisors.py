@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from escalation import advisors, store
+from escalation import advisors, reach_store, store
 from escalation.advisors import Outcome
 from escalation.on_duty import gather
 from escalation.paging import Reply, Wish, read_reply, read_tap
@@ -252,8 +252,8 @@ async def test_stop_ends_messages_there_and_warns_the_coordinator(house: House) 
 async def test_stop_while_being_paged_brings_the_next_way_forward(house: House) -> None:
     async with house.db.write() as conn:
         sms, telegram = house.contacts["asha"][Channel.SMS], house.contacts["asha"][Channel.TELEGRAM]
-        await store.set_personal_rules(
-            conn, "asha", [(telegram, minutes(0)), (sms, minutes(2)), (telegram, minutes(2.5))]
+        await reach_store.set_rules(
+            conn, "asha", Urgency.URGENT, [(telegram, minutes(0)), (sms, minutes(2)), (telegram, minutes(2.5))]
         )
     opened = await house.open()
     await house.says("asha", "STOP", on=Channel.SMS)

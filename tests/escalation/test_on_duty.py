@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from escalation import store
+from escalation import reach_store, store
 from escalation.on_duty import gather, may_hold_shifts, what_is_wrong, who_is_on_call
 from escalation.standing import Urgency
 from helpline import accounts
@@ -60,7 +60,9 @@ async def test_past_rosters_are_remembered(house: House) -> None:
 async def test_own_rules_come_before_the_houses(house: House) -> None:
     sms = house.contacts["asha"][next(channel for channel in house.contacts["asha"] if channel.value == "sms")]
     async with house.db.write() as conn:
-        await store.set_personal_rules(conn, "asha", [(sms, minutes(0)), (sms, minutes(2)), (999, minutes(0))])
+        await reach_store.set_rules(
+            conn, "asha", Urgency.URGENT, [(sms, minutes(0)), (sms, minutes(2)), (999, minutes(0))]
+        )
     async with house.db.read() as conn:
         present = await gather(conn, await store.policy(conn), START)
     ways = present.staffing[Urgency.URGENT].ways["asha"]
