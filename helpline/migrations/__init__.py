@@ -36,7 +36,7 @@ _OF_THE_GROUND_FLOOR = (
 )
 _STORES = {
     "helpline": _OF_THE_GROUND_FLOOR,
-    "escalation": ("store", "auditor_store", "reach_store", "shift_store"),
+    "escalation": ("store", "auditor_store", "reach_store", "rota_store", "shift_store"),
     "bot": ("store", "notes_store", "api.store"),
 }
 _FOLDER = Path(__file__).parent
