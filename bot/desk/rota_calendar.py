@@ -1,0 +1,123 @@
+"""Who is on call when, day by day in the roster's zone, as a page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from escalation.local_time import first_shown
+from escalation.rota import Segment
+from helpline.messages import Language
+
+_DAY: Final = timedelta(days=1)
+_LOCALES: Final[Mapping[Language, str]] = {
+    Language.NB: "nb_NO",
+    Language.NN: "nn_NO",
+    Language.SV: "sv_SE",
+    Language.EN: "en_GB",
+}
+_DOTTED: Final = frozenset({Language.NB, Language.NN})
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The same people for a part of a day; nobody is a hole."""
+
+    start: str  # the clock in the roster's zone
+    end: str
+    whole: bool  # all day long
+    people: tuple[str, ...]
+    past: bool
+    mine: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of the calendar."""
+
+    day: date
+    stretches: tuple[Stretch, ...]
+    today: bool
+    week: bool  # of the week that is looked at
+    inside: bool  # of the month that is looked at
+
+
+def week_of(day: date) -> date:
+    """The Monday of its week."""
+    return day - day.weekday() * _DAY
+
+
+def month_around(day: date) -> tuple[date, date]:
+    """From the Monday before the month's first day to the Monday after its last."""
+    first = day.replace(day=1)
+    following = (first + 32 * _DAY).replace(day=1)
+    return week_of(first), week_of(following + 6 * _DAY)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins where the roster is kept."""
+    return first_shown(datetime.combine(day, time()), zone)
+
+
+def days_of(
+    segments: Iterable[Segment], zone: ZoneInfo, first: date, end: date, *, now: datetime, me: str, looked_at: date
+) -> list[Day]:
+    """Each day with who is on call in it; what lies outside the segments is not said."""
+    known = sorted(segments, key=lambda each: each.span.start)
+    today = now.astimezone(zone).date()
+    monday = week_of(looked_at)
+    return [
+        Day(
+            day,
+            tuple(_stretches(known, day, zone, now, me)),
+            today=day == today,
+            week=monday <= day < monday + 7 * _DAY,
+            inside=(day.year, day.month) == (looked_at.year, looked_at.month),
+        )
+        for day in (first + number * _DAY for number in range((end - first).days))
+    ]
+
+
+def _stretches(segments: Sequence[Segment], day: date, zone: ZoneInfo, now: datetime, me: str) -> Iterator[Stretch]:
+    begins, ends = midnight(day, zone), midnight(day + _DAY, zone)
+    for segment in segments:
+        start, end = max(segment.span.start, begins), min(segment.span.end, ends)
+        if start < end:
+            yield Stretch(
+                clock(start, zone),
+                "24:00" if end == ends else clock(end, zone),
+                whole=(start, end) == (begins, ends),
+                people=segment.on_call,
+                past=end <= now,
+                mine=me in segment.on_call,
+            )
+
+
+def clock(at: datetime, zone: ZoneInfo) -> str:
+    """The wall clock at an instant."""
+    return at.astimezone(zone).strftime("%H:%M")
+
+
+def say_day(day: date, language: Language) -> str:
+    """A day with its weekday: mandag 23. november."""
+    return format_date(day, "EEEE d. MMMM" if language in _DOTTED else "EEEE d MMMM", locale=_LOCALES[language])
+
+
+def say_month(day: date, language: Language) -> str:
+    """The month of a day: november 2026."""
+    return format_date(day, "LLLL y", locale=_LOCALES[language])
+
+
+def weekdays(language: Language) -> list[str]:
+    """The weekdays in short, Monday first."""
+    return [format_date(date(2026, 11, 23) + number * _DAY, "ccc", locale=_LOCALES[language]) for number in range(7)]
+
+
+def say_moment(at: datetime, zone: ZoneInfo, language: Language) -> str:
+    """A day and the clock, where the roster is kept: mandag 23. november 08:00."""
+    return f"{say_day(at.astimezone(zone).date(), language)} {clock(at, zone)}"
