@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, assert_never
 
@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import paging, store, words
+from escalation.drills import DRILL, practised
 from escalation.effects import (
     Alarm,
     AlarmCoordinator,
@@ -99,6 +100,7 @@ class Carrier:
 
     async def carry_out(self, moves: Sequence[Move]) -> None:
         """Do everything that these moves ask for, and save the escalations."""
+        moves = [self._in_practice(move) if move.filed.reason == DRILL else move for move in moves]
         await store.save(self._conn, [move.filed for move in moves])
         for move in moves:
             if move.cause != "climbed":
@@ -121,6 +123,11 @@ class Carrier:
                         assert_never(effect)
         await store.insert_events(self._conn, self._happened)
         self._happened = []
+
+    def _in_practice(self, move: Move) -> Move:
+        staffing = self._present.staffing[move.filed.escalation.urgency]
+        escalation, effects = practised(move.filed.escalation, move.effects, self._now, staffing)
+        return replace(move, filed=move.filed.after(escalation, self._now), effects=effects)
 
     # --- Pages -------------------------------------------------------------------------------------------------------
 
@@ -154,6 +161,7 @@ class Carrier:
                 region=filed.region,
                 opened_at=filed.escalation.opened_at,
                 pleas=filed.escalation.pleas,
+                drill=filed.reason == DRILL,
             ),
             page_id=made.id,
             owner=self._present.name_of(filed.escalation.owner or ""),

@@ -80,6 +80,7 @@ class ToAdvisor(StrEnum):
     QUIET = "quiet"  # nothing has been written for long; close it or go on
     NOW_URGENT = "now_urgent"  # what you took has become urgent
     CLINICIAN_LEFT = "clinician_left"  # she called it off
+    DRILL_TAKEN = "drill_taken"  # you have answered a drill; there is nothing more to do
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Alarm(StrEnum):
     WATCH_WAS_LATE = "watch_was_late"  # this service slept over a deadline
     ADVISOR_SILENT = "advisor_silent"
     HANDOVER_STUCK = "handover_stuck"
+    DRILL_UNANSWERED = "drill_unanswered"  # nobody took a drill
     QUIET = "quiet"
 
 

@@ -30,6 +30,7 @@ class About:
     region: str
     opened_at: datetime
     pleas: int
+    drill: bool = False  # practice: no clinician waits
 
 
 def to_clinician(
@@ -71,7 +72,7 @@ def page(
     if called.late:
         why.append(phrases.say("page.why.late", language))
     text = phrases.say(
-        "page.urgent" if urgent else "page.routine",
+        "page.drill" if about.drill else "page.urgent" if urgent else "page.routine",
         language,
         tag=label(about.code, called.number),
         spoken=phrases.say(f"page.language.{about.language.value}", language),

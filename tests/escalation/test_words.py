@@ -84,6 +84,7 @@ def test_page_has_no_way_to_hold_what_anybody_wrote() -> None:
         "region",
         "opened_at",
         "pleas",
+        "drill",
     }
     assert set(inspect.signature(words.page).parameters) == {
         "phrases",
