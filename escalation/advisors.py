@@ -14,8 +14,9 @@ from enum import StrEnum
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import ladder, paging, store, words
+from escalation import ladder, paging, shift_store, store, words
 from escalation.carry import DESK, LINE, Carrier, Means, Move, alarm_coordinators, lane_to
+from escalation.closing import CaseOutcome, CloseReason, Closing, may_still_be_said, usual_reason
 from escalation.effects import Effects
 from escalation.on_duty import Present, gather
 from escalation.paging import Reply, Wish
@@ -150,6 +151,52 @@ async def pass_on(
     )
 
 
+async def pass_up(
+    conn: AsyncConnection,
+    means: Means,
+    escalation_id: str,
+    staff_id: str,
+    now: datetime,
+    *,
+    contact: str = DESK,
+) -> Done:
+    """The owner asks the next step to take over, gives no reason, and stays the owner until somebody does."""
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.pass_up(it, staff_id, now, staffing, contact=contact),
+        cause="passed_up",
+        staff_id=staff_id,
+    )
+
+
+async def keep(
+    conn: AsyncConnection,
+    means: Means,
+    escalation_id: str,
+    staff_id: str,
+    now: datetime,
+    *,
+    contact: str = DESK,
+) -> Done:
+    """The owner keeps it after all: whoever was asked to take over need not."""
+    present = await _present(conn, means, now)
+    return await _do(
+        conn,
+        means,
+        present,
+        escalation_id,
+        now,
+        lambda it, staffing: ladder.keep(it, staff_id, now, staffing, contact=contact),
+        cause="kept",
+        staff_id=staff_id,
+    )
+
+
 async def hand_back(
     conn: AsyncConnection,
     means: Means,
@@ -188,10 +235,23 @@ async def move_up(conn: AsyncConnection, means: Means, escalation_id: str, staff
     )
 
 
-async def close(conn: AsyncConnection, means: Means, escalation_id: str, staff_id: str, now: datetime) -> Done:
-    """End it. It stays ended; the clinician is told how to come back."""
+async def close(
+    conn: AsyncConnection,
+    means: Means,
+    escalation_id: str,
+    staff_id: str,
+    now: datetime,
+    *,
+    reason: CloseReason | None = None,
+    outcome: CaseOutcome = CaseOutcome.UNSAID,
+    knowledge_missing: bool | None = None,
+) -> Done:
+    """End it, with how it ended. It stays ended; the clinician is told how to come back.
+
+    Without a reason it is the usual one of the outcome. How it ended may be said a day afterwards (`say_how_it_ended`).
+    """
     present = await _present(conn, means, now)
-    return await _do(
+    done = await _do(
         conn,
         means,
         present,
@@ -201,6 +261,22 @@ async def close(conn: AsyncConnection, means: Means, escalation_id: str, staff_i
         cause="closed",
         staff_id=staff_id,
     )
+    if done.outcome is Outcome.CLOSED:
+        closing = Closing(reason or usual_reason(outcome), outcome, knowledge_missing)
+        await shift_store.record_closing(conn, escalation_id, staff_id, closing, now)
+    return done
+
+
+async def say_how_it_ended(
+    conn: AsyncConnection, escalation_id: str, staff_id: str, closing: Closing, now: datetime
+) -> bool:
+    """Say or mend how it ended, afterwards; only whoever ended it, and only for a day."""
+    closed = await shift_store.closing_of(conn, escalation_id)
+    if closed is None or closed.closed_by != staff_id or not may_still_be_said(closed.closed_at, now):
+        return False
+    if closed.closing != closing:
+        await shift_store.record_closing(conn, escalation_id, staff_id, closing, now)
+    return True
 
 
 async def reapply(conn: AsyncConnection, means: Means, escalation_id: str, staff_id: str, now: datetime) -> Done:

@@ -75,6 +75,8 @@ class ToAdvisor(StrEnum):
     HANDED_BACK = "handed_back"  # you gave it back
     NOT_YOURS = "not_yours"  # you cannot give away what you do not have
     ASKED_OVER = "asked_over"  # others have been asked to take over; it stays yours until they do
+    OVER_WAITS = "over_waits"  # it still waits for you to take over; whose it is meanwhile
+    KEPT = "kept"  # you need not take over: its owner keeps it
     CANNOT_ASK = "cannot_ask"  # the colleague you named cannot be reached
     HANDED_OVER = "handed_over"  # somebody has taken over from you
     QUIET = "quiet"  # nothing has been written for long; close it or go on

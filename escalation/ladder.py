@@ -210,13 +210,39 @@ def _reachable(targets: Iterable[str], staffing: Staffing) -> dict[str, str]:
 
 def _meant(step: Step, language: str, staffing: Staffing) -> dict[str, str]:
     """Whom a step means now; where nobody is what it asks for, nobody, and the ladder goes on at once."""
-    people = _reachable(step.targets, staffing)
-    if step.speaks:
-        people = {person: via for person, via in people.items() if language in staffing.languages.get(person, ())}
-    if step.speciality is not None:
-        wanted = step.speciality
-        people = {person: via for person, via in people.items() if wanted in staffing.specialities.get(person, ())}
-    return people
+
+    def fits(person: str) -> bool:
+        speaks = not step.speaks or language in staffing.languages.get(person, ())
+        return speaks and (step.speciality is None or step.speciality in staffing.specialities.get(person, ()))
+
+    return _reachable(step.targets, staffing, staffing.resting, in_vain, fits)
+
+
+def _in_vain(escalation: Escalation, *, over: bool = False) -> frozenset[str]:
+    """Those who can stand in for nobody any more, since they were called; `over` means that their time is up now."""
+    waiting = {page.person for page in escalation.planned}
+    return frozenset(
+        turn.person
+        for turn in escalation.called
+        if over
+        or turn.rung < escalation.rung
+        or turn.turn is not Turn.OPEN
+        or (turn.done and turn.person not in waiting and all(way.contact in turn.failed for way in turn.done))
+    )
+
+
+def _let_rest(escalation: Escalation, steps: Iterable[Step], staffing: Staffing) -> dict[str, str]:
+    """Those whom earlier steps left in peace, while others were called in their place in vain."""
+    if not staffing.resting:
+        return {}
+    called = {turn.person for turn in escalation.called}
+    named = [_meant(step, escalation.language, staffing, _in_vain(escalation, over=True)) for step in steps]
+    return {
+        person: via
+        for people in named
+        for person, via in people.items()
+        if person in staffing.resting and person not in called
+    }
 
 
 def _call(
@@ -452,6 +478,16 @@ def decline(
         if escalation.owner == person:
             return hand_back(escalation, person, now, staffing, contact=contact)
         if escalation.handover is not None and person in escalation.handover.asked:
+def _release(escalation: Escalation, word: ToAdvisor, *others: str) -> list[Effect]:
+    """Tell everybody who was asked to take over, and has heard of it, that they need not."""
+    asked = escalation.handover.asked if escalation.handover is not None else ()
+    return [
+        TellAdvisor(called.person, word, others=others)
+        for called in escalation.called
+        if called.person in asked and called.paged_on is not None and called.person not in others
+    ]
+
+
             return _decline_handover(escalation, person, now, staffing, contact)
         return escalation, (answer(ToAdvisor.ALREADY_TAKEN, escalation.owner),)
     known = escalation.turn_of(person)
@@ -488,11 +524,9 @@ def hand_back(
     escalation: Escalation, person: str, now: datetime, staffing: Staffing, *, contact: str | None = None
 ) -> Moved:
     """The owner cannot go on: it goes back on the ladder at the next step."""
-    if not escalation.open:
-        return escalation, (TellAdvisor(person, ToAdvisor.ALREADY_CLOSED, contact),)
-    if escalation.owner != person:
-        others = (escalation.owner,) if escalation.owner is not None else escalation.asked_now
-        return escalation, (TellAdvisor(person, ToAdvisor.NOT_YOURS, contact, others),)
+    refusal = _not_theirs(escalation, person, contact)
+    if refusal is not None:
+        return escalation, (refusal,)
     said: list[Effect] = []
     moved = _put_back(escalation, now, staffing, said, ToAdvisor.HANDED_BACK)
     moved = _send_due(moved, now, said, late=False)
@@ -559,6 +593,7 @@ def _ended(escalation: Escalation, state: State, now: datetime, staffing: Staffi
         reminded_at=None,
         quiet_since=None,
         handover=None,
+    said += _release(escalation, ToAdvisor.ENDED, by)
     )
     return _settle(ended, now, staffing)
 
@@ -569,6 +604,7 @@ def _ended(escalation: Escalation, state: State, now: datetime, staffing: Staffi
 def note_advisor_word(escalation: Escalation, person: str, now: datetime) -> Escalation:
     """The owner has written to the clinician; anybody else's word changes nothing."""
     if escalation.state is not State.TAKEN or escalation.owner != person:
+        said += _release(escalation, ToAdvisor.ENDED)
         return escalation
     return replace(escalation, has_replied=True, waiting_since=None, reminded_at=None, quiet_since=now, quiet_times=0)
 
@@ -590,15 +626,16 @@ def pass_on(
     escalation: Escalation, person: str, to: str, now: datetime, staffing: Staffing, *, contact: str | None = None
 ) -> Moved:
     """The owner asks a certain colleague to take over, and stays the owner until the colleague does."""
-    if not escalation.open:
-        return escalation, (TellAdvisor(person, ToAdvisor.ALREADY_CLOSED, contact),)
-    if escalation.owner != person:
-        others = (escalation.owner,) if escalation.owner is not None else escalation.asked_now
-        return escalation, (TellAdvisor(person, ToAdvisor.NOT_YOURS, contact, others),)
+    refusal = _not_theirs(escalation, person, contact)
+    if refusal is not None:
+        return escalation, (refusal,)
     if to == person or not staffing.reachable(to):
         return escalation, (TellAdvisor(person, ToAdvisor.CANNOT_ASK, contact, (to,)),)
     said: list[Effect] = []
-    moved = _ask_over(escalation, {to: to}, escalation.step, now, staffing, said)
+    waiting = escalation.handover or Handover((), escalation.step, now)
+    moved = _ask_next(replace(escalation, handover=waiting), now, staffing, said, contact)
+    if not any(isinstance(effect, TellAdvisor) and effect.word is ToAdvisor.ASKED_OVER for effect in said):
+        said.append(TellAdvisor(person, ToAdvisor.CANNOT_ASK, contact))
     moved = _send_due(moved, now, said, late=False)
     return _settle(moved, now, staffing), tuple(said)
 
@@ -620,48 +657,138 @@ def _supervise(escalation: Escalation, now: datetime, staffing: Staffing, said: 
             said.append(AlarmCoordinator(Alarm.QUIET))
         moved = replace(moved, quiet_since=now, quiet_times=moved.quiet_times + 1)
     if moved.handover is not None:
-        return _ask_next(moved, now, staffing, said) if moved.handover.due_at <= now else moved
+        if moved.handover.due_at <= now:
+            return _ask_next(moved, now, staffing, said)
+        return _remind_asked(moved, now, said)
     if moved.owner_via is not None and owner not in staffing.behind(moved.owner_via):
         relief = {person: moved.owner_via for person in staffing.behind(moved.owner_via) if staffing.reachable(person)}
+    if _asked_just_now(escalation, now) and to in _asked(escalation):
+        return escalation, (TellAdvisor(person, ToAdvisor.ASKED_OVER, contact, (to,)),)
+    said: list[Effect] = []
+    moved = _ask_over(escalation, {to: to}, escalation.step, now, staffing, said, contact)
+    moved = _send_due(moved, now, said, late=False)
+    return _settle(moved, now, staffing), tuple(said)
+
+
+def pass_up(
+    escalation: Escalation, person: str, now: datetime, staffing: Staffing, *, contact: str | None = None
+) -> Moved:
+    """The owner asks the next step to take over, for no stated reason, and stays the owner until somebody does.
+
+    A second press of the button asks nobody twice. Where everybody has been asked, the last resort is.
+    """
+    refusal = _not_theirs(escalation, person, contact)
+    if refusal is not None:
+        return escalation, (refusal,)
+    asked = _asked(escalation)
+    if asked and _asked_just_now(escalation, now):
+        return escalation, (TellAdvisor(person, ToAdvisor.ASKED_OVER, contact, asked),)
         # Asked once: from here on the handover has its own deadline, also where nobody has come on duty.
         step = next((n for n, step in enumerate(moved.ladder.steps) if moved.owner_via in step.targets), moved.step)
         moved = replace(moved, owner_via=None)
         if relief:
             return _ask_over(moved, relief, step, now, staffing, said)
         waiting = replace(moved, handover=Handover((), step, now))
+def keep(
+    escalation: Escalation, person: str, now: datetime, staffing: Staffing, *, contact: str | None = None
+) -> Moved:
+    """The owner keeps it after all: whoever was asked to take over need not."""
+    refusal = _not_theirs(escalation, person, contact)
+    if refusal is not None:
+        return escalation, (refusal,)
+    said: list[Effect] = [Withdraw(other) for other in _asked(escalation)]
+    said += _release(escalation, ToAdvisor.KEPT, person)
+    moved = escalation
+    for other in _asked(escalation):
+        moved = _end_turn(moved, other, Turn.OVER)
+    said.append(TellAdvisor(person, ToAdvisor.ALREADY_YOURS, contact))
+    return _settle(replace(moved, handover=None), now, staffing), tuple(said)
+
+
+def _not_theirs(escalation: Escalation, person: str, contact: str | None) -> TellAdvisor | None:
+    """What somebody is told who wants to give away what they do not have; None where it is theirs."""
+    if not escalation.open:
+        return TellAdvisor(person, ToAdvisor.ALREADY_CLOSED, contact)
+    if escalation.owner != person:
+        others = (escalation.owner,) if escalation.owner is not None else escalation.asked_now
+        return TellAdvisor(person, ToAdvisor.NOT_YOURS, contact, others)
+    return None
+
+
+def _asked(escalation: Escalation) -> tuple[str, ...]:
+    return escalation.handover.asked if escalation.handover is not None else ()
+
+
+def _asked_just_now(escalation: Escalation, now: datetime) -> bool:
+    asked_at = escalation.handover.asked_at if escalation.handover is not None else None
+    return asked_at is not None and now - asked_at < _MINUTE
+
+
         return _ask_next(waiting, now, staffing, said)
     return moved
 
 
 def _ask_over(
-    escalation: Escalation, people: dict[str, str], step: int, now: datetime, staffing: Staffing, said: list[Effect]
+    escalation: Escalation,
+    people: dict[str, str],
+    step: int,
+    now: datetime,
+    staffing: Staffing,
+    said: list[Effect],
+    contact: str | None = None,
 ) -> Escalation:
     assert escalation.owner is not None
-    before = escalation.handover.asked if escalation.handover is not None else ()
-    asked = (*before, *(person for person in people if person not in before))
-    due_at = now + escalation.ladder.deadlines.handover
-    said.append(TellAdvisor(escalation.owner, ToAdvisor.ASKED_OVER, others=tuple(people)))
-    moved = replace(escalation, handover=Handover(asked, step, due_at), rung=escalation.rung + 1)
+    earlier = escalation.handover
+    before = earlier.asked if earlier is not None else ()
+    limit = escalation.ladder.deadlines.handover
+    handover = Handover(
+        asked=(*before, *(person for person in people if person not in before)),
+        step=step,
+        due_at=now + limit,
+        asked_at=now,
+        remind_at=now + limit / 2,
+        declined=tuple(other for other in earlier.declined if other not in people) if earlier is not None else (),
+    )
+    said.append(TellAdvisor(escalation.owner, ToAdvisor.ASKED_OVER, contact, tuple(people)))
+    moved = replace(escalation, handover=handover, rung=escalation.rung + 1)
     return _call(moved, people, PageReason.HANDOVER, now, staffing)
 
 
-def _ask_next(escalation: Escalation, now: datetime, staffing: Staffing, said: list[Effect]) -> Escalation:
+def _ask_next(
+    escalation: Escalation, now: datetime, staffing: Staffing, said: list[Effect], contact: str | None = None
+) -> Escalation:
     """Nobody has accepted: ask the next step, and in the end the last resort, while the owner stays."""
     handover, ladder = escalation.handover, escalation.ladder
     assert handover is not None
     for number in range(handover.step + 1, len(ladder.steps)):
-        people = _meant(ladder.steps[number], escalation.language, staffing)
-        people.pop(escalation.owner or "", None)
+        meant = _meant(ladder.steps[number], escalation.language, staffing)
+        people = {
+            person: via
+            for person, via in meant.items()
+            if person != escalation.owner and person not in handover.declined
+        }
         if people:
-            return _ask_over(escalation, people, number, now, staffing, said)
+            return _ask_over(escalation, people, number, now, staffing, said, contact)
     said.append(AlarmCoordinator(Alarm.HANDOVER_STUCK))
-    people = _reachable(ladder.last_resort, staffing)
+    people = _reachable(ladder.last_resort, staffing, _NO_REST)
     people.pop(escalation.owner or "", None)
     if people:
-        moved = _ask_over(escalation, people, len(ladder.steps), now, staffing, said)
+        moved = _ask_over(escalation, people, len(ladder.steps), now, staffing, said, contact)
+def _remind_asked(escalation: Escalation, now: datetime, said: list[Effect]) -> Escalation:
+    """Tell whoever was asked to take over, and has not answered, that it still waits for them."""
+    handover = escalation.handover
+    assert handover is not None
+    assert escalation.owner is not None
+    if handover.remind_at is None or handover.remind_at > now:
+        return escalation
+    said += _release(escalation, ToAdvisor.OVER_WAITS, escalation.owner)
+    return replace(escalation, handover=replace(handover, remind_at=None))
+
+
         assert moved.handover is not None
-        return replace(moved, handover=replace(moved.handover, due_at=now + ladder.retry))
-    return replace(escalation, handover=replace(handover, step=len(ladder.steps), due_at=now + ladder.retry))
+        return replace(moved, handover=replace(moved.handover, due_at=now + ladder.retry, remind_at=None))
+    again = replace(handover, step=len(ladder.steps), due_at=now + ladder.retry, remind_at=None)
+    return replace(escalation, handover=again)
 
 
 def _decline_handover(
@@ -670,7 +797,8 @@ def _decline_handover(
     assert escalation.handover is not None
     said: list[Effect] = [Withdraw(person)]
     rest = tuple(other for other in escalation.handover.asked if other != person)
-    moved = replace(_end_turn(escalation, person, Turn.DECLINED), handover=replace(escalation.handover, asked=rest))
+    handover = replace(escalation.handover, asked=rest, declined=(*escalation.handover.declined, person))
+    moved = replace(_end_turn(escalation, person, Turn.DECLINED), handover=handover)
     if not rest:
         moved = _ask_next(moved, now, staffing, said)
         moved = _send_due(moved, now, said, late=False)

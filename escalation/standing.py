@@ -154,7 +154,10 @@ class Handover:
 
     asked: tuple[str, ...]
     step: int  # the last step that was asked
-    due_at: datetime
+    due_at: datetime  # when somebody else is asked too
+    asked_at: datetime | None = None  # when somebody was asked last
+    remind_at: datetime | None = None  # when they are told that it still waits for them; None once they were
+    declined: tuple[str, ...] = ()  # those who said no: they are not asked again until nobody else is left
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,8 @@ class Escalation:
         if self.handover is not None:
             yield self.handover.due_at
 
+            if self.handover.remind_at is not None:
+                yield self.handover.remind_at
     def turn_of(self, person: str) -> Called | None:
         """What is known of a person's turn."""
         return next((called for called in self.called if called.person == person), None)

@@ -23,7 +23,7 @@ ways = st.lists(
 targets = st.lists(st.sampled_from([*PEOPLE, "roster:one", "roster:two"]), min_size=1, max_size=2, unique=True).map(
     tuple
 )
-steps = st.builds(Step, targets, st.integers(1, 30).map(minutes), st.booleans(), st.booleans())
+steps = st.builds(Step, targets, st.integers(1, 30).map(minutes), speaks=st.booleans(), everyone=st.booleans())
 ladders = st.builds(
     Ladder,
     st.lists(steps, min_size=1, max_size=3).map(tuple),
@@ -161,6 +161,28 @@ class AnyEscalation(RuleBasedStateMachine):
         self.note(*asked)
 
     @rule(person=someone)
+    @rule(person=someone)
+    def somebody_asks_the_next_step(self, person: str) -> None:
+        before = self.escalation
+        self.note(*climbing.pass_up(before, person, self.now, self.staffing))
+        assert self.escalation.owner == before.owner
+        if before.open and before.owner == person:
+            assert self.escalation.handover is not None
+            asked = self.escalation.handover.asked
+            assert asked or not any(self.staffing.reachable(other) for other in {"D"} - {person})
+        again = climbing.pass_up(self.escalation, person, self.now, self.staffing)[0]
+        if self.escalation.handover is not None and self.escalation.handover.asked:
+            assert again == self.escalation  # pressed twice is asked once
+
+    @rule(person=someone)
+    def somebody_keeps_it_after_all(self, person: str) -> None:
+        before = self.escalation
+        self.note(*climbing.keep(before, person, self.now, self.staffing))
+        assert self.escalation.owner == before.owner
+        if before.open and before.owner == person:
+            assert self.escalation.handover is None
+            assert not [page for page in self.escalation.planned if page.reason is PageReason.HANDOVER]
+
     def an_advisor_writes(self, person: str) -> None:
         self.escalation = climbing.note_advisor_word(self.escalation, person, self.now)
 
@@ -204,3 +226,12 @@ class AnyEscalation(RuleBasedStateMachine):
 
 AnyEscalation.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestAnyEscalation = AnyEscalation.TestCase
+    @invariant()
+    def nobody_is_asked_to_take_over_from_nobody(self) -> None:
+        handover = self.escalation.handover
+        if handover is not None:
+            assert self.escalation.state is State.TAKEN
+            assert self.escalation.owner not in handover.asked
+            assert handover.remind_at is None or handover.remind_at <= handover.due_at
+            assert not set(handover.asked) & set(handover.declined)
+
