@@ -153,3 +153,6 @@ class SendAttempt:
     tag: str  # short label that a page carries in its text, so that the provider can be asked for it
     first_tried_at: datetime
     repeated: bool  # an earlier try may have gone through
+    reference: str = ""  # our own opaque id of a call, which stands in the addresses that the provider is given
+    known_as: str = ""  # the provider's id, where the provider told us of it before we noted that it was taken
+    others: frozenset[str] = frozenset()  # provider's ids that are other messages'

@@ -151,14 +151,14 @@ class TwilioAccount:
     ) -> None:
         silence("twilio.http_client", "twilio.async_http_client")
         self._validator = RequestValidator(auth_token)
-        self._public = public_url.rstrip("/")
+        self.public_url = public_url.rstrip("/")
         self._http = QuietHttpClient(api_url, timeout_seconds)
         self.client = Client(account_sid, auth_token, http_client=self._http)
 
     @property
     def status_url(self) -> str:
         """Where Twilio reports what became of a message; empty without a public address."""
-        return f"{self._public}/twilio/status" if self._public else ""
+        return f"{self.public_url}/twilio/status" if self.public_url else ""
 
     def verify(self, request: Webhook) -> bool:
         """Twilio signs the public address it called, with or without the port, and every field of the form."""
@@ -170,7 +170,7 @@ class TwilioAccount:
             return False
         parts = urlsplit(request.url)
         path = urlunsplit(("", "", parts.path, parts.query, ""))
-        called = urlsplit(self._public + path) if self._public else parts
+        called = urlsplit(self.public_url + path) if self.public_url else parts
         genuine = False
         for url in (remove_port(called), add_port(called)):
             expected = self._validator.compute_signature(url, fields).encode()
@@ -274,9 +274,9 @@ class TwilioChannel:
             if isinstance(sent.sid, str):
                 return Sent(sent.sid)
             failure = ValueError()  # an answer without an id: the next try finds out what it meant
-        except _FAILURES as error:
+        except FAILURES as error:
             failure = error
-        _fail(failure)
+        fail(failure)
 
     async def find_sent(self, to: Address, message: OutboundMessage, attempt: SendAttempt) -> Sent | None:
         """Look the message up by receiver, sender and day, and then by its tag and words. Raises `TryLater`.
@@ -305,9 +305,9 @@ class TwilioChannel:
                     **by_day,
                 )
             )
-        except _FAILURES as error:
+        except FAILURES as error:
             failure = error
-        _fail(failure, always_later=True)
+        fail(failure, always_later=True)
 
     async def acknowledge(self, message: InboundMessage) -> None:
         return None
@@ -329,7 +329,7 @@ def _same_words(known: str, wanted: str, tag: str) -> bool:
 
 
 # What a call can end in besides our own errors: Twilio's refusals, the network, and answers that cannot be read.
-_FAILURES = (
+FAILURES = (
     TwilioException,
     aiohttp.ClientError,
     OSError,
@@ -341,7 +341,7 @@ _FAILURES = (
 )
 
 
-def _fail(error: Exception, *, always_later: bool = False) -> NoReturn:
+def fail(error: Exception, *, always_later: bool = False) -> NoReturn:
     """Say with our own error what Twilio's means; called after its `except`, so that ours does not carry it along.
 
     The library's errors quote the receiver's number and, in their address, the account.

@@ -1,0 +1,1 @@
+"""Spoken conversations: calls that wake advisors, and clinicians who call the line."""
