@@ -66,23 +66,32 @@ def short(answer: Answer, phrases: Phrases, to: Speaker, form: Form) -> str:
     elif article.suggest_human:
         doubt.append(phrases.say("answer.ask_human", language))
     if form is Form.NARROW:
-        brief_source = phrases.say(
-            "answer.source.short", language, country=article.country.value, revision=article.revision, date=checked
-        )
+        brief_said = brief_source(article, phrases, language)
         brief_doubt = [phrases.say("answer.ask_human.short", language)] if doubt else []
         brief_lead = [*warnings(article, answer.fitness, phrases, language, brief=True), *whose]
         # The fullest form that two segments hold together with the line of digits; the last one is read on by a tap.
         tries = (
             "\n".join([*lead, answer.short, *doubt, source]),
-            "\n".join([*lead, answer.short, *doubt, brief_source]),
-            "\n".join([*brief_lead, answer.short, *brief_doubt, brief_source]),
-            " ".join([*brief_lead, answer.short, *brief_doubt, brief_source]),
+            "\n".join([*lead, answer.short, *doubt, brief_said]),
+            "\n".join([*brief_lead, answer.short, *brief_doubt, brief_said]),
+            " ".join([*brief_lead, answer.short, *brief_doubt, brief_said]),
         )
         return next((text for text in tries if _fits(text)), tries[-1])
     confidence = phrases.say(f"answer.confidence.{_CONFIDENCE[article.confidence]}", language)
     if article.confidence is Confidence.UNVERIFIED:
         doubt = []
     return "\n\n".join([*lead, answer.short, *doubt, f"{confidence} {source}"])
+
+
+def brief_source(article: Article, phrases: Phrases, language: Language) -> str:
+    """Where an answer is from, as short as it can be said."""
+    return phrases.say(
+        "answer.source.short",
+        language,
+        country=article.country.value,
+        revision=article.revision,
+        date=_checked(article, language),
+    )
 
 
 _CONFIDENCE = {Confidence.VERIFIED: "verified", Confidence.PARTLY: "partly", Confidence.UNVERIFIED: "unverified"}

@@ -62,7 +62,7 @@ async def gather(conn: AsyncConnection, house: House, filed: Filed, language: La
         title = answers.title(article, language) if article is not None else shown.article_id
         refs = tuple(ref.ref for ref in article.law_refs) if article is not None else ()
         cite = (article.cite,) if article is not None and article.cite and not refs else ()
-        note = _note(house, article, language) if article is not None else ""
+        note = note_of(house, article, language) if article is not None else ""
         seen[shown.article_id, shown.revision] = ShownAnswer(
             shown.article_id, title, shown.revision, (*refs, *cite), note
         )
@@ -79,7 +79,7 @@ async def gather(conn: AsyncConnection, house: House, filed: Filed, language: La
     )
 
 
-def _note(house: House, article: Article, language: Language) -> str:
+def note_of(house: House, article: Article, language: Language) -> str:
     """That the article is past its review date, or that law which it rests on has changed."""
     fitness = house.library.standing.fitness(article, house.clock.now())
     notes = []

@@ -22,12 +22,16 @@ async def write_down(
     *,
     key: str,
     now: datetime,
-) -> None:
-    """Put a reply into the lane of its conversation. `key` makes it exist once, however often this is done."""
+) -> bool:
+    """Put a reply into the lane of its conversation; whether it is new there.
+
+    `key` makes it exist once, however often this is done.
+    """
     adapter = house.channels.get(address.channel)
     parts = adapter.fit(message) if adapter is not None else (message,)
+    new = False
     for number, part in enumerate(parts):
-        await outbox.enqueue(
+        made = await outbox.enqueue(
             conn,
             house.vault,
             key=f"{key}:{number}",
@@ -38,3 +42,5 @@ async def write_down(
             message=part,
             now=now,
         )
+        new = new or made is not None
+    return new

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +30,14 @@ from helpline.inbox import Received
 from helpline.messages import Channel, Choice, Country, Language, OutboundMessage
 from helpline.outbox import OutboundKind, Outgoing
 from routing.places import Level
+
+
+class Passed(StrEnum):
+    """What became of words for a clinician."""
+
+    NEW = "new"  # they are on their way
+    REPEATED = "repeated"  # they were already
+    UNREACHABLE = "unreachable"  # she wants no messages any more
 
 
 class WaitingRoom:
@@ -69,13 +78,13 @@ class WaitingRoom:
 
     async def _to_clinician(
         self, conn: AsyncConnection, conversation_id: str, message: OutboundMessage, *, key: str, now: datetime
-    ) -> bool:
+    ) -> Passed:
         address = await store.address_of(conn, self._house.vault, conversation_id)
         if address is None:
-            return False
-        await replies.write_down(conn, self._house, conversation_id, address, message, key=key, now=now)
+            return Passed.UNREACHABLE
+        new = await replies.write_down(conn, self._house, conversation_id, address, message, key=key, now=now)
         self._house.tell_page(conn, conversation_id)
-        return True
+        return Passed.NEW if new else Passed.REPEATED
 
     # --- the clinician's side -----------------------------------------------------------------------------------------
 
@@ -169,11 +178,24 @@ class WaitingRoom:
     ) -> bool:
         """Pass an advisor's words to the clinician, masked like everybody's; False where she cannot be reached."""
         masked = self._house.masker.mask(words, filed.language)
-        text = self._house.phrases.say("advisor.says", filed.language, words=masked.text)
-        sent = await self._to_clinician(conn, filed.conversation_id, OutboundMessage(text), key=key, now=now)
-        if sent:
+        passed = await self.advisor_says(conn, filed, masked.text, staff_id, key=key, now=now)
+        return passed is not Passed.UNREACHABLE
+
+    async def advisor_says(
+        self, conn: AsyncConnection, filed: Filed, words: str, staff_id: str, *, key: str, now: datetime
+    ) -> Passed:
+        """Pass on words of an advisor's in which nothing points to a person any more."""
+        text = self._house.phrases.say("advisor.says", filed.language, words=words)
+        return await self.say_again(conn, filed, OutboundMessage(text), staff_id, key=key, now=now)
+
+    async def say_again(
+        self, conn: AsyncConnection, filed: Filed, message: OutboundMessage, staff_id: str, *, key: str, now: datetime
+    ) -> Passed:
+        """Send the clinician a message as it stands, at an advisor's word."""
+        passed = await self._to_clinician(conn, filed.conversation_id, message, key=key, now=now)
+        if passed is Passed.NEW:
             await seeking.note_reply(conn, filed.id, By.STAFF, now, staff_id=staff_id)
-        return sent
+        return passed
 
     # --- what became of messages --------------------------------------------------------------------------------------
 
