@@ -97,6 +97,7 @@ class Staffing:
     duty: Mapping[str, Duty] = field(default_factory=dict)  # by target
     languages: Mapping[str, frozenset[str]] = field(default_factory=dict)
     specialities: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    resting: Mapping[str, str] = field(default_factory=dict)  # who has quiet hours now, and who stands in for them
 
     def behind(self, target: str) -> tuple[str, ...]:
         """The people that a target means now."""
@@ -227,9 +228,9 @@ class Escalation:
             yield self.quiet_since + self.ladder.deadlines.quiet
         if self.handover is not None:
             yield self.handover.due_at
-
             if self.handover.remind_at is not None:
                 yield self.handover.remind_at
+
     def turn_of(self, person: str) -> Called | None:
         """What is known of a person's turn."""
         return next((called for called in self.called if called.person == person), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import settings
@@ -39,6 +40,8 @@ duties = st.fixed_dictionaries(
     }
 )
 someone = st.sampled_from(PEOPLE)
+# Who has quiet hours, and who stands in for them: nobody who has quiet hours herself.
+rests = st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["C", "D"]), max_size=2)
 
 
 class AnyEscalation(RuleBasedStateMachine):
@@ -57,6 +60,7 @@ class AnyEscalation(RuleBasedStateMachine):
         self.told_nobody = False
         self.heard = False
         self.spoken = {"A": frozenset({"nb"}), "B": frozenset({"sv"})}
+        self.resting: dict[str, str] = {}
         self.staffing = self.staffed(reach, duty)
         begun = climbing.begin(
             "x", urgency=Urgency.ROUTINE, language="nb", ladder=ladder, now=self.now, staffing=self.staffing
@@ -66,7 +70,7 @@ class AnyEscalation(RuleBasedStateMachine):
 
     def staffed(self, reach: dict[str, tuple[Way, ...]], duty: dict[str, tuple[tuple[str, ...], int]]) -> Staffing:
         people = {name: Duty(on_call, self.now + minutes(left)) for name, (on_call, left) in duty.items()}
-        return Staffing(reach, people, self.spoken)
+        return Staffing(reach, people, self.spoken, resting=self.resting)
 
     def note(self, escalation: Escalation, effects: tuple[Effect, ...]) -> None:
         before = getattr(self, "escalation", None)
@@ -117,9 +121,15 @@ class AnyEscalation(RuleBasedStateMachine):
         self.staffing = self.staffed(dict(self.staffing.ways), duty)
         self.moves()
 
+    @rule(resting=rests)
+    def quiet_hours_begin_and_end(self, resting: dict[str, str]) -> None:
+        self.resting = resting
+        self.staffing = replace(self.staffing, resting=resting)
+        self.moves()
+
     @rule(person=someone, rules=ways)
     def somebody_changes_their_rules(self, person: str, rules: tuple[Way, ...]) -> None:
-        self.staffing = Staffing({**self.staffing.ways, person: rules}, self.staffing.duty, self.spoken)
+        self.staffing = replace(self.staffing, ways={**self.staffing.ways, person: rules})
         self.note(*climbing.replan(self.escalation, person, rules, self.now, self.staffing))
         self.moves()
 
@@ -151,16 +161,6 @@ class AnyEscalation(RuleBasedStateMachine):
     def somebody_asks_a_colleague(self, person: str, to: str) -> None:
         self.note(*climbing.pass_on(self.escalation, person, to, self.now, self.staffing))
 
-    @rule(urgency=st.sampled_from(Urgency), ladder=ladders)
-    def she_asks_again(self, urgency: Urgency, ladder: Ladder) -> None:
-        asked = climbing.ask_again(
-            self.escalation, urgency=urgency, ladder=ladder, now=self.now, staffing=self.staffing
-        )
-        if self.escalation.open:
-            assert any(isinstance(effect, TellClinician) for effect in asked[1])
-        self.note(*asked)
-
-    @rule(person=someone)
     @rule(person=someone)
     def somebody_asks_the_next_step(self, person: str) -> None:
         before = self.escalation
@@ -183,6 +183,16 @@ class AnyEscalation(RuleBasedStateMachine):
             assert self.escalation.handover is None
             assert not [page for page in self.escalation.planned if page.reason is PageReason.HANDOVER]
 
+    @rule(urgency=st.sampled_from(Urgency), ladder=ladders)
+    def she_asks_again(self, urgency: Urgency, ladder: Ladder) -> None:
+        asked = climbing.ask_again(
+            self.escalation, urgency=urgency, ladder=ladder, now=self.now, staffing=self.staffing
+        )
+        if self.escalation.open:
+            assert any(isinstance(effect, TellClinician) for effect in asked[1])
+        self.note(*asked)
+
+    @rule(person=someone)
     def an_advisor_writes(self, person: str) -> None:
         self.escalation = climbing.note_advisor_word(self.escalation, person, self.now)
 
@@ -220,13 +230,6 @@ class AnyEscalation(RuleBasedStateMachine):
         assert it.open == (it.due_at is not None)
 
     @invariant()
-    def every_page_has_a_number_of_its_own(self) -> None:
-        assert self.numbers == sorted(set(self.numbers))
-
-
-AnyEscalation.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-TestAnyEscalation = AnyEscalation.TestCase
-    @invariant()
     def nobody_is_asked_to_take_over_from_nobody(self) -> None:
         handover = self.escalation.handover
         if handover is not None:
@@ -235,3 +238,10 @@ TestAnyEscalation = AnyEscalation.TestCase
             assert handover.remind_at is None or handover.remind_at <= handover.due_at
             assert not set(handover.asked) & set(handover.declined)
 
+    @invariant()
+    def every_page_has_a_number_of_its_own(self) -> None:
+        assert self.numbers == sorted(set(self.numbers))
+
+
+AnyEscalation.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAnyEscalation = AnyEscalation.TestCase
