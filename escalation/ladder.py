@@ -14,11 +14,13 @@ What the ladder does that is easily lost in an edit:
 4. A page that came to nothing brings the person's next way forward; if no way is left for anybody, the step is over.
 5. Taking it ends the paging but not the supervision: without a first word, or without an answer, it goes back up.
 6. An answer to an old page is known as old and changes nothing.
+7. In somebody's quiet hours another is called in their place. Where she was called in vain they are woken all the same,
+   and the last resort knows no quiet hours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -35,6 +37,7 @@ from escalation.effects import (
     ToClinician,
     Withdraw,
 )
+from escalation.quiet import called_for
 from escalation.standing import (
     FOR_EVER,
     Called,
@@ -54,6 +57,7 @@ from escalation.standing import (
 
 LATE = timedelta(minutes=2)  # a move later than this means that the service was down
 _MINUTE = timedelta(minutes=1)
+_NO_REST: Mapping[str, str] = {}  # nobody has quiet hours
 
 Moved = tuple[Escalation, Effects]
 
@@ -164,8 +168,9 @@ def _next_step(escalation: Escalation, now: datetime, staffing: Staffing, said: 
             if ladder.repeat != FOR_EVER and round_ >= ladder.repeat:
                 break
             round_, step = round_ + 1, 0
-        people = _meant(ladder.steps[step], escalation.language, staffing)
+        people = _meant(ladder.steps[step], escalation.language, staffing, _in_vain(escalation, over=True))
         if people:
+            people = {**_let_rest(escalation, ladder.steps[:step], staffing), **people}
             moved = replace(
                 escalation,
                 state=State.SEEKING,
@@ -180,7 +185,7 @@ def _next_step(escalation: Escalation, now: datetime, staffing: Staffing, said: 
 
 def _last_resort(escalation: Escalation, now: datetime, staffing: Staffing, said: list[Effect]) -> Escalation:
     """Page the last resort, for the first time or again."""
-    people = _reachable(escalation.ladder.last_resort, staffing)
+    people = _reachable(escalation.ladder.last_resort, staffing, _NO_REST)
     if escalation.state is not State.LAST_RESORT:
         anybody = any(called.done or called.paged_on for called in escalation.called)
         said.append(TellClinician(ToClinician.NOBODY_REACHED if anybody else ToClinician.NOBODY_ON_DUTY))
@@ -195,28 +200,61 @@ def _last_resort(escalation: Escalation, now: datetime, staffing: Staffing, said
         step_due_at=now + escalation.ladder.retry,
         promise_at=None,
     )
+    people = {**_let_rest(escalation, escalation.ladder.steps, staffing), **people}
     return _call(moved, people, PageReason.LAST_RESORT, now, staffing)
 
 
-def _reachable(targets: Iterable[str], staffing: Staffing) -> dict[str, str]:
-    """The people behind the targets who can be woken, each with the target that named them first."""
+def _reachable(
+    targets: Iterable[str],
+    staffing: Staffing,
+    resting: Mapping[str, str],
+    in_vain: Collection[str] = (),
+    meant: Callable[[str], bool] = lambda person: True,
+) -> dict[str, str]:
+    """The people who are woken for these targets, each with the target that named them first."""
     found: dict[str, str] = {}
     for target in targets:
-        for person in staffing.behind(target):
-            if staffing.reachable(person):
-                found.setdefault(person, target)
+        named = staffing.behind(target)
+        for person in called_for(named, resting, staffing.reachable, meant=meant, in_vain=in_vain):
+            found.setdefault(person, target)
     return found
 
 
-def _meant(step: Step, language: str, staffing: Staffing) -> dict[str, str]:
+def _meant(step: Step, language: str, staffing: Staffing, in_vain: Collection[str] = ()) -> dict[str, str]:
     """Whom a step means now; where nobody is what it asks for, nobody, and the ladder goes on at once."""
-    people = _reachable(step.targets, staffing)
-    if step.speaks:
-        people = {person: via for person, via in people.items() if language in staffing.languages.get(person, ())}
-    if step.speciality is not None:
-        wanted = step.speciality
-        people = {person: via for person, via in people.items() if wanted in staffing.specialities.get(person, ())}
-    return people
+
+    def fits(person: str) -> bool:
+        speaks = not step.speaks or language in staffing.languages.get(person, ())
+        return speaks and (step.speciality is None or step.speciality in staffing.specialities.get(person, ()))
+
+    return _reachable(step.targets, staffing, staffing.resting, in_vain, fits)
+
+
+def _in_vain(escalation: Escalation, *, over: bool = False) -> frozenset[str]:
+    """Those who can stand in for nobody any more, since they were called; `over` means that their time is up now."""
+    waiting = {page.person for page in escalation.planned}
+    return frozenset(
+        turn.person
+        for turn in escalation.called
+        if over
+        or turn.rung < escalation.rung
+        or turn.turn is not Turn.OPEN
+        or (turn.done and turn.person not in waiting and all(way.contact in turn.failed for way in turn.done))
+    )
+
+
+def _let_rest(escalation: Escalation, steps: Iterable[Step], staffing: Staffing) -> dict[str, str]:
+    """Those whom earlier steps left in peace, while others were called in their place in vain."""
+    if not staffing.resting:
+        return {}
+    called = {turn.person for turn in escalation.called}
+    named = [_meant(step, escalation.language, staffing, _in_vain(escalation, over=True)) for step in steps]
+    return {
+        person: via
+        for people in named
+        for person, via in people.items()
+        if person in staffing.resting and person not in called
+    }
 
 
 def _call(
@@ -249,14 +287,17 @@ def _usable(ways: tuple[Way, ...]) -> list[Way]:
 
 def _follow_shifts(escalation: Escalation, now: datetime, staffing: Staffing, said: list[Effect]) -> Escalation:
     """Page whoever has come on duty for the steps so far, and let go whoever has gone off duty."""
+    in_vain = _in_vain(escalation, over=escalation.state is State.LAST_RESORT)
     wanted: dict[str, str] = {}
     for step in escalation.ladder.steps[: escalation.step + 1]:
-        wanted = {**_meant(step, escalation.language, staffing), **wanted}
+        wanted = {**_meant(step, escalation.language, staffing, in_vain), **wanted}
     if escalation.state is State.LAST_RESORT:
-        wanted = {**_reachable(escalation.ladder.last_resort, staffing), **wanted}
+        wanted = {**_reachable(escalation.ladder.last_resort, staffing, _NO_REST), **wanted}
     known = {called.person for called in escalation.called if called.turn is not Turn.OVER}
     arrived = {person: via for person, via in wanted.items() if person not in known}
-    moved = _call(escalation, arrived, PageReason.SHIFT, now, staffing) if arrived else escalation
+    moved = escalation
+    for reason, people in _arrivals(arrived, staffing):
+        moved = _call(moved, people, reason, now, staffing)
     gone = [called for called in moved.called if _has_gone(called, wanted, staffing)]
     for called in gone:
         if called.paged_on is not None:
@@ -264,6 +305,14 @@ def _follow_shifts(escalation: Escalation, now: datetime, staffing: Staffing, sa
             said.append(TellAdvisor(called.person, ToAdvisor.SHIFT_ENDED, others=staffing.behind(called.via)))
         moved = _end_turn(moved, called.person, Turn.OVER)
     return moved
+
+
+def _arrivals(arrived: dict[str, str], staffing: Staffing) -> Iterator[tuple[PageReason, dict[str, str]]]:
+    """Those whose shift began, and those who are woken from their quiet hours or in somebody's place."""
+    instead = staffing.resting.keys() | set(staffing.resting.values())
+    step = {person: via for person, via in arrived.items() if person in instead}
+    shift = {person: via for person, via in arrived.items() if person not in instead}
+    return ((why, people) for why, people in ((PageReason.SHIFT, shift), (PageReason.STEP, step)) if people)
 
 
 def _has_gone(called: Called, wanted: dict[str, str], staffing: Staffing) -> bool:
@@ -274,6 +323,7 @@ def _has_gone(called: Called, wanted: dict[str, str], staffing: Staffing) -> boo
         and any(staffing.reachable(person) for person in duty.people)
         and called.person not in duty.people
         and called.person not in wanted
+        and not any(staffing.resting.get(person) == called.person for person in duty.people)
     )
 
 
@@ -471,6 +521,8 @@ def decline(
         return escalation, (answer(ToAdvisor.ALREADY_PASSED_ON, *escalation.asked_now),)
     said: list[Effect] = [Withdraw(person)]
     moved = _end_turn(escalation, person, Turn.DECLINED)
+    if staffing.resting and moved.state is State.SEEKING:
+        moved = _follow_shifts(moved, now, staffing, said)  # whoever they stood in for is woken now
     if not moved.asked_now and moved.state is State.SEEKING:
         moved = _next_step(moved, now, staffing, said)
     said.append(answer(ToAdvisor.PASSED_ON, *(other for other in moved.asked_now if other != person)))
@@ -691,7 +743,7 @@ def _supervise(escalation: Escalation, now: datetime, staffing: Staffing, said: 
             return _ask_next(moved, now, staffing, said)
         return _remind_asked(moved, now, said)
     if moved.owner_via is not None and owner not in staffing.behind(moved.owner_via):
-        relief = {person: moved.owner_via for person in staffing.behind(moved.owner_via) if staffing.reachable(person)}
+        relief = _reachable([moved.owner_via], staffing, staffing.resting)
         # Asked once: from here on the handover has its own deadline, also where nobody has come on duty.
         step = next((n for n, step in enumerate(moved.ladder.steps) if moved.owner_via in step.targets), moved.step)
         moved = replace(moved, owner_via=None)
@@ -755,7 +807,7 @@ def _ask_next(
         if people:
             return _ask_over(escalation, people, number, now, staffing, said, contact)
     said.append(AlarmCoordinator(Alarm.HANDOVER_STUCK))
-    people = _reachable(ladder.last_resort, staffing)
+    people = _reachable(ladder.last_resort, staffing, _NO_REST)
     people.pop(escalation.owner or "", None)
     if people:
         moved = _ask_over(escalation, people, len(ladder.steps), now, staffing, said, contact)
@@ -801,14 +853,16 @@ def fall_back(
     if refused and contact not in turn.failed:
         failed = replace(turn, failed=(*turn.failed, contact))
         moved = replace(moved, called=tuple(failed if each is turn else each for each in moved.called))
+    said: list[Effect] = []
     waiting = [page for page in moved.planned if page.person == person and page.way.contact != contact]
+    if not waiting and staffing.resting and moved.state is State.SEEKING:
+        moved = _follow_shifts(moved, now, staffing, said)  # whoever they stood in for is woken now
     if waiting:
         first = min(waiting, key=lambda page: page.due_at)
         brought = replace(first, due_at=min(now, first.due_at), early=True)
         moved = replace(moved, planned=tuple(brought if page is first else page for page in moved.planned))
     elif moved.state is State.SEEKING and _hopeless(moved):
         moved = replace(moved, step_due_at=now)
-    said: list[Effect] = []
     if moved.state is State.SEEKING:
         moved = _seek(moved, now, staffing, said)
     moved = _send_due(moved, now, said, late=False)

@@ -97,6 +97,7 @@ class Staffing:
     duty: Mapping[str, Duty] = field(default_factory=dict)  # by target
     languages: Mapping[str, frozenset[str]] = field(default_factory=dict)
     specialities: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    resting: Mapping[str, str] = field(default_factory=dict)  # who has quiet hours now, and who stands in for them
 
     def behind(self, target: str) -> tuple[str, ...]:
         """The people that a target means now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import settings
@@ -39,6 +40,8 @@ duties = st.fixed_dictionaries(
     }
 )
 someone = st.sampled_from(PEOPLE)
+# Who has quiet hours, and who stands in for them: nobody who has quiet hours herself.
+rests = st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["C", "D"]), max_size=2)
 
 
 class AnyEscalation(RuleBasedStateMachine):
@@ -57,6 +60,7 @@ class AnyEscalation(RuleBasedStateMachine):
         self.told_nobody = False
         self.heard = False
         self.spoken = {"A": frozenset({"nb"}), "B": frozenset({"sv"})}
+        self.resting: dict[str, str] = {}
         self.staffing = self.staffed(reach, duty)
         begun = climbing.begin(
             "x", urgency=Urgency.ROUTINE, language="nb", ladder=ladder, now=self.now, staffing=self.staffing
@@ -66,7 +70,7 @@ class AnyEscalation(RuleBasedStateMachine):
 
     def staffed(self, reach: dict[str, tuple[Way, ...]], duty: dict[str, tuple[tuple[str, ...], int]]) -> Staffing:
         people = {name: Duty(on_call, self.now + minutes(left)) for name, (on_call, left) in duty.items()}
-        return Staffing(reach, people, self.spoken)
+        return Staffing(reach, people, self.spoken, resting=self.resting)
 
     def note(self, escalation: Escalation, effects: tuple[Effect, ...]) -> None:
         before = getattr(self, "escalation", None)
@@ -117,9 +121,15 @@ class AnyEscalation(RuleBasedStateMachine):
         self.staffing = self.staffed(dict(self.staffing.ways), duty)
         self.moves()
 
+    @rule(resting=rests)
+    def quiet_hours_begin_and_end(self, resting: dict[str, str]) -> None:
+        self.resting = resting
+        self.staffing = replace(self.staffing, resting=resting)
+        self.moves()
+
     @rule(person=someone, rules=ways)
     def somebody_changes_their_rules(self, person: str, rules: tuple[Way, ...]) -> None:
-        self.staffing = Staffing({**self.staffing.ways, person: rules}, self.staffing.duty, self.spoken)
+        self.staffing = replace(self.staffing, ways={**self.staffing.ways, person: rules})
         self.note(*climbing.replan(self.escalation, person, rules, self.now, self.staffing))
         self.moves()
 
