@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from bot import reminders, shelving, store
+from bot import auditing, reminders, shelving, store
 from bot.api import store as api_answers
 from bot.api.door import PREFIX as API
 from bot.api.front import Api
@@ -125,6 +125,7 @@ class Line:
         self.conversations = Conversations(house, self.room)
         self.gaps = GapKeeper(house)
         self.reminders = Reminders(house)
+        self.auditing = auditing.Auditing(house, self.room.means)
         self.pages = Pages(house.phrases, StaticFiles(_HERE / "static"))
         self.chat = Chat(house, self.pages)
         self.desk = Desk(house, self.room, self.pages)
@@ -199,6 +200,7 @@ class Line:
             running.append(Loop("drafts", gate_runs.TOPIC, self.gatekeeper.tick, gatekeeper.next_due))
             running.append(Loop("reminders", LIBRARY, self.reminders.tick, longest_sleep=reminders.EVERY))
             running.append(Loop("gaps", LIBRARY, self.gaps.tick, longest_sleep=timedelta(seconds=30)))
+            running.append(Loop("audit", auditing.TOPIC, self.auditing.tick, self.auditing.next_due, auditing.EVERY))
             running.append(Loop("sweep", "sweep", self.conversations.sweep, longest_sleep=timedelta(minutes=1)))
         workers = [Worker(self.house, loop) for loop in running]
         tasks: list[asyncio.Task[None]] = []

@@ -19,6 +19,12 @@ class Counts:
         self.tried_later = self._counter("tried_later", "Sends put off", "channel")
         self.given_up = self._counter("given_up", "Messages given up", "channel")
         self.trouble = self._counter("trouble", "Turns that failed for a cause of our own", "where")
+        self.audit_faults = self._counter("audit_faults", "Faults that the auditor saw, each time it looked", "what")
+        self.audit_healed = self._counter("audit_healed", "Faults that the auditor put right", "what")
+        self.heartbeats = self._counter("heartbeats", "Times the address outside was told that all is well", "heard")
+        self.faults_now = Gauge(
+            "varde_audit_faults_now", "Faults that stood when this process looked last", registry=self.registry
+        )
         self.answer_seconds = Histogram(
             "varde_answer_seconds",
             "From a message taken in to its reply written down",

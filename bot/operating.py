@@ -11,13 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import bulk
 from bot.app import build_house, channels_of
 from bot.house import House
 from bot.serving import LOCAL_ADVISOR
+from escalation import auditor_store, on_duty
 from escalation import files as ladder_files
-from escalation import on_duty
+from escalation import store as escalations
+from escalation.local_time import say_instant
 from escalation.store import NoLadder
 from helpline import accounts, audit, logs
 from helpline.clock import SystemClock
@@ -259,6 +262,14 @@ def _check_settings(settings: Settings) -> list[Finding]:
     for channel, names in wanted.items():
         if channel not in settings.channels:
             findings.append(Finding(Severity.OPEN, "settings", f"{channel.value} is off: set {names} to switch it on."))
+    if settings.heartbeat_url is None:
+        findings.append(
+            Finding(
+                Severity.OPEN,
+                "settings",
+                "VARDE_HEARTBEAT_URL is not set: nobody outside notices if the line itself stands still.",
+            )
+        )
     if settings.public_url is None:
         findings.append(
             Finding(
@@ -273,6 +284,21 @@ def _shipped() -> tuple[Article, ...]:
         return load_articles(content_folder() / "articles")
     except ContentError:
         return ()  # said already
+
+
+async def _check_audit(conn: AsyncConnection) -> list[Finding]:
+    """What the auditor found and is not over."""
+    faults = await auditor_store.open_faults(conn)
+    codes = await escalations.codes_of(conn, {fault.escalation_id for fault in faults})
+    return [
+        Finding(
+            Severity.WRONG,
+            "auditor",
+            f"{codes.get(fault.escalation_id, fault.escalation_id)}: {fault.what.value.replace('_', ' ')}, "
+            f"since {say_instant(fault.found_at)}.",
+        )
+        for fault in faults
+    ]
 
 
 async def _check_storage(settings: Settings) -> list[Finding]:
@@ -306,6 +332,7 @@ async def _check_storage(settings: Settings) -> list[Finding]:
             except NoLadder:
                 sentences = ["No ladder has been saved yet; `varde serve` brings the one that ships."]
             findings += [Finding(Severity.OPEN, "coverage", sentence) for sentence in sentences]
+            findings += await _check_audit(conn)
             for gone in await shelves.offered_for_retiring(conn):
                 sentence = f"{gone.id} no longer comes with the program; retire it, or publish a revision of your own."
                 findings.append(Finding(Severity.OPEN, "articles", sentence))

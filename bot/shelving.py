@@ -8,6 +8,7 @@ import structlog
 
 from bot import gaps, notes_store, store
 from bot.house import House
+from escalation import auditor_store
 from escalation import files as ladder_files
 from escalation import store as escalations
 from helpline import access_tokens, accounts, inbox, outbox
@@ -48,6 +49,7 @@ async def tidy(house: House, now: datetime) -> int:
             rows += await notes_store.delete_older(conn, before=now - ROWS_KEPT)
             rows += await gaps.delete_closed(conn, house.vault, before=now - gaps.KEPT_CLOSED)
             rows += await escalations.delete_older(conn, before=now - escalations.KEPT_FOR)
+            rows += await auditor_store.delete_older(conn, before=now - auditor_store.KEPT_FOR)
         forgotten += quiet
         if not quiet and not rows:
             break

@@ -9,6 +9,8 @@ It trusts none of what the ladder says of itself. Each open escalation must, at 
 4. have a row for each page that it counts, and a message in the outbox for each page that is to be sent;
 5. have called somebody: where every page came to nothing, nobody knows that a clinician waits.
 
+And where nothing gets through to a provider, that is said of the provider.
+
 What can be put right without guessing is put right (`heal`) and counted; the rest is told.
 """
 
@@ -24,6 +26,8 @@ from escalation.standing import Escalation, State
 OVERDUE = timedelta(minutes=3)  # longer than a lease, and than a tick that has much to do
 UNSENT = timedelta(minutes=5)  # longer than a page is tried before it is given up
 UNCALLED = timedelta(minutes=5)  # by then somebody must have been called
+LATELY = timedelta(minutes=15)  # how far back a provider is judged
+TRIED = 3  # pages that must have come to nothing before a provider is said to fail
 _HELD = timedelta(minutes=1)  # longer than a lease, by which a row is pushed forward while it is worked on
 
 
@@ -41,6 +45,7 @@ class What(StrEnum):
     PAGE_UNPOSTED = "page_unposted"  # a page was made and never put into the outbox
     PAGE_UNSENT = "page_unsent"  # a page waits in the outbox longer than it may
     NOBODY_CALLED = "nobody_called"  # every page came to nothing
+    PROVIDER_FAILS = "provider_fails"  # nothing gets through by it; here the fault is the provider's
 
 
 HEALED: frozenset[What] = frozenset({What.NOTHING_PENDING, What.NO_OWNER, What.MISFILED})
@@ -86,18 +91,25 @@ class Watched:
 class Fault:
     """Something is wrong with an escalation."""
 
-    escalation_id: str
+    escalation_id: str  # or the provider's name, where it is about that
     what: What
     providers: frozenset[str] = frozenset()  # whose pages failed; the alarm must not depend on them
 
 
 def audit(escalations: Iterable[Watched], now: datetime) -> tuple[Fault, ...]:
     """Everything that is wrong with these open escalations; nothing at all where all is well."""
-    return tuple(
+    looked_at = tuple(escalations)
+    found = [
         Fault(watched.id, what, failing_providers(watched.pages))
-        for watched in escalations
+        for watched in looked_at
         for what in _wrong_with(watched, now)
-    )
+    ]
+    lately = [page for watched in looked_at for page in watched.pages if page.made_at > now - LATELY]
+    for provider in sorted(set(_PROVIDERS.values())):
+        fates = [page.fate for page in lately if _PROVIDERS.get(page.channel) == provider]
+        if Fate.CALLED not in fates and fates.count(Fate.NOTHING) >= TRIED:
+            found.append(Fault(provider, What.PROVIDER_FAILS, frozenset({provider})))
+    return tuple(found)
 
 
 def _wrong_with(watched: Watched, now: datetime) -> Iterator[What]:

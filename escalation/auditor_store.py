@@ -36,9 +36,7 @@ class AuditTurnRow(SQLModel, table=True):
     id: str = Field(primary_key=True, sa_type=String)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     lease_token: str | None = Field(default=None, sa_type=String)
-    beat_at: datetime | None = Field(
-        default=None, sa_type=UtcDateTime
-    )  # when the world outside last heard that all is well
+    beat_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # when the world outside was last told
 
 
 class AuditFaultRow(SQLModel, table=True):

@@ -377,15 +377,25 @@ class Wording(Protocol):
 
 
 async def alarm_coordinators(
-    conn: AsyncConnection, means: Means, present: Present, wording: Wording, *, key: str, now: datetime
+    conn: AsyncConnection,
+    means: Means,
+    present: Present,
+    wording: Wording,
+    *,
+    key: str,
+    now: datetime,
+    avoiding: frozenset[str] = frozenset(),
 ) -> int:
-    """Tell every coordinator who can be reached, once for each key; how many were told now."""
+    """Tell every coordinator who can be reached, once for each key; how many were told now.
+
+    A channel to be avoided is used only for whoever has no other.
+    """
     told = 0
     coordinators = present.with_role(Role.COORDINATOR)
     for staff_id in coordinators:
         known = {contact.id: contact.address() for contact in await accounts.contacts(conn, means.vault, staff_id)}
         usable = (each for each in present.reaches.get(staff_id, ()) if not each.stopped and known.get(each.contact_id))
-        reach = next(usable, None)
+        reach = min(usable, key=lambda each: each.channel in avoiding, default=None)
         address = known[reach.contact_id] if reach is not None else None
         if reach is None or address is None:
             continue

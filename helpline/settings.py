@@ -125,6 +125,7 @@ class Settings:
     telegram: TelegramSettings | None = None
     twilio: TwilioSettings | None = None
     oidc: OidcSettings | None = None
+    heartbeat_url: Secret[str] | None = None  # told once a minute that all is well; whoever knows it can tell it so
     unknown: tuple[str, ...] = ()  # names that begin with VARDE_ and mean nothing to us; `varde check` tells
 
     @property
@@ -155,6 +156,7 @@ class _Raw(BaseSettings):
     country: str | None = None
     data_dir: str | None = None
     database_url: str | None = None
+    heartbeat_url: str | None = None
     host: str | None = None
     ladder: str | None = None
     log_level: str | None = None
@@ -213,6 +215,7 @@ def load_settings(*, env_file: Path | None = Path(".env"), create: bool = True) 
         telegram=_telegram(raw, check, public_url),
         twilio=_twilio(raw, check, public_url),
         oidc=_oidc(raw, check, public_url),
+        heartbeat_url=check.one("heartbeat_url", _secret_url, None),
         unknown=_unknown(env_file),
     )
     # Not when the setting itself is malformed: then one sentence about it is enough, and no other key may be made.
@@ -469,6 +472,14 @@ def _url(written: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError("must be an address that begins with https://")
     return written.rstrip("/")
+
+
+def _secret_url(written: str) -> Secret[str]:
+    """An address that is itself a key: it may carry a query, and is shown nowhere."""
+    parts = urlsplit(written)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
+        raise ValueError("must be an address that begins with https://")
+    return Secret(written)
 
 
 def _issuer(written: str) -> str:

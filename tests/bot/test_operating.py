@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.operating import Finding, Severity, bring_in, check_everything
+from bot.operating import Finding, Severity, bring_in, check_everything, open_house
+from escalation import auditor_store
+from escalation.auditor import Fault, What
 from helpline.content import content_folder
 from helpline.database import Database
 from knowledge import store
@@ -82,3 +84,16 @@ async def test_what_no_longer_comes_with_the_program_is_named(place: Path) -> No
     named = [sentence for sentence in of(await check_everything(), "articles") if "no longer comes" in sentence]
     # The operator brought the other one in, so it is theirs.
     assert named == ["open se-tut no longer comes with the program; retire it, or publish a revision of your own."]
+
+
+async def test_what_the_auditor_found_and_that_nobody_outside_listens_is_said(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert any("VARDE_HEARTBEAT_URL is not set" in sentence for sentence in of(await check_everything(), "settings"))
+    monkeypatch.setenv("VARDE_HEARTBEAT_URL", "https://pings.example/ping/key")
+    assert not any("HEARTBEAT" in sentence for sentence in of(await check_everything(), "settings"))
+    assert of(await check_everything(), "auditor") == []
+    async with open_house() as house, house.db.write() as conn:
+        fault = Fault("twilio", What.PROVIDER_FAILS)
+        await auditor_store.file_fault(conn, fault, NINE, healed=False)
+    assert of(await check_everything(), "auditor") == ["wrong twilio: provider fails, since 2026-11-22T09:00:00Z."]

@@ -123,6 +123,7 @@ def reports(stage: Stage, told: set[str]) -> Iterator[Posted]:
 
 _TIDYING = ("bot.app.Line._tidy", "bot.shelving.tidy")
 _SWEEP = "bot.conversation.Conversations.sweep"
+_AUDITING = ("escalation.heartbeat.tick", "escalation.heartbeat.look")
 _WAITING_IS_TOLD = 3  # messages that lead from a plea to an advisor
 
 
@@ -152,8 +153,8 @@ async def test_nothing_is_lost_and_nothing_done_twice(stage: Stage) -> None:
     assert not stage.unheard
     assert not [name for name, value in figures.items() if name.startswith("varde_trouble_total") and value]
     await proved(stage, crowd)
-    # What tidies and sweeps changes nothing that anybody was promised.
-    quiet = {f"{where} {when}" for where in (*_TIDYING, _SWEEP) for when in ("before", "after")}
+    # What tidies, sweeps and audits changes nothing that anybody was promised.
+    quiet = {f"{where} {when}" for where in (*_TIDYING, _SWEEP, *_AUDITING) for when in ("before", "after")}
     assert line.points() - quiet <= {point for point, _ in DEATHS}
 
 

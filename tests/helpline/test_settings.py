@@ -70,6 +70,7 @@ def test_everything_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         secret_key=KEY,
         roster="roster.yaml",
         log_level="DEBUG",
+        heartbeat_url="https://pings.example/ping/heartbeat-key?status=up",
         twilio_whatsapp_number="whatsapp:+47 59 44 00 01",
         **TELEGRAM,
         **TWILIO,
@@ -84,8 +85,9 @@ def test_everything_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert settings.twilio is not None
     assert settings.twilio.whatsapp_number == "+4759440001"
     assert settings.channels == set(Channel)
+    assert settings.heartbeat_url == Secret("https://pings.example/ping/heartbeat-key?status=up")
     shown = repr(settings)
-    for hidden in ("hidden-password", KEY, "abcdefghij", "webhook-secret", "twilio-auth-token"):
+    for hidden in ("heartbeat-key", "hidden-password", KEY, "abcdefghij", "webhook-secret", "twilio-auth-token"):
         assert hidden not in shown
     assert not (tmp_path / "var").exists()
 
@@ -114,6 +116,7 @@ def test_a_key_is_hex_or_base64(monkeypatch: pytest.MonkeyPatch, written: str) -
         ({"database_url": "postgresql://user:secret@db/x"}, "VARDE_SECRET_KEY is missing; with PostgreSQL"),
         ({"public_url": "http://varde.example"}, "VARDE_PUBLIC_URL must begin with https://"),
         ({"public_url": "varde.example"}, "VARDE_PUBLIC_URL must be an address"),
+        ({"heartbeat_url": "pings.example/ping"}, "VARDE_HEARTBEAT_URL must be an address"),
         ({"roster": "none.yaml"}, "VARDE_ROSTER names a file that is not there."),
         ({"ladder": "none.yaml"}, "VARDE_LADDER names a file that is not there."),
         ({"log_level": "loudly"}, "VARDE_LOG_LEVEL must be"),
