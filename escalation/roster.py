@@ -197,6 +197,7 @@ class Schedule:
     overrides: tuple[Override, ...] = ()
     exclusive: bool = False  # an override that puts somebody in hides everybody else
     temporary: tuple[Temporary, ...] = ()
+    away: tuple[Shift, ...] = ()  # leave; no part of the definition, so an edit of the roster cannot lose it
 
     def people(self) -> frozenset[str]:
         """Everybody whom the roster names."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,36 +30,42 @@ _LOOK_AHEAD = timedelta(days=2)
 
 def on_call(schedule: Schedule, zone: ZoneInfo, at: datetime) -> tuple[str, ...]:
     """Everybody who is on call at the instant, sorted; nobody is a gap."""
+    away = {shift.person for shift in schedule.away if shift.span.covers(at)}
     holding = [roster for roster in schedule.temporary if roster.span.covers(at)]
     if holding:
-        return _sorted(shift.person for roster in holding for shift in roster.shifts if shift.span.covers(at))
+        return _sorted((shift.person for each in holding for shift in each.shifts if shift.span.covers(at)), away)
     active = [override for override in schedule.overrides if override.span.covers(at)]
+    placed = [override.add for override in active if override.add is not None]
+    if schedule.exclusive and (there := _sorted(placed, away)):
+        return there
     added = [override.add for override in active if override.add is not None and override.remove is None]
-    if schedule.exclusive and (placed := [override.add for override in active if override.add is not None]):
-        return _sorted(placed)
     # One pass over the plan, replacement before removal: a chain of overrides is not followed.
     replaced: dict[str, list[str]] = {}
     for override in active:
         if override.remove is not None:
             replaced.setdefault(override.remove, []).extend([override.add] if override.add is not None else [])
-    planned = (replaced.get(person, [person]) for person in _planned(schedule, zone, at))
-    return _sorted(itertools.chain(added, *planned))
+    # Whoever is on leave and has a colleague in their place still holds the place; without one they do not.
+    missing = frozenset(person for person in away if not set(replaced.get(person, ())) - away)
+    planned = (replaced.get(person, [person]) for person in _planned(schedule, zone, at, missing))
+    return _sorted(itertools.chain(added, *planned), away)
 
 
-def _sorted(people: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(people)))
+def _sorted(people: Iterable[str], away: AbstractSet[str] = frozenset()) -> tuple[str, ...]:
+    return tuple(sorted(set(people) - away))
 
 
-def _planned(schedule: Schedule, zone: ZoneInfo, at: datetime) -> list[str]:
-    """Who is on call by the plan alone, before overrides."""
+def _planned(schedule: Schedule, zone: ZoneInfo, at: datetime, missing: frozenset[str]) -> list[str]:
+    """Who is on call by the plan alone, before overrides; whoever is missing hides nobody."""
     if schedule.layers:
         for layer in reversed(schedule.layers):
             # A layer whose rotation has not begun yields nobody, and does not hide the layers beneath.
-            if layer.covers(zone, at) and (person := _aimed(schedule, layer.target, zone, at)) is not None:
-                return [person]
+            if layer.covers(zone, at):
+                person = _aimed(schedule, layer.target, zone, at)
+                if person is not None and person not in missing:
+                    return [person]
         return []
     if schedule.priority_shifts:
-        present = [shift for shift in schedule.priority_shifts if shift.span.covers(at)]
+        present = [shift for shift in schedule.priority_shifts if shift.span.covers(at) and shift.person not in missing]
         highest = max((shift.level for shift in present), default=0)
         return [shift.person for shift in present if shift.level == highest]
     aimed = (_aimed(schedule, rule.target, zone, at) for rule in schedule.rules if rule.window.covers(zone, at))
@@ -129,7 +136,8 @@ def _edges(schedule: Schedule, zone: ZoneInfo, since: datetime, until: datetime)
     for target in targets:
         if target.startswith(ROTATION):
             yield from schedule.rotations[target.removeprefix(ROTATION)].handoffs(zone, since, until)
-    spans = [shift.span for shift in schedule.priority_shifts] + [override.span for override in schedule.overrides]
+    spans = [shift.span for shift in (*schedule.priority_shifts, *schedule.away)]
+    spans += [override.span for override in schedule.overrides]
     for roster in schedule.temporary:
         spans += [roster.span, *(shift.span for shift in roster.shifts)]
     for fixed in spans:

@@ -7,20 +7,24 @@ and what those calendars have shown; the holes that coordinators were told of. R
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Boolean, Index, Integer, String, UniqueConstraint, delete, insert, or_, select, update
+from sqlalchemy import Boolean, Index, Integer, String, UniqueConstraint, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
-from escalation.roster import Span
-from helpline.storage import AnyRow, BigId, UtcDateTime, execute_all, insert_once, rows_touched, table_of, wake
+from escalation import store
+from escalation.coverage import Hole
+from escalation.exchange import Exchange, Kind, State
+from escalation.plan import Plan, Version
+from escalation.roster import Shift, Span
+from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, rows_touched, table_of, wake
 
-TOPIC = "rota"  # rung when rosters, leave or exchanges changed
 KEPT_FOR = timedelta(days=396)  # 13 months: a year's report, and the month in which it is written
 EVENTS_KEPT_FOR = timedelta(days=60)  # of a calendar entry, after it ended
 
@@ -136,3 +140,428 @@ duty_records = table_of(DutyRecordRow)
 feeds = table_of(CalendarFeedRow)
 calendar_events = table_of(CalendarEventRow)
 roster_holes = table_of(RosterHoleRow)
+
+# --- The rosters through time ----------------------------------------------------------------------------------------
+
+
+async def plans(conn: AsyncConnection, since: datetime, until: datetime) -> tuple[Plan, ...]:
+    """Every roster as it holds from `since` to `until`, with the leave that has been granted."""
+    away = tuple(Shift(leave.staff_id, leave.span) for leave in await granted(conn, since, until))
+    return tuple(
+        Plan(name, tuple(_version(roster, away) for roster in versions))
+        for name, versions in sorted((await store.versions_between(conn, since, until)).items())
+    )
+
+
+def _version(roster: store.Roster, away: tuple[Shift, ...]) -> Version:
+    assert roster.valid_from is not None
+    return Version(
+        roster.valid_from,
+        ZoneInfo(roster.zone),
+        replace(roster.schedule, away=away),
+        roster.languages,
+        roster.fallback,
+        roster.starter,
+    )
+
+
+# --- Leave -----------------------------------------------------------------------------------------------------------
+
+
+class LeaveState(StrEnum):
+    """What became of a leave."""
+
+    ASKED = "asked"  # waits for a coordinator, and changes nothing
+    GRANTED = "granted"  # holds: they are not on call in it
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Leave:
+    """One time away. Why is nobody's business here."""
+
+    id: int
+    staff_id: str
+    span: Span
+    state: LeaveState
+    uid: str | None
+    asked_by: str
+    asked_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it holds or may come to."""
+        return self.state in (LeaveState.ASKED, LeaveState.GRANTED)
+
+
+def _leave(row: AnyRow) -> Leave:
+    return Leave(
+        row.id,
+        row.staff_id,
+        Span(row.starts_at, row.ends_at),
+        LeaveState(row.state),
+        row.uid,
+        row.asked_by,
+        row.asked_at,
+        row.decided_by,
+        row.decided_at,
+    )
+
+
+async def insert_leave(
+    conn: AsyncConnection,
+    *,
+    staff_id: str,
+    span: Span,
+    state: LeaveState,
+    by: str,
+    now: datetime,
+    uid: str | None = None,
+) -> Leave:
+    """Note a leave."""
+    decided = state is not LeaveState.ASKED
+    values = {
+        "staff_id": staff_id,
+        "starts_at": span.start,
+        "ends_at": span.end,
+        "state": state.value,
+        "uid": uid,
+        "asked_by": by,
+        "asked_at": now,
+        "decided_by": by if decided else None,
+        "decided_at": now if decided else None,
+    }
+    return _leave((await conn.execute(insert(leaves).values(values).returning(leaves))).one())
+
+
+async def change_leave(
+    conn: AsyncConnection, leave_id: int, *, state: LeaveState, by: str, now: datetime, span: Span | None = None
+) -> Leave:
+    """Note what became of it, and where it was imported anew, when it is now."""
+    values: dict[str, Any] = {"state": state.value, "decided_by": by, "decided_at": now}
+    if span is not None:
+        values |= {"starts_at": span.start, "ends_at": span.end}
+    changed = update(leaves).where(leaves.c.id == leave_id).values(values).returning(leaves)
+    return _leave((await conn.execute(changed)).one())
+
+
+async def find_leave(conn: AsyncConnection, leave_id: int, *, lock: bool = False) -> Leave | None:
+    """The leave of this number."""
+    wanted = select(leaves).where(leaves.c.id == leave_id)
+    row = (await conn.execute(wanted.with_for_update() if lock else wanted)).one_or_none()
+    return _leave(row) if row else None
+
+
+async def leave_of(conn: AsyncConnection, staff_id: str, *, since: datetime | None = None) -> list[Leave]:
+    """All leave of somebody that ends after `since`, whatever became of it, in the order it begins."""
+    wanted = select(leaves).where(leaves.c.staff_id == staff_id)
+    if since is not None:
+        wanted = wanted.where(leaves.c.ends_at > since)
+    return [_leave(row) for row in await conn.execute(wanted.order_by(leaves.c.starts_at, leaves.c.id))]
+
+
+async def all_leave(
+    conn: AsyncConnection, since: datetime, until: datetime, *, states: Iterable[LeaveState] = tuple(LeaveState)
+) -> list[Leave]:
+    """Everybody's leave that touches this time, in the order it begins."""
+    touching = (leaves.c.starts_at < until) & (leaves.c.ends_at > since)
+    wanted = select(leaves).where(touching, leaves.c.state.in_([state.value for state in states]))
+    return [_leave(row) for row in await conn.execute(wanted.order_by(leaves.c.starts_at, leaves.c.id))]
+
+
+async def granted(conn: AsyncConnection, since: datetime, until: datetime) -> list[Leave]:
+    """The leave that holds and touches this time, the bounds included."""
+    touching = (leaves.c.starts_at <= until) & (leaves.c.ends_at > since)
+    rows = await conn.execute(select(leaves).where(touching, leaves.c.state == LeaveState.GRANTED.value))
+    return [_leave(row) for row in rows]
+
+
+# --- Exchanges -------------------------------------------------------------------------------------------------------
+
+
+def _exchange(row: AnyRow) -> Exchange:
+    back = Span(row.back_starts_at, row.back_ends_at) if row.back_starts_at is not None else None
+    return Exchange(
+        id=row.id,
+        kind=Kind(row.kind),
+        roster=row.roster,
+        holder=row.holder,
+        span=Span(row.starts_at, row.ends_at),
+        taker=row.taker,
+        back=back,
+        state=State(row.state),
+        made_by=row.made_by,
+        made_at=row.made_at,
+        answered_by=row.answered_by,
+        answered_at=row.answered_at,
+    )
+
+
+async def insert_exchange(conn: AsyncConnection, made: Exchange) -> None:
+    """Note an offer."""
+    values = {
+        "id": made.id,
+        "kind": made.kind.value,
+        "roster": made.roster,
+        "holder": made.holder,
+        "starts_at": made.span.start,
+        "ends_at": made.span.end,
+        "taker": made.taker,
+        "back_starts_at": made.back.start if made.back is not None else None,
+        "back_ends_at": made.back.end if made.back is not None else None,
+        "state": made.state.value,
+        "made_by": made.made_by,
+        "made_at": made.made_at,
+    }
+    await conn.execute(insert(exchanges).values(values))
+
+
+async def answer_exchange(
+    conn: AsyncConnection, exchange_id: str, *, state: State, by: str, now: datetime, taker: str | None = None
+) -> Exchange:
+    """Note what came of it."""
+    values: dict[str, Any] = {"state": state.value, "answered_by": by, "answered_at": now}
+    if taker is not None:
+        values["taker"] = taker
+    changed = update(exchanges).where(exchanges.c.id == exchange_id).values(values).returning(exchanges)
+    return _exchange((await conn.execute(changed)).one())
+
+
+async def find_exchange(conn: AsyncConnection, exchange_id: str, *, lock: bool = False) -> Exchange | None:
+    """The offer of this id; `lock` before answering it."""
+    wanted = select(exchanges).where(exchanges.c.id == exchange_id)
+    row = (await conn.execute(wanted.with_for_update() if lock else wanted)).one_or_none()
+    return _exchange(row) if row else None
+
+
+async def open_exchanges(conn: AsyncConnection) -> list[Exchange]:
+    """All that wait for an answer, by when the shift begins."""
+    wanted = select(exchanges).where(exchanges.c.state == State.OPEN.value)
+    return [_exchange(row) for row in await conn.execute(wanted.order_by(exchanges.c.starts_at, exchanges.c.id))]
+
+
+async def exchanges_of(conn: AsyncConnection, staff_id: str, *, since: datetime) -> list[Exchange]:
+    """All offers that somebody made or was named in, of shifts that end after `since`, the latest made first."""
+    theirs = or_(exchanges.c.holder == staff_id, exchanges.c.taker == staff_id, exchanges.c.made_by == staff_id)
+    wanted = select(exchanges).where(theirs, exchanges.c.ends_at > since)
+    return [_exchange(row) for row in await conn.execute(wanted.order_by(exchanges.c.made_at.desc(), exchanges.c.id))]
+
+
+async def lock_roster(conn: AsyncConnection, name: str) -> None:
+    """Keep everybody else from changing this roster until the transaction ends."""
+    rows = store.roster_versions
+    await conn.execute(select(rows.c.id).where(rows.c.name == name).order_by(rows.c.id).limit(1).with_for_update())
+
+
+# --- What really was -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Who was on call from when to when, as far as the line can vouch for it."""
+
+    roster: str
+    span: Span
+    people: tuple[str, ...]
+    seen: bool  # False: the line was not running, and this is what was planned
+
+
+def _recorded(row: AnyRow) -> Recorded:
+    people = tuple(row.people.split(",")) if row.people else ()
+    return Recorded(row.roster, Span(row.starts_at, row.ends_at), people, row.seen)
+
+
+async def last_records(conn: AsyncConnection, *, lock: bool = False) -> dict[str, Recorded]:
+    """The latest record of each roster."""
+    latest = select(func.max(duty_records.c.id)).group_by(duty_records.c.roster)
+    wanted = select(duty_records).where(duty_records.c.id.in_(latest)).order_by(duty_records.c.id)
+    rows = await conn.execute(wanted.with_for_update() if lock else wanted)
+    return {row.roster: _recorded(row) for row in rows}
+
+
+async def write_record(conn: AsyncConnection, record: Recorded) -> None:
+    """Note who was on call; a record that has begun already is carried on."""
+    known = (duty_records.c.roster == record.roster) & (duty_records.c.starts_at == record.span.start)
+    values = {"ends_at": record.span.end, "people": ",".join(record.people), "seen": record.seen}
+    if rows_touched(await conn.execute(update(duty_records).where(known).values(values))) == 0:
+        begun = {"roster": record.roster, "starts_at": record.span.start}
+        await conn.execute(insert(duty_records).values({**begun, **values}))
+
+
+async def recorded_at(conn: AsyncConnection, at: datetime) -> dict[str, Recorded]:
+    """What was recorded for the instant, by roster."""
+    wanted = select(duty_records).where(duty_records.c.starts_at <= at, duty_records.c.ends_at > at)
+    return {row.roster: _recorded(row) for row in await conn.execute(wanted)}
+
+
+async def recorded_between(conn: AsyncConnection, roster: str, since: datetime, until: datetime) -> list[Recorded]:
+    """What was recorded for this time, in order."""
+    touching = (duty_records.c.starts_at < until) & (duty_records.c.ends_at > since)
+    wanted = select(duty_records).where(duty_records.c.roster == roster, touching)
+    return [_recorded(row) for row in await conn.execute(wanted.order_by(duty_records.c.starts_at))]
+
+
+# --- Calendar feeds --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A calendar feed as its owner sees it in the list; what opens it is not in it."""
+
+    id: int
+    staff_id: str
+    whole: bool
+    made_at: datetime
+    used_at: datetime | None
+
+
+def _feed(row: AnyRow) -> Feed:
+    return Feed(row.id, row.staff_id, row.whole, row.made_at, row.used_at)
+
+
+async def insert_feed(conn: AsyncConnection, *, staff_id: str, whole: bool, hash_: str, now: datetime) -> Feed:
+    """Note a feed's secret, as a hash."""
+    values = {"staff_id": staff_id, "whole": whole, "hash": hash_, "made_at": now}
+    return _feed((await conn.execute(insert(feeds).values(values).returning(feeds))).one())
+
+
+async def find_feed(conn: AsyncConnection, hash_: str) -> Feed | None:
+    """The feed that this hash opens."""
+    row = (await conn.execute(select(feeds).where(feeds.c.hash == hash_))).one_or_none()
+    return _feed(row) if row else None
+
+
+async def feeds_of(conn: AsyncConnection, staff_id: str) -> list[Feed]:
+    """Somebody's feeds, the oldest first."""
+    rows = await conn.execute(select(feeds).where(feeds.c.staff_id == staff_id).order_by(feeds.c.id))
+    return [_feed(row) for row in rows]
+
+
+async def note_feed_used(conn: AsyncConnection, feed_id: int, now: datetime) -> None:
+    """Note that a calendar has asked."""
+    await conn.execute(update(feeds).where(feeds.c.id == feed_id).values(used_at=now))
+
+
+async def delete_feed(conn: AsyncConnection, staff_id: str, feed_id: int) -> bool:
+    """Make a feed void; False where it is not theirs or gone."""
+    gone = await conn.execute(delete(feeds).where(feeds.c.id == feed_id, feeds.c.staff_id == staff_id))
+    return rows_touched(gone) == 1
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A shift as calendars have shown it."""
+
+    uid: str
+    roster: str
+    staff_id: str
+    span: Span
+    sequence: int
+    changed_at: datetime
+    gone: bool
+
+
+async def shown_events(conn: AsyncConnection, *, until_after: datetime, staff_id: str | None = None) -> list[Shown]:
+    """What calendars were shown of shifts that end after this, in order."""
+    wanted = select(calendar_events).where(calendar_events.c.ends_at > until_after)
+    if staff_id is not None:
+        wanted = wanted.where(calendar_events.c.staff_id == staff_id)
+    rows = await conn.execute(wanted.order_by(calendar_events.c.starts_at, calendar_events.c.uid))
+    return [
+        Shown(
+            row.uid, row.roster, row.staff_id, Span(row.starts_at, row.ends_at), row.sequence, row.changed_at, row.gone
+        )
+        for row in rows
+    ]
+
+
+async def write_events(conn: AsyncConnection, shown: Sequence[Shown]) -> None:
+    """Keep how these are shown from now on."""
+    for each in shown:
+        values = {
+            "roster": each.roster,
+            "staff_id": each.staff_id,
+            "starts_at": each.span.start,
+            "ends_at": each.span.end,
+            "sequence": each.sequence,
+            "changed_at": each.changed_at,
+            "gone": each.gone,
+        }
+        known = update(calendar_events).where(calendar_events.c.uid == each.uid).values(values)
+        if rows_touched(await conn.execute(known)) == 0:
+            await insert_once(conn, calendar_events, {"uid": each.uid, **values}, unique=["uid"], returning="uid")
+
+
+# --- Holes that somebody was told of ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KnownHole:
+    """A hole that coordinators were told of, or have said that they know."""
+
+    id: int
+    roster: str
+    language: str | None
+    span: Span
+    told_at: datetime | None
+    told_near_at: datetime | None
+    accepted_by: str | None
+    accepted_at: datetime | None
+
+    def is_of(self, hole: Hole) -> bool:
+        """Whether this is the same hole, though it may have grown, shrunk or come nearer."""
+        return (self.roster, self.language) == (hole.roster, hole.language) and self.span.overlaps(hole.span)
+
+
+async def known_holes(conn: AsyncConnection) -> list[KnownHole]:
+    """All holes that somebody knows of."""
+    return [
+        KnownHole(
+            row.id,
+            row.roster,
+            row.language or None,
+            Span(row.starts_at, row.ends_at),
+            row.told_at,
+            row.told_near_at,
+            row.accepted_by,
+            row.accepted_at,
+        )
+        for row in await conn.execute(select(roster_holes).order_by(roster_holes.c.id))
+    ]
+
+
+async def write_hole(conn: AsyncConnection, hole: Hole, known: KnownHole | None, **noted: object) -> None:
+    """Note what was told or said of a hole, and as far as it reaches now."""
+    start = min(hole.span.start, known.span.start) if known is not None else hole.span.start
+    values = {"starts_at": start, "ends_at": hole.span.end, **noted}
+    if known is None:
+        named = {"roster": hole.roster, "language": hole.language or ""}
+        await conn.execute(insert(roster_holes).values({**named, **values}))
+    else:
+        await conn.execute(update(roster_holes).where(roster_holes.c.id == known.id).values(values))
+
+
+async def delete_holes(conn: AsyncConnection, ids: Iterable[int]) -> None:
+    """Forget holes that are filled or past."""
+    await conn.execute(delete(roster_holes).where(roster_holes.c.id.in_(list(ids))))
+
+
+# --- Forgetting ------------------------------------------------------------------------------------------------------
+
+
+async def delete_older(conn: AsyncConnection, now: datetime) -> int:
+    """Delete what the tables say is kept no longer; how many rows."""
+    before = now - KEPT_FOR
+    gone = 0
+    for table in (leaves, exchanges, duty_records):
+        gone += rows_touched(await conn.execute(delete(table).where(table.c.ends_at < before)))
+    old_events = delete(calendar_events).where(calendar_events.c.ends_at < now - EVENTS_KEPT_FOR)
+    return gone + rows_touched(await conn.execute(old_events))
+
+
+def rota_changed(conn: AsyncConnection) -> None:
+    """Have what follows from the rota looked at again, once this transaction is on disk."""
+    wake(conn, store.ROTA_TOPIC)

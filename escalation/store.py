@@ -48,6 +48,7 @@ from helpline.storage import AnyRow, BigId, UtcDateTime, execute_all, insert_onc
 log = structlog.get_logger(__name__)
 
 TOPIC = "escalations"  # rung when anything about an escalation changed
+ROTA_TOPIC = "rota"  # rung when a roster, leave or an exchange of shifts changed
 
 KEPT_FOR = timedelta(days=396)  # 13 months: a year's report, and the month in which it is written
 
@@ -220,6 +221,26 @@ _codes_of = select(pages.c.code).where(_some_pages)
 _not_gone = select(pages).where(
     pages.c.escalation_id.in_(bindparam("of", expanding=True)), pages.c.state.in_(bindparam("states", expanding=True))
 )
+# Of each roster the version that holds at an instant; of two that begin together, the later saved.
+_ranked = (
+    select(
+        roster_versions.c.id,
+        func.row_number()
+        .over(
+            partition_by=roster_versions.c.name,
+            order_by=(roster_versions.c.valid_from.desc(), roster_versions.c.id.desc()),
+        )
+        .label("place"),
+    )
+    .where(roster_versions.c.valid_from <= bindparam("at", type_=roster_versions.c.valid_from.type))
+    .subquery()
+)
+_holding_at = (
+    select(roster_versions)
+    .join(_ranked, _ranked.c.id == roster_versions.c.id)
+    .where(_ranked.c.place == 1)
+    .order_by(roster_versions.c.name)
+)
 _open_of = select(escalations).where(escalations.c.open_key == bindparam("which"))
 _open_of_locked = _open_of.with_for_update()
 
@@ -389,6 +410,12 @@ async def count_of(conn: AsyncConnection, conversation_id: str) -> int:
     """How many escalations a conversation has had, the open one among them."""
     counted = select(func.count()).select_from(escalations).where(escalations.c.conversation_id == conversation_id)
     return int((await conn.execute(counted)).scalar_one())
+
+
+async def list_of(conn: AsyncConnection, conversation_id: str) -> list[Filed]:
+    """Every escalation of a conversation, the latest first."""
+    wanted = select(escalations).where(escalations.c.conversation_id == conversation_id)
+    return [_filed(row) for row in await conn.execute(wanted.order_by(escalations.c.opened_at.desc()))]
 
 
 async def owned_by(conn: AsyncConnection, staff_id: str) -> list[Filed]:
@@ -639,6 +666,10 @@ class Roster:
     zone: str
     schedule: Schedule
     starter: bool
+    languages: tuple[str, ...] = ()
+    fallback: str | None = None
+    valid_from: datetime | None = None
+    version: int = 0  # of the row, so that whoever edits can tell that somebody else did meanwhile
 
 
 @lru_cache(maxsize=256)
@@ -657,6 +688,8 @@ async def save_roster(
     now: datetime,
     saved_by: str,
     starter: bool = False,
+    languages: Sequence[str] = (),
+    fallback: str | None = None,
 ) -> None:
     """Add a version of a roster, which holds from `valid_from` on; `ContentError` where it cannot be read."""
     written = orjson.dumps(dict(definition), option=orjson.OPT_SORT_KEYS).decode()
@@ -666,26 +699,46 @@ async def save_roster(
             name=name,
             zone=zone,
             definition=written,
+            languages=",".join(languages) or None,
+            fallback=fallback,
             valid_from=valid_from,
             saved_at=now,
             saved_by=saved_by,
             starter=starter,
         )
     )
+    wake(conn, ROTA_TOPIC)
     await make_due(conn, now)
 
 
 async def rosters_at(conn: AsyncConnection, at: datetime) -> dict[str, Roster]:
     """Every roster, in the version that holds at the instant."""
-    rows = await conn.execute(
-        select(roster_versions)
-        .where(roster_versions.c.valid_from <= at)
-        .order_by(roster_versions.c.valid_from, roster_versions.c.id)
+    return {row.name: _roster(row) for row in await conn.execute(_holding_at, {"at": at})}
+
+
+async def versions_between(conn: AsyncConnection, since: datetime, until: datetime) -> dict[str, list[Roster]]:
+    """Every version of every roster that counts at some time between these, in the order in which they count."""
+    rows = [*await conn.execute(_holding_at, {"at": since})]
+    later = (roster_versions.c.valid_from > since) & (roster_versions.c.valid_from < until)
+    in_order = (roster_versions.c.valid_from, roster_versions.c.id)
+    rows += await conn.execute(select(roster_versions).where(later).order_by(*in_order))
+    found: dict[str, list[Roster]] = {}
+    for row in rows:
+        found.setdefault(row.name, []).append(_roster(row))
+    return found
+
+
+def _roster(row: AnyRow) -> Roster:
+    return Roster(
+        row.name,
+        row.zone,
+        _read_roster(row.name, row.zone, row.definition),
+        row.starter,
+        tuple(row.languages.split(",")) if row.languages else (),
+        row.fallback,
+        row.valid_from,
+        row.id,
     )
-    return {
-        row.name: Roster(row.name, row.zone, _read_roster(row.name, row.zone, row.definition), row.starter)
-        for row in rows
-    }
 
 
 async def next_roster_version(conn: AsyncConnection, after: datetime) -> datetime | None:
@@ -699,13 +752,15 @@ async def next_roster_version(conn: AsyncConnection, after: datetime) -> datetim
 
 async def roster_definitions(conn: AsyncConnection, at: datetime) -> dict[str, dict[str, Any]]:
     """Every roster as it was written, for export and for telling whether a file has changed."""
-    rows = await conn.execute(
-        select(roster_versions)
-        .where(roster_versions.c.valid_from <= at)
-        .order_by(roster_versions.c.valid_from, roster_versions.c.id)
-    )
     return {
-        row.name: {"zone": row.zone, "schedule": orjson.loads(row.definition), "starter": row.starter} for row in rows
+        row.name: {
+            "zone": row.zone,
+            "schedule": orjson.loads(row.definition),
+            "starter": row.starter,
+            "languages": row.languages.split(",") if row.languages else [],
+            "fallback": row.fallback,
+        }
+        for row in await conn.execute(_holding_at, {"at": at})
     }
 
 
@@ -733,6 +788,33 @@ async def ladder_definition(conn: AsyncConnection) -> tuple[dict[str, Any], bool
     """The latest ladders as they were written, and whether they are the shipped ones."""
     row = (await conn.execute(select(ladder_versions).order_by(ladder_versions.c.id.desc()).limit(1))).one_or_none()
     return (orjson.loads(row.definition), row.starter) if row else None
+
+
+@dataclass(frozen=True)
+class LadderVersion:
+    """One version of the ladders, as it was saved."""
+
+    id: int
+    saved_at: datetime
+    saved_by: str  # "staff:maja", "operator" or "shipped"
+    starter: bool
+    definition: Mapping[str, Any]  # in the form of content/ladder.yaml
+
+
+def _ladder_version(row: AnyRow) -> LadderVersion:
+    return LadderVersion(row.id, row.saved_at, row.saved_by, row.starter, orjson.loads(row.definition))
+
+
+async def ladder_history(conn: AsyncConnection, *, limit: int = 50, lock: bool = False) -> list[LadderVersion]:
+    """The versions of the ladders, the one that holds first; `lock` before saving one upon what was seen."""
+    wanted = select(ladder_versions).order_by(ladder_versions.c.id.desc()).limit(limit)
+    return [_ladder_version(row) for row in await conn.execute(wanted.with_for_update() if lock else wanted)]
+
+
+async def ladder_version(conn: AsyncConnection, id_: int) -> LadderVersion | None:
+    """One version of the ladders."""
+    row = (await conn.execute(select(ladder_versions).where(ladder_versions.c.id == id_))).one_or_none()
+    return _ladder_version(row) if row else None
 
 
 async def policy(conn: AsyncConnection) -> Policy:

@@ -1,0 +1,1 @@
+"""What really was on call. Pure."""
