@@ -37,7 +37,7 @@ _OF_THE_GROUND_FLOOR = (
 _STORES = {
     "helpline": _OF_THE_GROUND_FLOOR,
     "escalation": ("store", "auditor_store", "reach_store", "rota_store", "shift_store"),
-    "bot": ("store", "notes_store", "api.store", "voice.store"),
+    "bot": ("store", "caller_store", "notes_store", "api.store", "voice.store"),
 }
 _FOLDER = Path(__file__).parent
 _LOCK = 0x7661726465  # an advisory lock of PostgreSQL's, so that one process migrates at a time
