@@ -21,6 +21,7 @@ from bot.channels.base import ChannelAdapter
 from bot.channels.local import LocalChannel
 from bot.channels.telegram import TelegramChannel
 from bot.channels.twilio import TwilioAccount, TwilioChannel
+from bot.channels.voice import TwilioCalls
 from bot.commands import Commands
 from bot.conversation import Conversations
 from bot.counts import Counts
@@ -34,6 +35,9 @@ from bot.library import Library
 from bot.loops import Loop, Worker
 from bot.reminders import Reminders
 from bot.render import Pages, error_page
+from bot.voice import store as calls
+from bot.voice.front import Voice
+from bot.voice.ledger import Ledger
 from bot.waiting_room import WaitingRoom
 from bot.web import ProviderDoors
 from bot.webchat import Chat
@@ -87,6 +91,7 @@ def channels_of(settings: Settings) -> dict[Channel, ChannelAdapter]:
         )
         if twilio.number is not None:
             channels[Channel.SMS] = TwilioChannel(Channel.SMS, account, twilio.number)
+            channels[Channel.CALL] = TwilioCalls(account, twilio.number)
         if twilio.whatsapp_number is not None:
             channels[Channel.WHATSAPP] = TwilioChannel(Channel.WHATSAPP, account, twilio.whatsapp_number)
     return channels
@@ -121,7 +126,7 @@ class Line:
         self.house = house
         self.role = role
         self.room = WaitingRoom(house)
-        self.delivery = Delivery(house, self.room)
+        self.delivery = Delivery(house, self.room, Ledger())
         self.conversations = Conversations(house, self.room)
         self.gaps = GapKeeper(house)
         self.reminders = Reminders(house)
@@ -130,7 +135,8 @@ class Line:
         self.chat = Chat(house, self.pages)
         self.desk = Desk(house, self.room, self.pages)
         self.api = Api(house)
-        self.doors = ProviderDoors(house, self.delivery)
+        self.voice = Voice(house, self.room, self.delivery)
+        self.doors = ProviderDoors(house, self.delivery, self.voice.door)
         index_file = house.settings.data_dir / "shelves.index"
         self._prepared = False
         self._index_file = index_file if house.settings.data_dir.is_dir() else None
@@ -139,6 +145,7 @@ class Line:
             Loop("answer", store.WORK, self.conversations.tick, store.next_due),
             Loop("deliver", outbox.TOPIC, self.delivery.tick, outbox.next_due),
             Loop("watch", escalations.TOPIC, self.room.tick, escalations.next_due),
+            *self.voice.loops(),
         )
 
     @property
@@ -156,7 +163,7 @@ class Line:
             error_shapes={API: self.api.door.error},
             secure=(self.house.settings.public_url or "").startswith("https:"),
         )
-        routes = self.doors.routes()
+        routes = [*self.doors.routes(), *self.voice.routes()]
         if self.role is not Role.WORKER:
             routes += [*self.pages.static.routes(), *self.chat.routes(), *self.desk.routes(), *self.api.routes()]
         app = kit.build(routes)
@@ -246,6 +253,7 @@ class Line:
         current = self.house.clock.now()
         async with self.house.db.write() as conn:
             await api_answers.delete_older(conn, now=current)
+            await calls.delete_older(conn, before=current - shelving.ROWS_KEPT)
         return await shelving.tidy(self.house, current)
 
     async def settle(self) -> None:

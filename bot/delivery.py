@@ -7,7 +7,8 @@ A message goes through these moments, and a process may die between any two of t
 3. the outcome is on disk, in one transaction with what else was sent meanwhile.
 
 A message in doubt is looked up where the provider can be asked (Twilio) and sent again where it cannot (Telegram): a
-page that comes twice is better than one that never came. Both are counted.
+page that comes twice is better than one that never came. Both are counted. A phone call carries no words by which it
+could be found, so each is written down with an id of its own before it is made (`Calls`).
 
 No message keeps another waiting: not one whose provider hangs, and not one that cannot be opened. Each channel has
 its own room, so that messages hung at one provider take none from another's.
@@ -19,7 +20,7 @@ import asyncio
 import random
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -68,6 +69,36 @@ class Listener(Protocol):
     async def given_up(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None: ...
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """What is known of a phone call before it is made; of other messages nothing."""
+
+    reference: str = ""  # our own opaque id of it
+    known_as: str = ""  # the provider's id, where the call exists already
+    others: frozenset[str] = frozenset()  # the provider's ids of calls that are other messages'
+
+
+_NO_TICKET = Ticket()
+
+
+class Calls(Protocol):
+    """Who keeps account of phone calls: each is on disk before it is made, so that what comes of it finds it."""
+
+    async def about_to_call(
+        self, conn: AsyncConnection, messages: Sequence[Outgoing], now: datetime
+    ) -> Mapping[int, Ticket]:
+        """Write down the calls that are about to be made for these messages."""
+        ...
+
+    async def in_doubt(self, conn: AsyncConnection, outgoing: Outgoing) -> Ticket:
+        """What is known of the call that was perhaps made for this message."""
+        ...
+
+    async def taken(self, conn: AsyncConnection, taken: Sequence[tuple[Outgoing, str]], now: datetime) -> None:
+        """Twilio took these, under ids of its own."""
+        ...
+
+
 def wait_before(attempt: int, retry_after: float | None, *, jitter: Callable[[], float] = random.random) -> timedelta:
     """How long to wait before the next try: doubling, at most `LONGEST_WAIT`, never less than the provider asked for.
 
@@ -86,6 +117,7 @@ class _Letter:
     attempt_id: str
     to: Address
     message: OutboundMessage
+    ticket: Ticket = _NO_TICKET
 
 
 @dataclass(frozen=True)
@@ -100,9 +132,10 @@ class _Taken:
 class Delivery:
     """The one that sends."""
 
-    def __init__(self, house: House, listener: Listener) -> None:
+    def __init__(self, house: House, listener: Listener, calls: Calls | None = None) -> None:
         self._house = house
         self._listener = listener
+        self._spoken = calls
         self._under_way: set[asyncio.Task[None]] = set()
         self._calls: Counter[Channel] = Counter()  # messages on their way, by channel
         self._held_back = False  # something may wait because a channel was full
@@ -146,12 +179,17 @@ class Delivery:
             opened, spoiled = await self._opened(conn, claimed)
             wanted = [outgoing for outgoing in claimed if outgoing.id in opened]
             started = await outbox.start_attempts(conn, wanted, attempt_id=secrets.token_hex(16), now=now)
+            tickets = await self._tickets(conn, [outgoing for outgoing in wanted if outgoing.id in started], now)
         ready = [
-            _Letter(outgoing, started[outgoing.id], *opened[outgoing.id])
+            _Letter(outgoing, started[outgoing.id], *opened[outgoing.id], tickets.get(outgoing.id, _NO_TICKET))
             for outgoing in wanted
             if outgoing.id in started
         ]
         return doubtful, ready, spoiled
+
+    async def _tickets(self, conn: AsyncConnection, started: Sequence[Outgoing], now: datetime) -> Mapping[int, Ticket]:
+        spoken = [outgoing for outgoing in started if outgoing.channel is Channel.CALL]
+        return await self._spoken.about_to_call(conn, spoken, now) if spoken and self._spoken is not None else {}
 
     async def _opened(
         self, conn: AsyncConnection, claimed: Sequence[Outgoing]
@@ -238,10 +276,13 @@ class Delivery:
         try:
             async with self._house.db.read() as conn:
                 to, message = await outbox.open_message(conn, self._house.vault, outgoing)
+                ticket = _NO_TICKET
+                if outgoing.channel is Channel.CALL and self._spoken is not None:
+                    ticket = await self._spoken.in_doubt(conn, outgoing)
         except VaultError:
             return None  # erased or unreadable: sending finds that too, and deals with it
         async with self._gates[outgoing.channel], asyncio.timeout(SEND_TIMEOUT):
-            return await adapter.find_sent(to, message, _attempt(outgoing, outgoing.attempt_id or ""))
+            return await adapter.find_sent(to, message, _attempt(outgoing, outgoing.attempt_id or "", ticket))
 
     async def _start(self, outgoing: Outgoing, now: datetime) -> None:
         """Note that this one is about to be handed over, and hand it over."""
@@ -252,13 +293,15 @@ class Delivery:
                 ours = outgoing.id in opened and await outbox.start_attempt(
                     conn, outgoing, attempt_id=attempt_id, now=now
                 )
+                tickets = await self._tickets(conn, [outgoing] if ours else [], now)
         except Exception as error:
             await self._not_started(outgoing, error)
             return
         if spoiled:
             await self._not_started(*spoiled[0])
         elif ours:
-            await self._send_one(_Letter(outgoing, attempt_id, *opened[outgoing.id]))
+            ticket = tickets.get(outgoing.id, _NO_TICKET)
+            await self._send_one(_Letter(outgoing, attempt_id, *opened[outgoing.id], ticket))
 
     async def _not_started(self, outgoing: Outgoing, error: Exception) -> None:
         self._failed(outgoing, error, "start")
@@ -341,7 +384,8 @@ class Delivery:
             raise Undeliverable("this channel is switched off")
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                return await adapter.send(letter.to, letter.message, _attempt(letter.outgoing, letter.attempt_id))
+                attempt = _attempt(letter.outgoing, letter.attempt_id, letter.ticket)
+                return await adapter.send(letter.to, letter.message, attempt)
         except TimeoutError as error:
             raise TryLater("the provider did not answer in time") from error
         except DeliveryError:
@@ -358,6 +402,7 @@ class Delivery:
         async with self._house.db.write() as conn:
             now = self._house.clock.now()
             accepted = [(each.outgoing, each.sent.provider_message_id) for each in taken]
+            await self._note_calls(conn, accepted, now)
             states = await outbox.record_all_sent(conn, accepted, now=now)
             by_state = {
                 state: [each.outgoing for each in taken if states.get(each.outgoing.id) is state]
@@ -373,6 +418,12 @@ class Delivery:
         for each in taken:
             self._house.counts.sent.labels(each.outgoing.channel.value, each.outgoing.kind.value).inc()
 
+    async def _note_calls(self, conn: AsyncConnection, taken: Sequence[tuple[Outgoing, str]], now: datetime) -> None:
+        """Before the outbox: whoever hears of a call changes its row first too, so that neither waits for the other."""
+        spoken = [(outgoing, sid) for outgoing, sid in taken if outgoing.channel is Channel.CALL]
+        if spoken and self._spoken is not None:
+            await self._spoken.taken(conn, spoken, now)
+
     def _tell_page(self, conn: AsyncConnection, outgoing: Outgoing) -> None:
         """Let the pages that show this conversation know; pages and notices to staff are in none."""
         if outgoing.kind is OutboundKind.REPLY:
@@ -382,6 +433,7 @@ class Delivery:
         try:
             async with self._house.db.write() as conn:
                 now = self._house.clock.now()
+                await self._note_calls(conn, [(outgoing, sent.provider_message_id)], now)
                 state = await outbox.record_sent(conn, outgoing, provider_message_id=sent.provider_message_id, now=now)
                 match state:
                     case OutboundState.SENT if telling:
@@ -442,22 +494,28 @@ class Delivery:
 
     async def reported(self, report: DeliveryReport) -> None:
         """Take a provider's later word about a message; a word that changes nothing is as good as none."""
-        now = self._house.clock.now()
         async with self._house.db.write() as conn:
-            changed = await outbox.record_report(conn, report, now=now)
-            if changed is None:
-                return
-            self._house.tell_page(conn, changed.lane)
-            if changed.state is OutboundState.GIVEN_UP:
-                await self._aloud(conn, changed, now)
-            else:
-                await self._listener.delivered(conn, changed, now)
+            await self.note_report(conn, report, self._house.clock.now())
+
+    async def note_report(self, conn: AsyncConnection, report: DeliveryReport, now: datetime) -> None:
+        """The same within a transaction that notes more."""
+        changed = await outbox.record_report(conn, report, now=now)
+        if changed is None:
+            return
+        self._house.tell_page(conn, changed.lane)
+        if changed.state is OutboundState.GIVEN_UP:
+            await self._aloud(conn, changed, now)
+        else:
+            await self._listener.delivered(conn, changed, now)
 
 
-def _attempt(outgoing: Outgoing, attempt_id: str) -> SendAttempt:
+def _attempt(outgoing: Outgoing, attempt_id: str, ticket: Ticket = _NO_TICKET) -> SendAttempt:
     return SendAttempt(
         attempt_id=attempt_id,
         tag=outgoing.tag,
         first_tried_at=outgoing.first_tried_at or outgoing.created_at,
         repeated=outgoing.attempts > 0,
+        reference=ticket.reference,
+        known_as=ticket.known_as,
+        others=ticket.others,
     )

@@ -8,7 +8,8 @@ comes again; a repeat of what is there already changes nothing and hears yes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -29,12 +30,19 @@ log = structlog.get_logger(__name__)
 _TWIML = "<?xml version='1.0' encoding='UTF-8'?><Response></Response>"
 
 
+class CallReports(Protocol):
+    """Who takes what Twilio tells of phone calls, at the door where it tells of everything."""
+
+    async def status(self, fields: Mapping[str, str], query: Mapping[str, str]) -> None: ...
+
+
 class ProviderDoors:
     """What providers post to."""
 
-    def __init__(self, house: House, delivery: Delivery) -> None:
+    def __init__(self, house: House, delivery: Delivery, calls: CallReports) -> None:
         self._house = house
         self._delivery = delivery
+        self._calls = calls
         self._acknowledging: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[Route]:
@@ -58,9 +66,13 @@ class ProviderDoors:
         return web.Response(text=_TWIML, content_type="text/xml")
 
     async def twilio_status(self, request: web.Request) -> web.StreamResponse:
-        posted = await self._verified(request, self._adapter(Channel.SMS, Channel.WHATSAPP))
+        posted = await self._verified(request, self._adapter(Channel.SMS, Channel.WHATSAPP, Channel.CALL))
         try:
-            report = read_status(read_form(posted))
+            fields = read_form(posted)
+            if "CallStatus" in fields:
+                await self._calls.status(fields, request.query)
+                return web.Response(status=204)
+            report = read_status(fields)
         except BadPayload as error:
             raise Refused(400, "error.bad_request") from error
         if report is not None:

@@ -566,6 +566,12 @@ async def transcript(conn: AsyncConnection, vault: Vault, lane: str, *, limit: i
     """The latest of what was said in a lane, in the order it was written."""
     rows = (await conn.execute(select(_outbound).where(_o.lane == lane).order_by(_o.id.desc()).limit(limit))).all()
     keys = {subject: await vault.existing(conn, subject) for subject in {row.subject for row in rows}}
+
+
+async def find_by_id(conn: AsyncConnection, outbound_id: int) -> Outgoing | None:
+    """The message of this id."""
+    row = (await conn.execute(select(_outbound).where(_o.id == outbound_id))).one_or_none()
+    return _outgoing(row) if row else None
     said: list[Said] = []
     for row in reversed(rows):
         outgoing = _outgoing(row)

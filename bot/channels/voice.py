@@ -225,11 +225,6 @@ def _in_breaths(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def digit_by_digit(code: str) -> str:
-    """A code as it is spoken: "4 7 1 2 9"."""
-    return " ".join(code)
-
-
 # --- what becomes of a call -----------------------------------------------------------------------------------------
 
 
@@ -330,6 +325,11 @@ def read_news(fields: Mapping[str, str]) -> CallNews | None:
     written = fields.get("SequenceNumber", "")
     sequence = int(written) if written.isdecimal() and len(written) < 9 else None
     return CallNews(sid, state, sequence, machine=_is_machine(fields.get("AnsweredBy", "")))
+
+
+def read_machine(fields: Mapping[str, str]) -> bool:
+    """Whether Twilio took whoever answered for no human."""
+    return _is_machine(fields.get("AnsweredBy", ""))
 
 
 def _sid_of(fields: Mapping[str, str]) -> str:
@@ -447,6 +447,11 @@ class TwilioCalls:
         await self._account.close()
 
     # --- calls under way ---
+
+    @property
+    def public_url(self) -> str:
+        """Where Twilio reaches us."""
+        return self._account.public_url
 
     def step_url(self, step: str, reference: str, **more: str | int) -> str:
         """Where Twilio fetches a document: the step, our opaque id of the call, and what counts its turns."""

@@ -102,8 +102,9 @@ _live_of = (
     .order_by(_c.made_at.desc())
     .limit(1)
 )
-_may_be_called_off = _is_live & _c.page_id.is_not(None) & _c.called_off_at.is_(None) & (_c.pressed == "")
-_to_ask = _is_live
+_may_be_called_off = (
+    _is_live & _c.page_id.is_not(None) & _c.call_sid.is_not(None) & _c.called_off_at.is_(None) & (_c.pressed == "")
+)
 
 
 @dataclass(frozen=True)
@@ -259,6 +260,7 @@ async def note_sid(conn: AsyncConnection, call_id: str, call_sid: str) -> bool:
     if await find_by_sid(conn, call_sid) is not None:
         return False
     noted = await conn.execute(update(calls).where(_c.id == call_id, _c.call_sid.is_(None)).values(call_sid=call_sid))
+    wake(conn, TOPIC)  # what nobody needs any more can be hung up now
     return rows_touched(noted) == 1
 
 
@@ -297,7 +299,7 @@ def _subject_of(call: Call) -> str:
 
 async def claim_due(conn: AsyncConnection, *, now: datetime, hold: timedelta, limit: int) -> list[Call]:
     """Take the calls of which nothing was heard for too long; commit before asking Twilio."""
-    rows = await lease.claim(conn, calls, now=now, lease=hold, limit=limit, where=_to_ask)
+    rows = await lease.claim(conn, calls, now=now, lease=hold, limit=limit, where=_is_live)
     return [_call(row) for row in rows]
 
 
