@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from escalation.local_time import say_instant
 from escalation.plan import Plan, Stretch, spans_without, within
 from escalation.roster import Span
 from helpline.messages import Language
@@ -115,3 +116,18 @@ def torn_open(before: Iterable[Hole], after: Iterable[Hole]) -> tuple[Hole, ...]
         old = [each.span for each in known if (each.roster, each.language) == (hole.roster, hole.language)]
         found += [replace(hole, span=part) for part in spans_without(hole.span, old)]
     return tuple(found)
+
+
+def sentences(found: Iterable[Hole], most: int = 5) -> Iterator[str]:
+    """What is wrong with the coverage, in plain English, for whoever runs the line; a few of each roster."""
+    rows: dict[tuple[str, str | None], list[Hole]] = {}
+    for hole in found:
+        rows.setdefault((hole.roster, hole.language), []).append(hole)
+    for (roster, language), holes_ in rows.items():
+        whom = "nobody" if language is None else f'nobody who speaks "{language}"'
+        for hole in holes_[:most]:
+            then = ", and the next step is called at once" if hole.foreseen and language is None else ""
+            since, until = say_instant(hole.span.start), say_instant(hole.span.end)
+            yield f'The roster "{roster}" has {whom} from {since} to {until}{then}.'
+        if len(holes_) > most:
+            yield f'The roster "{roster}" has {whom} in {len(holes_) - most} more stretches of the next {DAYS} days.'

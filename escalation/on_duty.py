@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import reach_store, rota, store
-from escalation.local_time import say_instant
+from escalation import coverage, reach_store, rota_store, store
 from escalation.policy import CHANNELS, Policy, policy_remarks
 from escalation.roster import remarks as roster_remarks
 from escalation.standing import Duty, Staffing, Urgency, Way
@@ -39,6 +38,7 @@ class OnCall:
     people: tuple[str, ...]  # as the roster names them: staff ids
     until: datetime | None  # when that changes; None where it does not within two days
     starter: bool  # the shipped roster, not yet replaced
+    by_fallback: bool = False  # nobody was planned, and this person stands in
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,23 @@ class Present:
         """Everybody active in a role."""
         return [id_ for id_, member in sorted(self.staff.items()) if role in member.roles]
 
+    @property
+    def speaks(self) -> dict[str, frozenset[str]]:
+        """The languages of whoever works here and can be woken: who counts where holes are looked for."""
+        staffing = self.staffing[Urgency.URGENT]
+        return {id_: staffing.languages[id_] for id_ in self.staff if staffing.reachable(id_)}
+
 
 async def who_is_on_call(conn: AsyncConnection, at: datetime) -> list[OnCall]:
     """Who is on call at the instant, roster by roster."""
-    later = await store.next_roster_version(conn, at)
     found = []
-    for name, roster in sorted((await store.rosters_at(conn, at)).items()):
-        zone = ZoneInfo(roster.zone)
-        until = rota.next_change(roster.schedule, zone, at, within=LOOK_AHEAD)
-        until = min((edge for edge in (until, later) if edge is not None), default=None)
-        people = rota.on_call(roster.schedule, zone, at)
-        found.append(OnCall(name, roster.zone, people, until, roster.starter))
+    for plan in await rota_store.plans(conn, at, at + LOOK_AHEAD):
+        version = plan.version_at(at)
+        if version is None:
+            continue
+        people, by_fallback = plan.on_call(at)
+        until = plan.next_change(at, LOOK_AHEAD)
+        found.append(OnCall(plan.name, version.zone.key, people, until, version.starter, by_fallback))
     return found
 
 
@@ -107,9 +113,15 @@ async def gather(
     duty = {
         f"roster:{on_call.roster}": Duty(on_call.people, on_call.until) for on_call in await who_is_on_call(conn, now)
     }
+    leave = await rota_store.granted(conn, now, now + LOOK_AHEAD)
+    away = {each.staff_id for each in leave if each.span.covers(now)}
+    edges = (edge for each in leave for edge in (each.span.start, each.span.end) if edge > now)
+    leave_changes = min(edges, default=None)
     for role in Role:
         members = tuple(id_ for id_, member in sorted(staff.items()) if role in member.roles)
-        duty[f"role:{role.value}"] = Duty(members)
+        # Whoever is on leave is let alone, unless everybody is: a role that is called must not be empty for that.
+        here = tuple(id_ for id_ in members if id_ not in away)
+        duty[f"role:{role.value}"] = Duty(here or members, leave_changes)
     own = await reach_store.all_rules(conn)
     languages = {id_: _spoken(member.languages) for id_, member in staff.items()}
     specialities = {id_: frozenset(map(str.casefold, member.specialities)) for id_, member in staff.items()}
@@ -170,10 +182,8 @@ async def what_is_wrong(conn: AsyncConnection, now: datetime, *, channels: froze
                 said.append(f'The roster "{name}" names "{person}", who has no verified contact that works.')
             elif all(reach.channel == "desk" or reach.stopped for reach in present.reaches[person]):
                 said.append(f'The roster "{name}" names "{person}", who is called only on an open desk page.')
-        said += [
-            f'The roster "{name}" has nobody from {say_instant(gap.start)} to {say_instant(gap.end)}.'
-            for gap in rota.gaps(roster.schedule, zone, now, now + FORECAST)[:5]
-        ]
+    found = coverage.holes(await rota_store.plans(conn, now, now + FORECAST), now, speaks=present.speaks)
+    said += list(coverage.sentences(found))
     if policy.starter:
         said.append("The ladders are the shipped ones; approve them or write your own.")
     return said

@@ -7,13 +7,14 @@ and what those calendars have shown; the holes that coordinators were told of. R
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 from sqlalchemy import Boolean, Index, Integer, String, UniqueConstraint, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
@@ -353,7 +354,44 @@ async def exchanges_of(conn: AsyncConnection, staff_id: str, *, since: datetime)
 async def lock_roster(conn: AsyncConnection, name: str) -> None:
     """Keep everybody else from changing this roster until the transaction ends."""
     rows = store.roster_versions
-    await conn.execute(select(rows.c.id).where(rows.c.name == name).order_by(rows.c.id).limit(1).with_for_update())
+    await conn.execute(select(rows.c.id).where(rows.c.name == name).order_by(rows.c.id).with_for_update())
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A version of a roster as it was written."""
+
+    name: str
+    zone: str
+    definition: Mapping[str, Any]
+    valid_from: datetime
+    languages: tuple[str, ...]
+    fallback: str | None
+
+
+async def versions_ahead(conn: AsyncConnection, name: str, now: datetime) -> list[Saved]:
+    """The version of a roster that holds now and those saved for later, in the order in which they hold."""
+    rows = store.roster_versions
+    in_order = select(rows).where(rows.c.name == name).order_by(rows.c.valid_from, rows.c.id)
+    holding: AnyRow | None = None
+    later: dict[datetime, AnyRow] = {}
+    for row in await conn.execute(in_order):
+        if row.valid_from <= now:
+            holding = row
+        else:
+            later[row.valid_from] = row  # of two that begin together, the later saved
+    return [
+        Saved(
+            row.name,
+            row.zone,
+            orjson.loads(row.definition),
+            row.valid_from,
+            tuple(row.languages.split(",")) if row.languages else (),
+            row.fallback,
+        )
+        for row in (holding, *later.values())
+        if row is not None
+    ]
 
 
 # --- What really was -------------------------------------------------------------------------------------------------
