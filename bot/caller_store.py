@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import LargeBinary, bindparam, delete, or_, select, update
+from sqlalchemy import LargeBinary, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
@@ -25,7 +25,7 @@ from helpline.vault import Vault
 TOPIC = "rooms"  # rung when somebody is to be brought into a room
 HIDDEN = "hidden:"  # begins the address of a caller who shows no number
 WAITS_FOR_HER = timedelta(hours=6)  # what is said to somebody who cannot be called back
-ROOM_FOR = timedelta(minutes=5)  # an advisor who has waited this long alone is no longer there
+ROOM_FOR = timedelta(seconds=90)  # that an advisor waits alone in a room
 
 
 class CallerRow(SQLModel, table=True):
@@ -45,6 +45,8 @@ class CallerRow(SQLModel, table=True):
     room: str | None = Field(default=None, max_length=40)  # the conference that an advisor is in, or goes into
     room_staff_id: str | None = Field(default=None, max_length=32)
     room_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    room_call_id: str | None = Field(default=None, max_length=32)  # the advisor's call
+    joined_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))  # when she came in
     fetched: bool = False  # she was told to come into the room at once
     spoke_up_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
 
@@ -62,7 +64,9 @@ class Room:
 
     name: str
     staff_id: str
+    call_id: str  # the advisor's call
     at: datetime
+    joined: bool  # she is in it too
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,9 @@ async def find(conn: AsyncConnection, conversation_id: str, now: datetime, *, lo
 
 def _known(row: AnyRow, now: datetime) -> Known:
     room = None
-    if row.room is not None and row.room_staff_id is not None and row.room_at is not None:
-        room = Room(row.room, row.room_staff_id, row.room_at)
+    if row.room is not None and row.room_at is not None:
+        joined = row.joined_at is not None
+        room = Room(row.room, row.room_staff_id or "", row.room_call_id or "", row.room_at, joined)
     on_line = row.on_line_until is not None and row.on_line_until > now
     return Known(row.conversation_id, row.call_id if on_line else None, on_line, row.fingerprint is not None, room)
 
@@ -174,19 +179,37 @@ async def where_to(
     if row is not None:
         if row.on_line_until is not None and row.on_line_until > now:
             return address, now
-        if row.address is not None:
-            key = await vault.open(conn, subject_of(conversation_id))
-            return Address(Channel.SMS, key.unseal(bytes(row.address), about=f"texted:{conversation_id}")), now
+        texted = await texted_address(conn, vault, conversation_id)
+        if texted is not None:
+            return texted, now
     return address, now + WAITS_FOR_HER if is_hidden(address) else now
+
+
+async def texted_address(conn: AsyncConnection, vault: Vault, conversation_id: str) -> Address | None:
+    """Where this caller agreed to be texted."""
+    row = (await conn.execute(_find, {"which": conversation_id})).first()
+    if row is None or row.address is None:
+        return None
+    key = await vault.open(conn, subject_of(conversation_id))
+    return Address(Channel.SMS, key.unseal(bytes(row.address), about=f"texted:{conversation_id}"))
 
 
 # --- rooms ------------------------------------------------------------------------------------------------------------
 
+_EMPTY: Mapping[str, Any] = {"room": None, "room_staff_id": None, "room_call_id": None, "room_at": None}
 
-async def open_room(conn: AsyncConnection, conversation_id: str, staff_id: str, now: datetime) -> str:
-    """The name of the room that this advisor goes into; a new one each time, and it says nothing."""
+
+async def open_room(conn: AsyncConnection, conversation_id: str, staff_id: str, call_id: str, now: datetime) -> str:
+    """The name of the room that this advisor goes into on this call; a new one each time, and it says nothing."""
     name = f"room-{secrets.token_hex(16)}"
-    values: Mapping[str, Any] = {"room": name, "room_staff_id": staff_id, "room_at": now, "fetched": False}
+    values: Mapping[str, Any] = {
+        "room": name,
+        "room_staff_id": staff_id,
+        "room_call_id": call_id,
+        "room_at": now,
+        "joined_at": None,
+        "fetched": False,
+    }
     made = await insert_once(
         conn,
         callers,
@@ -200,30 +223,67 @@ async def open_room(conn: AsyncConnection, conversation_id: str, staff_id: str, 
     return name
 
 
+async def note_joined(conn: AsyncConnection, conversation_id: str, name: str, now: datetime) -> None:
+    """She comes into the room."""
+    await conn.execute(
+        update(callers).where(_c.conversation_id == conversation_id, _c.room == name).values(joined_at=now)
+    )
+
+
 async def leave_room(conn: AsyncConnection, conversation_id: str, name: str) -> bool:
-    """The room is empty, or has only one in it; False where it is another's by now."""
+    """The room is left by one of the two, and so ends; False where it had ended, or is another by now."""
     left = await conn.execute(
         update(callers)
         .where(_c.conversation_id == conversation_id, _c.room == name)
-        .values(room=None, room_staff_id=None, room_at=None, fetched=False)
+        .values(**_EMPTY, joined_at=None, fetched=False)
     )
     return rows_touched(left) == 1
 
 
-async def to_be_fetched(conn: AsyncConnection, now: datetime) -> list[tuple[str, str]]:
-    """Those on the line for whom an advisor waits: conversation and call. Each is given once."""
+async def room_of_call(conn: AsyncConnection, call_id: str) -> tuple[str, str] | None:
+    """The conversation and the room that an advisor's call is in."""
+    row = (await conn.execute(select(_c.conversation_id, _c.room).where(_c.room_call_id == call_id))).first()
+    return (row.conversation_id, row.room) if row is not None and row.room is not None else None
+
+
+async def to_be_fetched(conn: AsyncConnection, now: datetime) -> list[str]:
+    """The calls of those on the line for whom an advisor waits. Each is given once."""
     waiting = await conn.execute(
         update(callers)
         .where(
             _c.room.is_not(None),
+            _c.joined_at.is_(None),
             _c.fetched.is_(False),
             _c.call_id.is_not(None),
             _c.on_line_until > now,
         )
         .values(fetched=True)
-        .returning(_c.conversation_id, _c.call_id)
+        .returning(_c.call_id)
     )
-    return [(row.conversation_id, row.call_id) for row in waiting.all()]
+    return [row.call_id for row in waiting.all()]
+
+
+async def waited_in_vain(conn: AsyncConnection, now: datetime) -> list[str]:
+    """The calls of advisors into whose room nobody came; the rooms are closed with this."""
+    alone = await conn.execute(
+        select(_c.conversation_id, _c.room_call_id)
+        .where(_c.room.is_not(None), _c.joined_at.is_(None), _c.room_at <= now - ROOM_FOR)
+        .order_by(_c.conversation_id)
+        .with_for_update()
+    )
+    rows = alone.all()
+    if rows:
+        which = [row.conversation_id for row in rows]
+        await conn.execute(update(callers).where(_c.conversation_id.in_(which)).values(**_EMPTY, fetched=False))
+    return [row.room_call_id for row in rows if row.room_call_id is not None]
+
+
+async def next_due(conn: AsyncConnection) -> datetime | None:
+    """When somebody will have waited alone for too long."""
+    oldest: datetime | None = (
+        await conn.execute(select(func.min(_c.room_at)).where(_c.room.is_not(None), _c.joined_at.is_(None)))
+    ).scalar_one()
+    return oldest + ROOM_FOR if oldest is not None else None
 
 
 async def note_spoke_up(conn: AsyncConnection, conversation_id: str, now: datetime, *, again: timedelta) -> bool:
