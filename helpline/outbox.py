@@ -556,6 +556,52 @@ async def find(conn: AsyncConnection, key: str) -> Outgoing | None:
     return _outgoing(row) if row else None
 
 
+# --- what is spoken ---------------------------------------------------------------------------------------------------
+
+
+async def unspoken(conn: AsyncConnection, lane: str) -> list[Outgoing]:
+    """What is to be said on the phone in this lane and was not, in its order; locked until the transaction ends.
+
+    A phone message that the provider took has only made a telephone ring.
+    """
+    rows = await conn.execute(
+        select(_outbound)
+        .where(
+            _o.lane == lane,
+            _o.channel == Channel.CALL.value,
+            _o.state.in_([OutboundState.WAITING.value, OutboundState.SENT.value]),
+        )
+        .order_by(_o.id)
+        .with_for_update()
+    )
+    return [_outgoing(row) for row in rows]
+
+
+async def record_spoken(conn: AsyncConnection, spoken: Sequence[Outgoing], *, now: datetime) -> None:
+    """Note that these were said to whoever is on the line."""
+    await _change_locked(
+        conn, spoken, state=OutboundState.DELIVERED.value, due_at=None, lease_token=None, sent_at=now, error=""
+    )
+
+
+async def put_back(conn: AsyncConnection, unspoken: Sequence[Outgoing], *, due_at: datetime) -> None:
+    """These wait again, since the call on which they were to be said is over."""
+    values = {"provider_message_id": None, "attempt_id": None, "sent_at": None}
+    await _change_locked(conn, unspoken, state=OutboundState.WAITING.value, due_at=due_at, lease_token=None, **values)
+    if unspoken:
+        wake(conn, TOPIC)
+
+
+async def take_back(conn: AsyncConnection, unspoken: Sequence[Outgoing]) -> None:
+    """These are not said on the phone, since they go another way."""
+    await _change_locked(conn, unspoken, state=OutboundState.WITHDRAWN.value, due_at=None, lease_token=None)
+
+
+async def _change_locked(conn: AsyncConnection, which: Sequence[Outgoing], **values: Any) -> None:
+    if which:
+        await conn.execute(update(_outbound).where(_o.id.in_([each.id for each in which])).values(**values))
+
+
 async def of_escalation(conn: AsyncConnection, escalation_id: str) -> list[Outgoing]:
     """Everything that an escalation sent, oldest first."""
     rows = await conn.execute(select(_outbound).where(_o.escalation_id == escalation_id).order_by(_o.id))
