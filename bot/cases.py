@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from escalation.advisors import is_theirs
+from escalation.drills import DRILL
 from escalation.standing import State, Urgency
 from escalation.store import Filed
 from helpline.accounts import Staff
@@ -114,6 +115,8 @@ class Wording:
         it = filed.escalation
         if not it.open:
             return self._say("desk.told.ended")
+        if filed.reason == DRILL:
+            return self._say("desk.drill")
         if asked_over:
             return self._say("desk.asked_you")
         if mine:

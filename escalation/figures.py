@@ -32,7 +32,8 @@ class Wait:
     def kept(self, now: datetime) -> bool | None:
         """Whether the promise was kept; None where that is not settled, or was no longer wanted."""
         if self.promised_at is None:
-            return self.replied_at is not None or None if self.ended_at is None else self.replied_at is not None
+            # She was told that nobody could be reached: a human in the end is the best that could be.
+            return None if self.replied_at is None and self.ended_at is None else self.replied_at is not None
         if self.replied_at is not None:
             return self.replied_at <= self.promised_at
         if self.ended_at is not None and self.ended_at <= self.promised_at:

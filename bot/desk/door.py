@@ -28,6 +28,7 @@ EVERYBODY: Final = frozenset(Role)
 NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
     (frozenset({Role.COORDINATOR}), "desk.overview", "/desk/overview"),
+    (frozenset({Role.COORDINATOR}), "desk.overview", "/desk/overview"),
     (EVERYBODY, "desk.articles", "/desk/articles"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.drafts", "/desk/drafts"),
     (frozenset({Role.EDITOR, Role.REVIEWER, Role.ADVISOR}), "desk.try", "/desk/try"),
@@ -35,6 +36,7 @@ NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.gaps", "/desk/gaps"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.due", "/desk/due"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.laws", "/desk/laws"),
+    (frozenset({Role.COORDINATOR}), "desk.ladders", "/desk/ladders"),
     (frozenset({Role.COORDINATOR}), "desk.ladders", "/desk/ladders"),
     (frozenset({Role.ADMINISTRATOR}), "desk.staff", "/desk/staff"),
     (frozenset({Role.ADMINISTRATOR, Role.COORDINATOR}), "desk.records", "/desk/records"),

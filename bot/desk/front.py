@@ -14,12 +14,14 @@ from bot.desk.account import AccountDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
 from bot.desk.coordinator import CoordinatorDesk
+from bot.desk.coordinator import CoordinatorDesk
 from bot.desk.door import DeskDoor, names_of, own_address
 from bot.desk.due import DueDesk
 from bot.desk.editor import EditorDesk
 from bot.desk.gaps import GapDesk
 from bot.desk.invitation import InvitationDesk
 from bot.desk.keys import Keys
+from bot.desk.ladders import LadderDesk
 from bot.desk.ladders import LadderDesk
 from bot.desk.laws import LawDesk
 from bot.desk.questions import QuestionDesk
@@ -48,6 +50,7 @@ class Desk:
         self._case = CaseDesk(self._door)
         self._rooms = (
             CoordinatorDesk(self._door),
+            CoordinatorDesk(self._door),
             ArticleDesk(self._door),
             EditorDesk(self._door),
             ReviewDesk(self._door),
@@ -56,6 +59,7 @@ class Desk:
             DueDesk(self._door),
             LawDesk(self._door),
             TryDesk(self._door),
+            LadderDesk(self._door),
             LadderDesk(self._door),
         )
         self._keys = Keys(self._door)

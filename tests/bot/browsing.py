@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,7 +114,7 @@ async def get(client: Client, path: str = "/", **options: Any) -> Page:
     return await read(await client.get(path, **options))
 
 
-async def post(client: Client, path: str, fields: dict[str, str], **options: Any) -> Page:
+async def post(client: Client, path: str, fields: Mapping[str, str], **options: Any) -> Page:
     """Send a form."""
     return await read(await client.post(path, data=fields, **options))
 

@@ -65,7 +65,7 @@ async def sign_in(line: Line, client: Client, aiohttp_client: MakeClient) -> Any
         await hire(line, staff_id, *roles)
         browser = await aiohttp_client(client.server, headers=HTML)
         page = await post(browser, f"/desk/sign-in/{await link_for(line, staff_id)}", {})
-        assert page.url == ("/desk/" if not roles or Role.ADVISOR in roles else "/desk/articles")
+        assert page.url.startswith("/desk/")
         return browser
 
     return sign_in

@@ -1,0 +1,314 @@
+"""What a coordinator sees first: who is on call, where the rota has holes, who waits, how well the promise is kept.
+
+No word of any conversation stands here. A coordinator may move a case up the ladder, or let it start over on the
+ladders as they are now; reading one is for the advisor who takes it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.desk.door import DeskDoor, names_of
+from bot.desk.telling import Telling, telling
+from escalation import advisors, coverage, looking_back, practice, rota_store, shift_store
+from escalation import store as escalations
+from escalation.advisors import Outcome
+from escalation.coverage import Hole
+from escalation.drills import DRILL
+from escalation.figures import NIGHT_BEGINS, NIGHT_ENDS, ReplyTimes, night_of, reply_times, wakings
+from escalation.looking_back import DrillHeld
+from escalation.on_duty import Present, gather
+from escalation.plan import Plan
+from escalation.standing import State, Urgency
+from escalation.store import Filed
+from helpline import accounts
+from helpline.accounts import Role, Staff
+from helpline.messages import Language
+from helpline.phrases import say_date
+from helpline.web import LANGUAGE, Access, Refused, Route, see_other
+
+HERE: Final = "/desk/overview"
+PERIODS: Final = (7, 30, 90)  # days that the figures may reach back
+NIGHTS: Final = 14
+_AHEAD: Final = timedelta(days=2)  # how far the next change of shift is looked for
+_HOLES: Final = 8
+_CASE: Final = HERE + "/{case:[0-9a-f]{16}}"
+_TOLD: Final = frozenset({"moved", "reapplied", "not_moved", "drill", "drill_runs", "talked", "not_waiting"})
+
+
+@dataclass(frozen=True)
+class OnCallNow:
+    """One roster: who has it now and who comes next."""
+
+    roster: str
+    people: tuple[str, ...]
+    until: str
+    following: tuple[str, ...]
+    has_next: bool
+    by_fallback: bool
+
+
+@dataclass(frozen=True)
+class Night:
+    """How often somebody was woken in each of the last nights, the latest last."""
+
+    name: str
+    counts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts)
+
+
+class CoordinatorDesk:
+    """The routes of the overview."""
+
+    def __init__(self, door: DeskDoor) -> None:
+        self._door = door
+        self._house = door.house
+        door.counts[HERE] = self._count
+
+    def routes(self) -> list[Route]:
+        """The addresses of the overview."""
+        staff = Access.STAFF
+        return [
+            Route("GET", HERE, self.show, staff),
+            Route("POST", HERE + "/drill", self.drill, staff),
+            Route("POST", HERE + "/talked", self.talked, staff),
+            Route("POST", _CASE + "/{act:move|reapply}", self.move, staff),
+            Route("GET", HERE + "/{rest:drill|talked|[0-9a-f]{16}/(?:move|reapply)}", self.back, staff),
+        ]
+
+    async def _count(self, conn: AsyncConnection, staff: Staff, now: datetime) -> int:
+        """How many wait past their promise, or with nobody left to ask."""
+        return sum(_pressing(filed, now) for filed in await escalations.list_open(conn))
+
+    async def back(self, request: web.Request) -> web.StreamResponse:
+        """A form's address, loaded anew, is the overview."""
+        return see_other(HERE)
+
+    # --- the page -----------------------------------------------------------------------------------------------------
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        """Everything at a glance."""
+        self._door.member(request, Role.COORDINATOR)
+        language, now = request[LANGUAGE], self._house.clock.now()
+        days = next((each for each in PERIODS if str(each) == request.query.get("days")), PERIODS[1])
+        async with self._house.db.read() as conn:
+            present = await gather(conn, await escalations.policy(conn), now, channels=self._door.room.means.channels)
+            plans = await rota_store.plans(conn, now, now + timedelta(days=coverage.DAYS))
+            filed = await escalations.list_open(conn)
+            waits = await looking_back.waits_since(conn, now - timedelta(days=days))
+            paged = await looking_back.pages_since(conn, now - timedelta(days=NIGHTS + 1))
+            drills = await looking_back.drills_held(conn, limit=10)
+            debriefs = await shift_store.open_debriefs(conn)
+            names = await names_of(conn)
+            zones = {each.id: ZoneInfo(each.zone) for each in await accounts.list_staff(conn, active_only=False)}
+            tell = await telling(self._door, request, conn)
+        told = request.query.get("told", "")
+        holes = [hole for hole in coverage.holes(plans, now, speaks=present.speaks) if not hole.foreseen]
+        return self._door.pages.page(
+            "desk/overview.html",
+            language,
+            notice=self._door.say(request, f"overview.told.{told}") if told in _TOLD else "",
+            on_call=[self._on_call(plan, present, tell, now) for plan in plans],
+            holes=[self._hole(request, hole, tell) for hole in holes[:_HOLES]],
+            more_holes=max(0, len(holes) - _HOLES),
+            cases=[self._case(request, each, names, tell, now) for each in filed if each.reason != DRILL],
+            days=days,
+            periods=PERIODS,
+            figures=[self._figure(request, each) for each in reply_times(waits, now)],
+            nights=self._nights(paged, zones, names, now),
+            evenings=self._evenings(now, language),
+            drills=[self._drill(request, each, names, tell) for each in drills],
+            drill_runs=any(each.reason == DRILL for each in filed),
+            debriefs=[
+                {
+                    "case": each.escalation_id,
+                    "staff": each.staff_id,
+                    "name": names.get(each.staff_id, each.staff_id),
+                    "by": names.get(each.flagged_by, each.flagged_by) if each.flagged_by != each.staff_id else "",
+                    "code": each.code,
+                    "at": tell.moment(each.flagged_at),
+                }
+                for each in debriefs
+            ],
+            urgencies=list(Urgency),
+            all_languages=list(Language),
+            night=(f"{NIGHT_BEGINS:%H:%M}", f"{NIGHT_ENDS:%H:%M}"),
+            **await self._door.frame(request),
+        )
+
+    def _on_call(self, plan: Plan, present: Present, tell: Telling, now: datetime) -> OnCallNow:
+        people, by_fallback = plan.on_call(now)
+        change = plan.next_change(now, _AHEAD)
+        following = plan.on_call(change)[0] if change is not None else ()
+        return OnCallNow(
+            roster=plan.name,
+            people=tuple(present.name_of(person) for person in people),
+            until=tell.moment(change) if change is not None else "",
+            following=tuple(present.name_of(person) for person in following),
+            has_next=change is not None,
+            by_fallback=by_fallback,
+        )
+
+    def _hole(self, request: web.Request, hole: Hole, tell: Telling) -> str:
+        spoken = self._door.say(request, f"language.{hole.language}") if hole.language else ""
+        return self._door.say(
+            request,
+            "overview.hole.language" if hole.language else "overview.hole",
+            roster=hole.roster,
+            spoken=spoken,
+            since=tell.full_moment(hole.span.start),
+            until=tell.full_moment(hole.span.end),
+        )
+
+    def _case(
+        self, request: web.Request, filed: Filed, names: Mapping[str, str], tell: Telling, now: datetime
+    ) -> dict[str, Any]:
+        case = self._door.wording(request).case(filed, names)
+        it = filed.escalation
+        asked = tuple(names.get(person, person) for person in it.asked_now)
+        return {
+            "it": case,
+            "waits": it.state in (State.SEEKING, State.LAST_RESORT),
+            "pressing": _pressing(filed, now),
+            "asked": ", ".join(asked) if it.owner is None else "",
+            "opened": tell.moment(it.opened_at),
+        }
+
+    def _figure(self, request: web.Request, times: ReplyTimes) -> dict[str, Any]:
+        language = self._door.say(request, f"language.{times.language}") if times.language else ""
+        return {
+            "urgency": self._door.say(request, f"desk.urgency.{times.urgency.value}"),
+            "language": language or self._door.say(request, "overview.all_languages"),
+            "whole": not times.language,
+            "asked": times.asked,
+            "replied": times.replied,
+            "median": self._minutes(request, times.median),
+            "p90": self._minutes(request, times.p90),
+            "kept": self._share(request, times),
+        }
+
+    def _minutes(self, request: web.Request, wait: timedelta | None) -> str:
+        if wait is None:
+            return "–"
+        seconds = round(wait.total_seconds())
+        if seconds < 60:
+            return self._door.say(request, "overview.seconds", seconds=seconds)
+        if seconds < 3600:
+            return self._door.say(request, "overview.minutes", minutes=round(seconds / 60))
+        return self._door.say(request, "overview.hours", hours=seconds // 3600, minutes=round(seconds % 3600 / 60))
+
+    def _share(self, request: web.Request, times: ReplyTimes) -> str:
+        if times.share_kept is None:
+            return "–"
+        # Rounded down: 199 of 200 is not all.
+        percent = int(times.share_kept * 100)
+        return self._door.say(request, "overview.share", percent=percent, kept=times.kept, settled=times.settled)
+
+    def _evenings(self, now: datetime, language: Language) -> list[tuple[str, str]]:
+        """The nights that are shown: day of the month, and the whole date for whoever asks."""
+        return [(str(each.day), say_date(each, language)) for each in self._shown_nights(now)]
+
+    def _shown_nights(self, now: datetime) -> list[date]:
+        local = now.astimezone(self._house.settings.zone)
+        latest = night_of(now, self._house.settings.zone) or local.date() - timedelta(days=1)
+        return [latest - timedelta(days=back) for back in reversed(range(NIGHTS))]
+
+    def _nights(
+        self,
+        paged: Sequence[tuple[str, datetime]],
+        zones: Mapping[str, ZoneInfo],
+        names: Mapping[str, str],
+        now: datetime,
+    ) -> list[Night]:
+        shown = self._shown_nights(now)
+        found: Mapping[str, Counter[date]] = wakings(paged, zones, self._house.settings.zone)
+        nights = [
+            Night(names.get(staff_id, staff_id), tuple(counts[night] for night in shown))
+            for staff_id, counts in found.items()
+        ]
+        return sorted((each for each in nights if each.total), key=lambda each: (-each.total, each.name))
+
+    def _drill(self, request: web.Request, held: DrillHeld, names: Mapping[str, str], tell: Telling) -> dict[str, str]:
+        if held.taken_at is not None and held.taken_by is not None:
+            name = names.get(held.taken_by, held.taken_by)
+            took = self._minutes(request, held.taken_at - held.opened_at)
+            came = self._door.say(request, "overview.drill.taken", name=name, after=took)
+        elif held.ended_at is not None:
+            came = self._door.say(request, "overview.drill.nobody")
+        else:
+            came = self._door.say(request, "overview.drill.running")
+        return {
+            "at": tell.full_moment(held.opened_at),
+            "urgency": self._door.say(request, f"desk.urgency.{held.urgency.value}"),
+            "came": came,
+            "paged": self._door.say(request, "overview.drill.paged", count=held.paged),
+        }
+
+    # --- doing --------------------------------------------------------------------------------------------------------
+
+    async def drill(self, request: web.Request) -> web.StreamResponse:
+        """Start a drill."""
+        staff = self._door.member(request, Role.COORDINATOR)
+        form = await self._door.form(request)
+        try:
+            urgency, language = Urgency(str(form.get("urgency", ""))), Language(str(form.get("language", "")))
+        except ValueError as error:
+            raise Refused(400, "error.bad_request") from error
+        async with self._house.db.write() as conn:
+            begun = await practice.start(
+                conn,
+                self._door.room.means,
+                urgency=urgency,
+                language=language,
+                country=self._house.country,
+                staff_id=staff.id,
+                now=self._house.clock.now(),
+            )
+        return see_other(f"{HERE}?told={'drill' if begun is not None else 'drill_runs'}#drills")
+
+    async def talked(self, request: web.Request) -> web.StreamResponse:
+        """Note that somebody was talked with after a hard conversation."""
+        staff = self._door.member(request, Role.COORDINATOR)
+        form = await self._door.form(request)
+        async with self._house.db.write() as conn:
+            done = await shift_store.talked_through(
+                conn,
+                str(form.get("case", ""))[:32],
+                str(form.get("staff", ""))[:64],
+                staff.id,
+                self._house.clock.now(),
+            )
+        return see_other(f"{HERE}?told={'talked' if done else 'not_waiting'}#debriefs")
+
+    async def move(self, request: web.Request) -> web.StreamResponse:
+        """Do not wait for the step to run out, or start over on the ladders as they are now."""
+        staff = self._door.member(request, Role.COORDINATOR)
+        await self._door.form(request)
+        case_id, up = request.match_info["case"], request.match_info["act"] == "move"
+        act = advisors.move_up if up else advisors.reapply
+        async with self._house.db.write() as conn:
+            done = await act(conn, self._door.room.means, case_id, staff.id, self._house.clock.now())
+            if done.filed is not None:
+                self._house.tell_page(conn, done.filed.conversation_id)
+        if done.outcome is Outcome.UNKNOWN:
+            raise Refused(404, "error.not_found")
+        moved = done.outcome is Outcome.MOVED_ON
+        return see_other(f"{HERE}?told={('moved' if up else 'reapplied') if moved else 'not_moved'}#open")
+
+
+def _pressing(filed: Filed, now: datetime) -> bool:
+    it = filed.escalation
+    if it.state is State.LAST_RESORT:
+        return True
+    return it.state is State.SEEKING and (it.promise_at is None or it.promise_at <= now)
