@@ -25,11 +25,13 @@ import asyncpg
 import psutil
 import pytest
 from sqlalchemy import URL, make_url
+from twilio.twiml.voice_response import VoiceResponse
 
 from helpline import logs
 from helpline.clock import SetClock
 from helpline.database import Database
 from helpline.vault import Vault
+from tests import twiml
 
 _RUN_FOLDER = "VARDE_TEST_RUN_FOLDER"  # set by the first process of a run, so that the workers it starts share a server
 
@@ -52,6 +54,25 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     _clear(Path(os.environ.pop(_RUN_FOLDER)))
+
+
+@pytest.fixture(autouse=True)
+def documents(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every voice document that the test made our code render; each is held against Twilio's own list."""
+    rendered: list[str] = []
+    plain = VoiceResponse.to_xml
+
+    def to_xml(self: Any, xml_declaration: bool = True) -> str:
+        document: str = plain(self, xml_declaration)
+        rendered.append(document)
+        return document
+
+    monkeypatch.setattr(VoiceResponse, "to_xml", to_xml)
+    yield rendered
+    # Without Node the list is not there; tests/bot/test_twiml.py says so.
+    if rendered and twiml.DEFINITIONS.is_file():
+        faults = [fault for document in set(rendered) for fault in twiml.grammar().faults(document)]
+        assert not faults, faults
 
 
 def _clear(folder: Path) -> None:
