@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +35,14 @@ class ShownAnswer:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """That the clinician was told by when she would hear."""
+
+    told_at: datetime
+    by: datetime
+
+
+@dataclass(frozen=True)
 class Brief:
     """An escalation, for whoever takes it."""
 
@@ -46,6 +55,10 @@ class Brief:
     wrote: tuple[str, ...] = field(repr=False)
     answered: tuple[ShownAnswer, ...]
     earlier: int  # escalations of the same conversation before this one
+    before: tuple[Filed, ...] = ()  # these, the latest first
+    promises: tuple[Promise, ...] = ()  # oldest first
+    signs: tuple[str, ...] = ()  # of danger, in words
+    unanswered: bool = False  # the line had no certain answer to something
 
 
 async def gather(conn: AsyncConnection, house: House, filed: Filed, language: Language) -> Brief:
@@ -66,16 +79,24 @@ async def gather(conn: AsyncConnection, house: House, filed: Filed, language: La
         seen[shown.article_id, shown.revision] = ShownAnswer(
             shown.article_id, title, shown.revision, (*refs, *cite), note
         )
+    conversation = await store.get(conn, house.vault, filed.conversation_id)
+    before = [each for each in await escalations.list_of(conn, filed.conversation_id) if each.id != filed.id]
+    promises = await _promises(conn, filed)
     return Brief(
         code=filed.code,
         urgent=filed.escalation.urgency.value == "urgent",
         reason=reason_of(house, filed, language),
         place=filed.region,
         language=filed.language,
-        promise_at=filed.escalation.promise_at or await _promised(conn, filed),
+        # Who takes it must know what was promised, though taking it keeps the promise.
+        promise_at=filed.escalation.promise_at or (promises[-1].by if promises else None),
         wrote=tuple(wrote[-SHOWN:]),
         answered=tuple(seen.values()),
-        earlier=await escalations.count_of(conn, filed.conversation_id) - 1,
+        earlier=len(before),
+        before=tuple(before),
+        promises=promises,
+        signs=signs_of(house, filed.brief_ref, language) if filed.reason == "danger" else (),
+        unanswered=bool(conversation is not None and conversation.state and conversation.state.get("gaps")),
     )
 
 
@@ -92,11 +113,37 @@ def note_of(house: House, article: Article, language: Language) -> str:
     return " ".join(notes)
 
 
-async def _promised(conn: AsyncConnection, filed: Filed) -> datetime | None:
-    """By when she was last told that she would hear: who takes it must know, though taking it keeps the promise."""
-    told = [event for event in await escalations.history(conn, filed.id) if event.kind == "clinician_told"]
-    by = next((event.details["by"] for event in reversed(told) if "by" in event.details), None)
-    return datetime.fromisoformat(by) if by is not None else None
+async def _promises(conn: AsyncConnection, filed: Filed) -> tuple[Promise, ...]:
+    """By when she was told that she would hear, each time that was another instant."""
+    promises: list[Promise] = []
+    for event in await escalations.history(conn, filed.id):
+        if event.kind != "clinician_told" or "by" not in event.details:
+            continue
+        by = datetime.fromisoformat(event.details["by"])
+        if not promises or promises[-1].by != by:
+            promises.append(Promise(event.at, by))
+    return tuple(promises)
+
+
+def signs_of(house: House, rules: str, language: Language) -> tuple[str, ...]:
+    """The rules that heard danger, in words; a name that has none stands as it is."""
+    parts = [part for part in rules.split(", ") if part]
+    said: list[str] = []
+    while parts:
+        # A rule's name may hold a comma itself: the longest that is known is meant.
+        for length in range(len(parts), 0, -1):
+            name = ", ".join(parts[:length]).removeprefix("like: ")
+            key = danger_key(name)
+            if house.phrases.has(key) or length == 1:
+                said.append(house.phrases.say(key, language) if house.phrases.has(key) else name)
+                parts = parts[length:]
+                break
+    return tuple(dict.fromkeys(said))
+
+
+def danger_key(name: str) -> str:
+    """The phrase that says what a rule of danger, or a situation like those it knows, is about."""
+    return "danger.sign." + re.sub(r"[^a-z]+", "-", name.casefold()).strip("-")
 
 
 def reason_of(house: House, filed: Filed, language: Language) -> str:
@@ -105,7 +152,8 @@ def reason_of(house: House, filed: Filed, language: Language) -> str:
     if not house.phrases.has(key):
         return filed.reason
     if filed.reason == "danger":
-        return house.phrases.say(key, language, rules=filed.brief_ref or "?")
+        signs = signs_of(house, filed.brief_ref, language)
+        return house.phrases.say(key, language, rules="; ".join(signs) or "?")
     return house.phrases.say(key, language)
 
 

@@ -30,6 +30,7 @@ from helpline.storage import AnyRow, rows_touched
 from helpline.vault import Vault, VaultError
 from knowledge import drafts
 from knowledge import store as shelf_store
+from knowledge.articles import wording_key
 from knowledge.confidence import Band
 from knowledge.fitness import Fit
 from knowledge.gaps import Count, Heaps, Nearness, Regions, count_of, regions_of
@@ -365,6 +366,39 @@ async def keep_guidance(
     # The trail names the conversation and not the gap, so that no gap is laid beside a conversation by it.
     await audit.append(conn, at=now, actor=actor, action="guidance_kept", subject=f"conversation:{conversation_id}")
     return gap_id
+
+
+async def propose_wording(
+    conn: AsyncConnection,
+    house: House,
+    conversation_id: str,
+    *,
+    question: str,
+    article_id: str,
+    language: Language,
+    country: Country,
+    actor: str,
+    now: datetime,
+) -> bool:
+    """Put an advisor's wording of a question into the draft of the article that answers it; False where it is there.
+
+    It is masked once more. The draft goes its usual way: nothing is published before somebody has looked at it.
+    """
+    wording = " ".join(without_marks(house.masker.mask(question.strip(), language).text).split())
+    article = house.library.shelves.article(article_id)
+    if not wording or article is None or article.country is not country:
+        raise GapError("desk.case.wording.empty")
+    if len(wording) > LONGEST_WORDING:
+        raise GapError("desk.case.wording.long", limit=LONGEST_WORDING)
+    draft = await drafts.open_draft(conn, article_id, actor=actor, now=now)
+    questions = {spoken: list(there) for spoken, there in dict(draft.body.get("questions") or {}).items()}
+    if wording_key(wording) in {wording_key(text) for there in questions.values() for text in there}:
+        return False
+    questions[language.value] = [*questions.get(language.value, []), wording]
+    await drafts.save(conn, draft.id, seen=draft.version, fields={"questions": questions}, actor=actor, now=now)
+    # As for guidance: the trail does not lay the draft beside the conversation.
+    await audit.append(conn, at=now, actor=actor, action="wording_proposed", subject=f"conversation:{conversation_id}")
+    return True
 
 
 async def _waiting(conn: AsyncConnection, house: House, heap_id: str) -> Heap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +26,18 @@ from helpline.vault import Vault
 def page_topic(conversation_id: str) -> str:
     """The topic rung when something new stands in a conversation, for the pages that show it."""
     return f"conversation:{conversation_id}"
+
+
+class Side(StrEnum):
+    """Who of the two in a conversation."""
+
+    CLINICIAN = "clinician"
+    ADVISOR = "advisor"
+
+
+def typing_topic(conversation_id: str, who: Side) -> str:
+    """The topic rung while somebody writes, for the other one's page. The ring is all there is of it."""
+    return f"typing:{who}:{conversation_id}"
 
 
 @dataclass(frozen=True)
@@ -51,3 +64,8 @@ class House:
     def tell_page(self, conn: AsyncConnection, conversation_id: str) -> None:
         """Once this transaction is on disk, let the pages that show this conversation know."""
         wake(conn, page_topic(conversation_id))
+
+    async def tell_of_typing(self, conversation_id: str, who: Side) -> None:
+        """Let the other's page know that somebody is writing; nothing of it is stored."""
+        async with self.db.write() as conn:
+            wake(conn, typing_topic(conversation_id, who))

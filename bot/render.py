@@ -56,6 +56,8 @@ class Entry:
     urgent: bool = False
     state: str = ""  # of delivery, on the desk
     state_said: str = ""
+    again: str = ""  # what did not arrive can be sent once more, by this id
+    again_at: str = ""  # and there
     language: str = ""
 
 

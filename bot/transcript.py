@@ -68,7 +68,7 @@ def entries(transcript: Transcript, reader: Reader, pages: Pages, phrases: Phras
     """The transcript in the order it was said."""
     heard = [_heard(message, transcript.said, reader, pages, phrases) for message in transcript.received]
     said = [
-        _said(said, reader, pages, phrases)
+        _said(said, reader, pages, phrases, again=_again(said, transcript.said))
         for said in transcript.said
         if said.message is not None and said.state is not OutboundState.WITHDRAWN
     ]
@@ -117,7 +117,16 @@ def _label(message: Received, said: Sequence[Said], reader: Reader, phrases: Phr
     return phrases.say(key, reader.language) if key is not None else "–"
 
 
-def _said(said: Said, reader: Reader, pages: Pages, phrases: Phrases) -> Entry:
+def _again(said: Said, all_said: Sequence[Said]) -> str:
+    """Whether what did not arrive was sent once more: "yes", else the id by which it can be; empty where it arrived."""
+    if said.state is not OutboundState.GIVEN_UP:
+        return ""
+    lead = "advisor:" if said.key.startswith("advisor:") else ""
+    sent_again = any(each.key.startswith(f"{lead}again:{said.id}:") for each in all_said)
+    return "yes" if sent_again else str(said.id)
+
+
+def _said(said: Said, reader: Reader, pages: Pages, phrases: Phrases, *, again: str) -> Entry:
     assert said.message is not None
     words = _advisors_words(said, phrases)
     who = "line" if words is None else "advisor"
@@ -132,9 +141,10 @@ def _said(said: Said, reader: Reader, pages: Pages, phrases: Phrases) -> Entry:
         urgent=said.message.urgent,
     )
     if reader.staff:
-        return replace(
-            entry, state=said.state.value, state_said=phrases.say(f"desk.sent.{said.state}", reader.language)
-        )
+        state_said = phrases.say(f"desk.sent.{said.state}", reader.language)
+        if again == "yes":
+            state_said = f"{state_said}, {phrases.say('desk.case.sent_again', reader.language)}"
+        return replace(entry, state=said.state.value, state_said=state_said, again=again if again != "yes" else "")
     return replace(entry, choices=_choices(said), choices_label=phrases.say("web.choices", reader.language))
 
 

@@ -19,12 +19,13 @@ from aiohttp import web
 from bot import dialogue, store, transcript
 from bot.commands import Command
 from bot.dialogue import ADVISOR, ANSWER, DANGER_YES, State
-from bot.house import House, page_topic
+from bot.house import House, Side, page_topic, typing_topic
 from bot.inbox import take_in
 from bot.render import Entry, Pages
 from bot.store import Conversation, Kind
 from bot.transcript import EXAMPLES, Reader, Transcript
 from bot.visitor import AWAY, Visitor, Visitors
+from escalation import store as escalations
 from helpline.live import Streams
 from helpline.messages import Channel, Country, InboundKind, InboundMessage, Language
 from helpline.phrases import ZONES
@@ -105,6 +106,7 @@ class Chat:
         # One hospital may stand behind one address, so a browser has a limit of its own and an address a far wider one.
         self._per_browser = RateLimit(house.clock, per_minute=20, burst=15)
         self._per_address = RateLimit(house.clock, per_minute=300, burst=300)
+        self._typing = RateLimit(house.clock, per_minute=30, burst=5)
 
     def routes(self) -> list[Route]:
         """The chat's addresses."""
@@ -114,6 +116,7 @@ class Chat:
             Route("GET", "/say", self.home, Access.PUBLIC),
             Route("GET", "/live", self.live, Access.CHAT),
             Route("GET", "/entries", self.newer, Access.CHAT),
+            Route("POST", "/typing", self.typing, Access.CHAT),
             Route("GET", "/leave", self.leave, Access.PUBLIC),
             Route("POST", "/leave", self.leave, Access.PUBLIC),
         ]
@@ -387,9 +390,15 @@ class Chat:
             return web.Response(status=204)  # there is nothing to follow, and a browser takes this as final
         seen = request.headers.get("Last-Event-ID") or request.query.get("after", "")
         sent: dict[str, str] = {}
-        with self._house.db.watch(page_topic(view.conversation.id)) as watch:
+        writes = typing_topic(view.conversation.id, Side.ADVISOR)
+        with self._house.db.watch(page_topic(view.conversation.id), writes) as watch:
             async with self.streams.open(request, visitor.name, watch) as stream:
                 async for _ in stream.turns():
+                    heard = watch.take_heard()
+                    if writes in heard:
+                        await stream.send("typing", "")
+                    if heard == {writes}:
+                        continue
                     view = await self._view(visitor)
                     after, reset = _place_in(view, seen)
                     if reset:
@@ -412,6 +421,17 @@ class Chat:
                 sent[entry.id] = html
                 parts.append(html)
         return "".join(parts)
+
+    async def typing(self, request: web.Request) -> web.StreamResponse:
+        """She is writing: whoever helps her sees that, and not what."""
+        visitor = self._visitors.who(request)
+        if not visitor.is_new and not self._typing.spend(visitor.name):
+            async with self._house.db.read() as conn:
+                found = await store.find_by_address(conn, self._house.vault.fingerprint_of(visitor.address))
+                standing = await escalations.find_open(conn, found.id) if found is not None else None
+            if standing is not None:  # nobody else would see it
+                await self._house.tell_of_typing(standing.conversation_id, Side.CLINICIAN)
+        return web.Response(status=204)
 
     async def newer(self, request: web.Request) -> web.StreamResponse:
         """What is new, for a page whose stream a proxy swallows."""

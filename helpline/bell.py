@@ -20,6 +20,7 @@ class Watch:
         self._bell = bell
         self.topics = frozenset(topics)
         self._event = asyncio.Event()
+        self._heard: set[str] = set()
 
     async def wait(self, timeout: timedelta | float) -> bool:  # noqa: ASYNC109 - the timeout is what this is about
         """Wait until a topic is rung or the time is up; True where it was rung. Rings in between are one ring."""
@@ -32,9 +33,16 @@ class Watch:
         self._event.clear()
         return True
 
-    def ring(self) -> None:
-        """Wake whoever waits here."""
+    def ring(self, topics: Iterable[str] = ()) -> None:
+        """Wake whoever waits here; `topics` are what it was about, where that is known."""
+        self._heard.update(topics)
         self._event.set()
+
+    def take_heard(self) -> frozenset[str]:
+        """What was rung since this was asked last; nothing where it is only known that something was."""
+        heard = frozenset(self._heard)
+        self._heard.clear()
+        return heard
 
     def __enter__(self) -> Self:
         return self
@@ -66,8 +74,9 @@ class Bell:
         """Wake everyone who listens to one of these topics."""
         rung = frozenset(topics)
         for watch in list(self._watches):
-            if not watch.topics.isdisjoint(rung):
-                watch.ring()
+            mine = watch.topics & rung
+            if mine:
+                watch.ring(mine)
 
     def ring_all(self) -> None:
         """Wake everyone, where it is not known what was missed."""

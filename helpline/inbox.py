@@ -147,6 +147,15 @@ async def transcript(conn: AsyncConnection, vault: Vault, conversation_id: str, 
     return await _read(conn, vault, conversation_id, unhandled=False, limit=limit)
 
 
+async def find_said(conn: AsyncConnection, vault: Vault, conversation_id: str, message_id: int) -> Received | None:
+    """An earlier message of this conversation, opened; None where it has none of that number."""
+    wanted = (_inbound.c.id == message_id) & (_inbound.c.conversation_id == conversation_id)
+    row = (await conn.execute(select(_inbound).where(wanted))).one_or_none()
+    if row is None:
+        return None
+    return _opened(row, await vault.existing(conn, f"conversation:{conversation_id}"))
+
+
 async def take_next(
     conn: AsyncConnection, vault: Vault, conversation_id: str, *, now: datetime
 ) -> tuple[Received | None, bool]:
@@ -159,6 +168,12 @@ async def take_next(
         return None, False
     key = await vault.existing(conn, f"conversation:{conversation_id}") if row.sealed is not None else None
     return _opened(row, key), row.last is not None and row.last > row.id
+
+
+async def count_since(conn: AsyncConnection, conversation_id: str, since: datetime) -> int:
+    """How many messages of a conversation came after this instant."""
+    wanted = (_inbound.c.conversation_id == conversation_id) & (_inbound.c.received_at > since)
+    return int((await conn.execute(select(func.count()).select_from(_inbound).where(wanted))).scalar_one())
 
 
 async def first_waiting(conn: AsyncConnection, conversation_id: str) -> int | None:

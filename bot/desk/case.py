@@ -1,34 +1,36 @@
-"""One case on the desk: taking it, reading the brief and the words, writing, passing on, closing.
+"""One case on the desk: taking it, reading, writing, passing on, closing; live while its page is open.
 
-There is one way to a case (`_open`), and every reading is written down before anything is shown. What an advisor
-presses twice is done once, and what an advisor wrote comes back in the box whenever it could not be taken.
+What an advisor presses twice is done once, and what an advisor wrote comes back in the box whenever it could not be
+taken. Nothing that points to a person goes out: the advisor is shown what was seen, and changes it or sends without it.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import Any
 
 import structlog
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import brief as briefs
-from bot import cases, gaps, store, transcript
-from bot.cases import Case
+from bot import cases, replying, store
+from bot.beside import reader_of
+from bot.desk.case_room import FOLLOWED, CaseRoom, Open, Typed, is_theirs
 from bot.desk.door import DeskDoor, names_of
-from bot.gaps import GapError
-from bot.house import page_topic
-from bot.render import Entry
+from bot.house import Side, page_topic, typing_topic
+from bot.replying import Piece, Weighed
 from bot.store import Conversation
-from bot.transcript import Reader, Transcript
+from bot.waiting_room import Passed
 from escalation import advisors
 from escalation import store as escalations
 from escalation.advisors import Outcome
+from escalation.closing import SAYABLE_OUTCOMES, SAYABLE_REASONS
 from escalation.store import Filed
-from helpline import accounts, audit
 from helpline.accounts import Role, Staff
-from helpline.phrases import ZONES
+from helpline.outbox import OutboundState
+from helpline.rate_limit import RateLimit
 from helpline.sessions import csrf_holds, staff_of
 from helpline.storage import StorageError
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other, wants_page
@@ -36,44 +38,31 @@ from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other, 
 log = structlog.get_logger(__name__)
 
 LONGEST_REPLY = 4_000  # characters
-OUTCOMES = ("answered", "referred", "emergency", "silent", "mistake")
+MOST_CLAIMS = 12
 _BODY = 1_024 * KILOBYTE
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _CASE = "/desk/{case:[0-9a-f]{16}}"
-
-VIEWED, FOLLOWED = "conversation_viewed", "conversation_followed"
-
-
-@dataclass(frozen=True)
-class Open:
-    """A case with everything that its page shows; without words where they may not be read."""
-
-    filed: Filed
-    case: Case
-    conversation: Conversation | None
-    transcript: Transcript
-
-    @property
-    def readable(self) -> bool:
-        """Whether the words may be read."""
-        return self.conversation is not None
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """A question and its answer, to be kept for the shelves; proposed from the case, rewritten by the advisor."""
-
-    question: str = field(default="", repr=False)
-    reply: str = field(default="", repr=False)
-    wrong: str = ""
+_TOLD = {"passed_on": "desk.told.passed_on", "cannot_pass_on": "desk.told.cannot_pass_on"} | {
+    "kept": "desk.guidance.kept",
+    "again": "desk.case.told.again",
+    "noted": "desk.case.note.kept",
+    "follow_up": "desk.case.follow_up.told",
+    "no_follow_up": "desk.case.follow_up.cleared",
+    "debrief": "desk.case.debrief.told",
+    "wording": "desk.case.wording.told",
+    "known": "desk.case.wording.known",
+}
+_ACTIONS = "take|reply|pass-on|close|keep|again|find|insert|serve|note|wording|follow-up|debrief"
 
 
 class CaseDesk:
     """The routes of one case."""
 
-    def __init__(self, door: DeskDoor) -> None:
+    def __init__(self, door: DeskDoor, room: CaseRoom) -> None:
         self._door = door
         self._house = door.house
+        self._room = room
+        self._typing = RateLimit(door.house.clock, per_minute=30, burst=5)
 
     def routes(self) -> list[Route]:
         """The addresses of one case."""
@@ -81,124 +70,73 @@ class CaseDesk:
         return [
             Route("GET", _CASE, self.show, staff),
             Route("GET", _CASE + "/live", self.live, staff),
-            Route("GET", _CASE + "/{action:take|reply|pass-on|close|keep}", self.back, staff),
+            Route("GET", _CASE + f"/{{action:{_ACTIONS}}}", self.back, staff),
             Route("POST", _CASE + "/take", self.take, staff),
             Route("POST", _CASE + "/reply", self.reply, staff, _BODY),
+            Route("POST", _CASE + "/serve", self.serve, staff, _BODY),
+            Route("POST", _CASE + "/again", self.again, staff, _BODY),
+            Route("POST", _CASE + "/seen", self.seen, staff),
+            Route("POST", _CASE + "/typing", self.typing, staff),
             Route("POST", _CASE + "/pass-on", self.pass_on, staff),
             Route("POST", _CASE + "/close", self.close, staff),
-            Route("POST", _CASE + "/keep", self.keep, staff, _BODY),
         ]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """One case: its brief and its words for whoever has it, how it stands for the others."""
-        opened = await self._open(request, VIEWED)
+        opened = await self._room.open(request)
         if not wants_page(request):
             return self._data(request, opened)
-        told = request.query.get("told")
-        notice = self._door.say(request, f"desk.told.{told}") if told in {"passed_on", "cannot_pass_on"} else ""
-        if told == "kept":
-            notice = self._door.say(request, "desk.guidance.kept")
-        return await self._page(request, opened, notice=notice)
+        key = _TOLD.get(request.query.get("told", ""))
+        return await self._room.page(request, opened, Typed(notice=self._door.say(request, key) if key else ""))
 
     async def back(self, request: web.Request) -> web.StreamResponse:
         """A form's address, loaded anew, is the case."""
         return see_other(f"/desk/{request.match_info['case']}")
 
-    async def _open(self, request: web.Request, looking: str) -> Open:
-        """The one way to a case. Who may not know of it is told that it is not there."""
-        staff = self._door.advisor(request)
-        now = self._house.clock.now()
-        async with self._house.db.read() as conn:
-            filed = await escalations.find(conn, request.match_info["case"])
-            names = await names_of(conn)
-        if filed is None:
-            raise Refused(404, "error.not_found")
-        case = self._door.wording(request).case(filed, names)
-        if not cases.may_read(filed, staff, now):
-            if not filed.escalation.open:
-                raise Refused(404, "error.not_found")
-            return Open(filed, case, None, Transcript((), ()))
-        async with self._house.db.write() as conn:
-            await audit.append(
-                conn,
-                at=now,
-                actor=f"staff:{staff.id}",
-                action=looking,
-                subject=f"conversation:{filed.conversation_id}",
-                details={"escalation": filed.id},
-            )
-        return await self._with_words(filed, case)
-
-    async def _with_words(self, filed: Filed, case: Case) -> Open:
-        async with self._house.db.read() as conn:
-            conversation = await store.get(conn, self._house.vault, filed.conversation_id)
-            read = await transcript.read(conn, self._house.vault, filed.conversation_id)
-        return Open(filed, case, conversation, read)
-
-    async def _page(
-        self,
-        request: web.Request,
-        opened: Open,
-        *,
-        draft: str = "",
-        notice: str = "",
-        status: int = 200,
-        message_id: str = "",
-        guidance: Guidance | None = None,
-    ) -> web.Response:
-        staff = staff_of(request)
-        language = request[LANGUAGE]
-        async with self._house.db.read() as conn:
-            colleagues = await accounts.list_staff(conn, role=Role.ADVISOR)
-            brief = await briefs.gather(conn, self._house, opened.filed, language) if opened.readable else None
-        channel = opened.conversation.channel if opened.conversation is not None else None
-        return self._door.pages.page(
-            "desk/case.html",
-            language,
-            status=status,
-            it=opened.case,
-            readable=opened.readable,
-            brief=brief,
-            promised=self._door.wording(request).by(opened.filed, brief.promise_at if brief is not None else None),
-            channel=channel,
-            entries=self._entries(request, opened),
-            spoken=opened.filed.language.value,
-            colleagues=[colleague for colleague in colleagues if colleague.id != staff.id],
-            outcomes=OUTCOMES,
-            message_id=message_id or secrets.token_urlsafe(16),
-            guidance=guidance or self._proposed(opened),
-            draft=draft,
-            notice=notice,
-            **await self._door.frame(request),
-        )
-
-    def _entries(self, request: web.Request, opened: Open) -> tuple[Entry, ...]:
-        reader = Reader(request[LANGUAGE], ZONES[opened.filed.country], self._house.clock.now(), staff=True)
-        return transcript.entries(opened.transcript, reader, self._door.pages, self._house.phrases)
-
-    def _rendered(self, request: web.Request, entry: Entry) -> str:
-        return self._door.pages.render("entries.html", request[LANGUAGE], entries=[entry])
-
     def _data(self, request: web.Request, opened: Open) -> web.Response:
-        entries = [self._rendered(request, entry) for entry in self._entries(request, opened)]
+        entries = [self._room.rendered(request, entry) for entry in self._room.entries(request, opened)]
         return web.json_response({"entries": "".join(entries)})
+
+    async def seen(self, request: web.Request) -> web.StreamResponse:
+        """The advisor has the page before them, and has read what stands on it."""
+        await self._door.form(request)
+        opened = await self._room.open_mine(request)
+        await self._room.note_seen(staff_of(request), opened)
+        return web.Response(status=204)
+
+    async def typing(self, request: web.Request) -> web.StreamResponse:
+        """The advisor is writing: the clinician sees that, and not what."""
+        staff = self._door.advisor(request)
+        await self._door.form(request)
+        if not self._typing.spend(staff.id):
+            async with self._house.db.read() as conn:
+                filed = await escalations.find(conn, request.match_info["case"])
+            if filed is not None and advisors.is_theirs(filed, staff.id):
+                await self._house.tell_of_typing(filed.conversation_id, Side.ADVISOR)
+        return web.Response(status=204)
 
     # --- live ---------------------------------------------------------------------------------------------------------
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         """The words as they come and how the case stands, for as long as this advisor has it."""
-        opened = await self._open(request, FOLLOWED)
+        opened = await self._room.open(request, FOLLOWED)
         staff = staff_of(request)
-        if not advisors.is_theirs(opened.filed, staff.id):
+        if not is_theirs(opened, staff):
             return web.Response(status=204)
         sent: dict[str, str] = {}
-        standing = ""
-        with self._house.db.watch(page_topic(opened.filed.conversation_id), escalations.TOPIC) as watch:
+        standing = suggested = ""
+        writes = typing_topic(opened.filed.conversation_id, Side.CLINICIAN)
+        with self._house.db.watch(page_topic(opened.filed.conversation_id), escalations.TOPIC, writes) as watch:
             reader = f"staff:{staff.id}:{opened.filed.id}"
             async with self._door.streams.open(request, reader, watch) as stream:
                 async for _ in stream.turns(silent_too=True):
+                    heard = watch.take_heard()
+                    if writes in heard:
+                        await stream.send("typing", "")
+                    if heard == {writes}:
+                        continue
                     still = await self._still_theirs(request, staff)
                     if still is None:
                         await stream.send("gone", self._door.say(request, "desk.told.not_yours"))
@@ -207,11 +145,23 @@ class CaseDesk:
                     if shown != standing:
                         await stream.send("standing", shown)
                         standing = shown
-                    entries = {entry.id: self._rendered(request, entry) for entry in self._entries(request, still)}
+                    entries = {
+                        entry.id: self._room.rendered(request, entry) for entry in self._room.entries(request, still)
+                    }
                     fresh = [text for id_, text in entries.items() if sent.get(id_) != text]
-                    if fresh:
-                        await stream.send("entries", "".join(fresh))
-                        sent = entries
+                    if not fresh:
+                        continue
+                    await stream.send("entries", "".join(fresh))
+                    sent = entries
+                    cards = self._door.pages.render(
+                        "desk/case_suggested.html",
+                        request[LANGUAGE],
+                        it=still.case,
+                        suggested=self._room.suggested(request, still),
+                    )
+                    if cards != suggested:
+                        await stream.send("suggested", cards)
+                        suggested = cards
             return stream.response
 
     async def _still_theirs(self, request: web.Request, staff: Staff) -> Open | None:
@@ -223,9 +173,185 @@ class CaseDesk:
             names = await names_of(conn)
         if filed is None or not advisors.is_theirs(filed, staff.id):
             return None
-        return await self._with_words(filed, self._door.wording(request).case(filed, names))
+        return await self._room.with_words(filed, self._door.wording(request).case(filed, names))
 
-    # --- doing --------------------------------------------------------------------------------------------------------
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    async def reply(self, request: web.Request) -> web.StreamResponse:
+        """Write to the clinician."""
+        staff = self._door.advisor(request)
+        form = await request.post()
+        typed = typed_in(form)
+        length = len(typed.draft.replace("\r\n", "\n"))
+        if not csrf_holds(request, form):
+            return await self._not_sent(request, typed, 403, "desk.told.press_again")
+        if not typed.draft.strip():
+            return await self._not_sent(request, typed, 422, "desk.reply.empty")
+        if length > LONGEST_REPLY:
+            return await self._not_sent(request, typed, 422, "desk.reply.too_long", length=length, limit=LONGEST_REPLY)
+        try:
+            refused = await self._write(request, staff, typed, str(form.get("agreed", "")))
+        except StorageError as error:
+            log.error("reply_not_stored", error_type=type(error).__name__)
+            return await self._not_sent(request, typed, 503, "desk.reply.not_kept")
+        if isinstance(refused, Typed):
+            return await self._not_sent(request, refused, 422, "desk.case.warned.not_sent")
+        if refused:
+            return await self._not_sent(request, typed, 409, refused)
+        return await self._written(request)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Send an article's answer or a service as it stands, with its source; what is in the box stays there."""
+        staff = self._door.advisor(request)
+        form = await request.post()
+        typed, claim = typed_in(form), str(form.get("serve", ""))
+        if not csrf_holds(request, form):
+            return await self._not_sent(request, typed, 403, "desk.told.press_again")
+        try:
+            refused = await self._serve(staff, request.match_info["case"], claim, typed.message_id)
+        except StorageError as error:
+            log.error("reply_not_stored", error_type=type(error).__name__)
+            return await self._not_sent(request, typed, 503, "desk.reply.not_kept")
+        if refused:
+            return await self._not_sent(request, typed, 409, refused)
+        if wants_page(request) and typed.draft.strip():
+            return await self._room.page(request, await self._room.open(request), replace(typed, message_id=""))
+        return await self._written(request)
+
+    async def again(self, request: web.Request) -> web.StreamResponse:
+        """Send once more what did not arrive; pressing twice is as good as once."""
+        staff = self._door.advisor(request)
+        form = await request.post()
+        typed, which = typed_in(form), str(form.get("again", ""))
+        if not csrf_holds(request, form):
+            return await self._not_sent(request, typed, 403, "desk.told.press_again")
+        opened = await self._room.open(request)
+        failed = next((said for said in opened.transcript.said if str(said.id) == which), None)
+        if failed is None or failed.message is None or failed.state is not OutboundState.GIVEN_UP:
+            raise Refused(404, "error.not_found")
+        async with self._house.db.write() as conn:
+            filed = await self._mine(conn, request.match_info["case"], staff)
+            if filed is None:
+                passed = None
+            else:
+                key = f"advisor:again:{failed.id}" if failed.key.startswith("advisor:") else f"again:{failed.id}"
+                now = self._house.clock.now()
+                passed = await self._door.room.say_again(conn, filed, failed.message, staff.id, key=key, now=now)
+        if passed is None or passed is Passed.UNREACHABLE:
+            why = "desk.told.not_yours" if passed is None else "desk.reply.unreachable"
+            return await self._not_sent(request, typed, 409, why)
+        if wants_page(request) and typed.draft.strip():
+            notice = self._door.say(request, "desk.case.told.again")
+            return await self._room.page(request, await self._room.open(request), replace(typed, notice=notice))
+        return await self._written(request, told="again")
+
+    async def _written(self, request: web.Request, *, told: str = "") -> web.StreamResponse:
+        if wants_page(request):
+            query = f"?told={told}" if told else ""
+            return see_other(f"/desk/{request.match_info['case']}{query}#latest")
+        return self._data(request, await self._room.open(request))
+
+    async def _mine(self, conn: AsyncConnection, case_id: str, staff: Staff) -> Filed | None:
+        filed = await escalations.find(conn, case_id, lock=True)
+        return filed if filed is not None and advisors.is_theirs(filed, staff.id) else None
+
+    async def _write(self, request: web.Request, staff: Staff, typed: Typed, agreed: str) -> str | Typed:
+        """Put the reply into the outbox. Else what the advisor must look over, or the phrase that says why not."""
+        case_id, now = request.match_info["case"], self._house.clock.now()
+        async with self._house.db.write() as conn:
+            filed = await self._mine(conn, case_id, staff)
+            conversation = await store.get(conn, self._house.vault, filed.conversation_id) if filed else None
+            if filed is None or conversation is None:
+                return "desk.told.not_yours"
+            weighed = self._weigh(typed, conversation, filed)
+            # The agreement is to this text and to nothing else: what was changed after it is looked over again.
+            token = self._house.vault.fingerprint("agreed", f"{filed.id}\0{replying.tidy(typed.draft)}")[:24]
+            if weighed.doubtful and agreed != token:
+                return replace(typed, weighed=weighed, agreed=token)
+            if not weighed.text.strip():
+                return "desk.reply.empty"
+            # What was written belongs to the id: a page found with the back button may send other words under the old
+            # one. Keyed, since this stands in the clear and a short text could be guessed from a plain hash.
+            said = self._house.vault.fingerprint("said", typed.draft)[:16]
+            key = f"advisor:desk:{filed.id}:{typed.message_id}.{said}"
+            passed = await self._door.room.advisor_says(conn, filed, weighed.text, staff.id, key=key, now=now)
+            if passed is Passed.UNREACHABLE:
+                return "desk.reply.unreachable"
+            if passed is Passed.NEW:
+                await self._record(conn, filed, weighed.served)
+        return ""
+
+    def _weigh(self, typed: Typed, conversation: Conversation, filed: Filed) -> Weighed:
+        reader, now = reader_of(conversation), self._house.clock.now()
+        looked_up = [self._room.beside.piece(claim, reader, now) for claim in typed.claims.split()[:MOST_CLAIMS]]
+        known = [each for each in looked_up if each is not None]
+        fresh = [piece for piece, current in known if current]
+        gone = [piece for piece, current in known if not current]
+        return replying.weigh(typed.draft, fresh, gone, self._house.masker, filed.language)
+
+    async def _serve(self, staff: Staff, case_id: str, claim: str, message_id: str) -> str:
+        async with self._house.db.write() as conn:
+            filed = await self._mine(conn, case_id, staff)
+            conversation = await store.get(conn, self._house.vault, filed.conversation_id) if filed else None
+            if filed is None or conversation is None:
+                return "desk.told.not_yours"
+            found = self._room.beside.piece(claim, reader_of(conversation), self._house.clock.now())
+            if found is None or not found[1]:
+                return "desk.case.gone"
+            piece = found[0]
+            key = f"advisor:desk:{filed.id}:{message_id}.{piece.claim}"
+            now = self._house.clock.now()
+            passed = await self._door.room.advisor_says(conn, filed, piece.text, staff.id, key=key, now=now)
+            if passed is Passed.UNREACHABLE:
+                return "desk.reply.unreachable"
+            if passed is Passed.NEW:
+                await self._record(conn, filed, (piece,))
+        return ""
+
+    async def _record(self, conn: AsyncConnection, filed: Filed, served: tuple[Piece, ...]) -> None:
+        """Note which revisions' words the clinician was sent, and which services."""
+        now = self._house.clock.now()
+        for piece in served:
+            match piece.claim.split(":"):
+                case ["article", article_id, revision]:
+                    await store.record_served(
+                        conn,
+                        filed.conversation_id,
+                        article_id,
+                        revision=int(revision),
+                        variant=piece.variant,
+                        language=piece.language,
+                        part="advisor",
+                        now=now,
+                    )
+                case ["service", service_id, _, _, need]:
+                    await store.record_services(conn, [service_id], [need] if need else [], "", now)
+
+    async def _not_sent(
+        self, request: web.Request, typed: Typed, status: int, key: str, **values: object
+    ) -> web.StreamResponse:
+        """The case with the text still in the box, and why it was not sent."""
+        said = self._door.say(request, key, **values)
+        headers = {"Retry-After": "2"} if status == 503 else {}
+        if not wants_page(request):
+            data: dict[str, Any] = {"message": said}
+            if typed.weighed is not None:
+                data["warned"] = self._door.pages.render(
+                    "desk/case_warned.html", request[LANGUAGE], typed=typed, case=request.match_info["case"]
+                )
+            return web.json_response(data, status=status, headers=headers)
+        try:
+            told = replace(typed, notice=said, status=status)
+            response = await self._room.page(request, await self._room.open(request), told)
+        except StorageError:
+            # Where reading cannot be written down nothing is read; the advisor's own words are given back.
+            response = self._door.pages.page(
+                "error.html", request[LANGUAGE], status=status, said=said, back=request.path, kept=typed.draft
+            )
+        response.headers.update(headers)
+        return response
+
+    # --- taking, passing on, closing ----------------------------------------------------------------------------------
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Take the case. Pressing twice is as good as once; whoever was first has it."""
@@ -245,72 +371,6 @@ class CaseDesk:
                 return see_other("/desk/?told=ended")
             case _:
                 raise Refused(404, "error.not_found")
-
-    async def reply(self, request: web.Request) -> web.StreamResponse:
-        """Write to the clinician."""
-        staff = self._door.advisor(request)
-        form = await request.post()
-        text, message_id = str(form.get("text", "")), str(form.get("id", ""))
-        if not _MESSAGE_ID.fullmatch(message_id):
-            message_id = secrets.token_urlsafe(16)
-        if not csrf_holds(request, form):
-            return await self._not_sent(request, text, message_id, 403, "desk.told.press_again")
-        if not text.strip():
-            return await self._not_sent(request, text, message_id, 422, "desk.reply.empty")
-        if len(text) > LONGEST_REPLY:
-            return await self._not_sent(
-                request, text, message_id, 422, "desk.reply.too_long", length=len(text), limit=LONGEST_REPLY
-            )
-        try:
-            refused = await self._write(request, staff, text, message_id)
-        except StorageError as error:
-            log.error("reply_not_stored", error_type=type(error).__name__)
-            return await self._not_sent(request, text, message_id, 503, "desk.reply.not_kept")
-        if refused:
-            return await self._not_sent(request, text, message_id, 409, refused)
-        if wants_page(request):
-            return see_other(f"/desk/{request.match_info['case']}#latest")
-        return self._data(request, await self._open(request, VIEWED))
-
-    async def _write(self, request: web.Request, staff: Staff, text: str, message_id: str) -> str:
-        """Put the reply into the outbox; the phrase that says why not, or nothing."""
-        # What was written belongs to the id: a page found with the back button may send other words under the old one.
-        # Keyed, since this stands in the clear and a short text could be guessed from a plain hash.
-        said = self._house.vault.fingerprint("said", text)[:16]
-        async with self._house.db.write() as conn:
-            filed = await escalations.find(conn, request.match_info["case"], lock=True)
-            if filed is None or not advisors.is_theirs(filed, staff.id):
-                return "desk.told.not_yours"
-            key = f"advisor:desk:{filed.id}:{message_id}.{said}"
-            now = self._house.clock.now()
-            if not await self._door.room.advisor_wrote(conn, filed, text.strip(), staff.id, key=key, now=now):
-                return "desk.reply.unreachable"
-        return ""
-
-    async def _not_sent(
-        self, request: web.Request, text: str, message_id: str, status: int, key: str, **values: object
-    ) -> web.StreamResponse:
-        """The case with the text still in the box, and why it was not sent."""
-        said = self._door.say(request, key, **values)
-        headers = {"Retry-After": "2"} if status == 503 else {}
-        if not wants_page(request):
-            return web.json_response({"message": said}, status=status, headers=headers)
-        try:
-            response = await self._page(
-                request,
-                await self._open(request, VIEWED),
-                draft=text,
-                notice=said,
-                status=status,
-                message_id=message_id,
-            )
-        except StorageError:
-            # Where reading cannot be written down nothing is read; the advisor's own words are given back.
-            response = self._door.pages.page(
-                "error.html", request[LANGUAGE], status=status, said=said, back=request.path, kept=text
-            )
-        response.headers.update(headers)
-        return response
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
         """Ask a colleague to take over, or give the case back to the rota."""
@@ -333,61 +393,42 @@ class CaseDesk:
         return see_other(f"/desk/{case_id}?told={'passed_on' if moved_on else 'cannot_pass_on'}")
 
     async def close(self, request: web.Request) -> web.StreamResponse:
-        """End the case, with how it ended."""
+        """End the case: why, how it ended, and whether the line lacked knowledge."""
         staff = self._door.advisor(request)
         form = await self._door.form(request)
-        outcome = str(form.get("outcome", ""))
-        if outcome not in OUTCOMES:
-            raise Refused(400, "error.bad_request")
+        said = {name: str(form.get(name, "")) for name in ("reason", "outcome", "missing")}
+        outcome = next((each for each in SAYABLE_OUTCOMES if each.value == said["outcome"]), None)
+        reason = next((each for each in SAYABLE_REASONS if each.value == said["reason"]), None)
+        if outcome is None or (said["reason"] and reason is None):
+            opened = await self._room.open_mine(request)
+            wrong = self._door.say(request, "desk.close.choose")
+            return await self._room.page(request, opened, Typed(status=400, closing=said, closing_wrong=wrong))
+        missing = {"yes": True, "no": False}.get(said["missing"])
         case_id, now = request.match_info["case"], self._house.clock.now()
         async with self._house.db.write() as conn:
             filed = await escalations.find(conn, case_id, lock=True)
             if filed is None or not cases.may_read(filed, staff, now):
                 raise Refused(404, "error.not_found")
             if filed.escalation.open:
-                await advisors.close(conn, self._door.room.means, case_id, staff.id, now)
-                event = escalations.Event(case_id, now, "ended_as", f"staff:{staff.id}", {"outcome": outcome})
-                await escalations.insert_events(conn, [event])
+                await advisors.close(
+                    conn,
+                    self._door.room.means,
+                    case_id,
+                    staff.id,
+                    now,
+                    reason=reason,
+                    outcome=outcome,
+                    knowledge_missing=missing,
+                )
                 self._house.tell_page(conn, filed.conversation_id)
         return see_other("/desk/?told=ended")
 
-    async def keep(self, request: web.Request) -> web.StreamResponse:
-        """Keep an answer as guidance: question and answer go to the gap board, rewritten and masked once more."""
-        opened = await self._open(request, VIEWED)
-        form = await request.post()
-        if opened.conversation is None:
-            raise Refused(404, "error.not_found")
-        # A form's line breaks are two signs, and would be counted twice.
-        question, reply = (str(form.get(name, "")).replace("\r\n", "\n") for name in ("question", "guidance"))
-        if not csrf_holds(request, form):
-            said = self._door.say(request, "desk.told.press_again")
-            return await self._page(request, opened, status=403, guidance=Guidance(question, reply, said))
-        try:
-            async with self._house.db.write() as conn:
-                await gaps.keep_guidance(
-                    conn,
-                    self._house,
-                    opened.filed.conversation_id,
-                    question=question,
-                    reply=reply,
-                    language=opened.filed.language,
-                    country=opened.filed.country,
-                    actor=f"staff:{staff_of(request).id}",
-                    now=self._house.clock.now(),
-                )
-        except GapError as error:
-            said = self._door.say(request, error.phrase, **error.values)
-            return await self._page(request, opened, status=422, guidance=Guidance(question, reply, said))
-        return see_other(f"/desk/{request.match_info['case']}?told=kept")
 
-    def _proposed(self, opened: Open) -> Guidance:
-        """What was asked and answered last, as a beginning; the advisor rewrites both."""
-        asked = [message.text for message in opened.transcript.received if len(message.text.split()) > 2]
-        said = [
-            each.message.text
-            for each in opened.transcript.said
-            if each.key.startswith("advisor:") and each.message is not None
-        ]
-        lead = self._house.phrases.say("advisor.says", opened.filed.language, words="")
-        question = asked[-1][: gaps.LONGEST_WORDING] if asked else ""
-        return Guidance(question, said[-1].removeprefix(lead) if said else "")
+def typed_in(form: Any) -> Typed:
+    """What stood in the page's fields when a button was pressed."""
+    message_id = str(form.get("id", ""))
+    return Typed(
+        draft=str(form.get("text", "")),
+        message_id=message_id if _MESSAGE_ID.fullmatch(message_id) else secrets.token_urlsafe(16),
+        claims=str(form.get("served", "")),
+    )

@@ -13,6 +13,8 @@ from aiohttp import web
 from bot.desk.account import AccountDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
+from bot.desk.case_room import CaseRoom
+from bot.desk.case_work import CaseWork
 from bot.desk.coordinator import CoordinatorDesk
 from bot.desk.coordinator import CoordinatorDesk
 from bot.desk.door import DeskDoor, names_of, own_address
@@ -47,7 +49,9 @@ class Desk:
 
     def __init__(self, house: House, room: WaitingRoom, pages: Pages) -> None:
         self._door = DeskDoor(house, room, pages)
-        self._case = CaseDesk(self._door)
+        case_room = CaseRoom(self._door)
+        self._case = CaseDesk(self._door, case_room)
+        self._case_work = CaseWork(self._door, case_room)
         self._rooms = (
             CoordinatorDesk(self._door),
             CoordinatorDesk(self._door),
@@ -93,6 +97,7 @@ class Desk:
             Route("GET", "/desk/live", self.live, staff),
             Route("POST", "/desk/language", self.language, staff),
             *self._case.routes(),
+            *self._case_work.routes(),
             *(route for room in self._rooms for route in room.routes()),
             Route("GET", "/desk/{rest:.*}", self.nothing, staff),
         ]

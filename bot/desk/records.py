@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from bot.desk.case import FOLLOWED, VIEWED
+from bot.desk.case_room import FOLLOWED, VIEWED
 from bot.desk.door import DeskDoor, names_of
 from bot.desk.keys import field_of
 from bot.desk.telling import Telling

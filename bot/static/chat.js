@@ -4,6 +4,7 @@ import { readyToLeave } from "./leave.js";
 import { Log } from "./log.js";
 import { Outgoing } from "./outgoing.js";
 import { Stream } from "./stream.js";
+import { Typing } from "./typing.js";
 
 const form = document.getElementById("say");
 const box = document.getElementById("text");
@@ -32,10 +33,18 @@ function take(data) {
   stream.cursor = data.cursor;
 }
 
+const typing = new Typing(box, document.getElementById("typing"), () => {
+  if (stream.isOpen) fetch("/typing", { method: "POST", headers: { Accept: "application/json" } }).catch(() => {});
+});
+
 const stream = new Stream(form.dataset.live, {
   cursor: form.dataset.cursor,
   on: {
-    entries: (html) => log.merge(html),
+    entries: (html) => {
+      typing.hide();
+      log.merge(html);
+    },
+    typing: () => typing.show(),
     reset: () => log.clear(),
   },
   poll: async () => {

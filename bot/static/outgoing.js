@@ -72,7 +72,7 @@ export class Outgoing {
     } else if (outcome.refused) {
       this.#queue.shift();
       message.bubble.remove();
-      this.#on.onRefused(message, outcome.data?.message ?? "");
+      this.#on.onRefused(message, outcome.data?.message ?? "", outcome.data);
       this.#next();
     } else {
       const wait = Math.max(WAITS[Math.min(message.tries, WAITS.length - 1)], outcome.wait * 1000);
@@ -86,7 +86,7 @@ export class Outgoing {
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), PATIENCE);
     try {
-      const response = await fetch(this.#on.address(), {
+      const response = await fetch(this.#on.address(message), {
         method: "POST",
         headers: { Accept: "application/json" },
         body: new URLSearchParams({ ...message.fields, ...this.#on.fields(), id: message.id }),

@@ -34,6 +34,10 @@ export class Stream {
     if (value) this.#cursor = value;
   }
 
+  get isOpen() {
+    return this.#source?.readyState === EventSource.OPEN;
+  }
+
   start() {
     if (this.#heardAt) return;
     this.#heardAt = Date.now();
