@@ -14,7 +14,7 @@ from enum import StrEnum
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import ladder, paging, shift_store, store, words
+from escalation import ladder, paging, reach_store, shift_store, store, words
 from escalation.carry import DESK, LINE, Carrier, Means, Move, alarm_coordinators, lane_to
 from escalation.closing import CaseOutcome, CloseReason, Closing, may_still_be_said, usual_reason
 from escalation.effects import Effects
@@ -87,6 +87,7 @@ async def acknowledge(
     `contact` is the id of the contact it was answered from; an answer to the desk stands there and is not sent.
     """
     escalation_id, _, _number = page_or_escalation.partition(":")
+    await reach_store.note_answer(conn, staff_id, contact, now)
     present = await _present(conn, means, now)
     return await _do(
         conn,
@@ -111,6 +112,7 @@ async def decline(
 ) -> Done:
     """Say no to a page: the next one is called. An answer to a page from before it moved on changes nothing."""
     escalation_id, _, number = page_or_escalation.partition(":")
+    await reach_store.note_answer(conn, staff_id, contact, now)
     present = await _present(conn, means, now)
     page = await store.find_page(conn, page_or_escalation) if number else None
     return await _do(

@@ -6,17 +6,19 @@ This is the *gather* of the waiting room: it reads rosters, staff and contacts, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import coverage, reach_store, rota_store, store
+from escalation import coverage, quiet, reach_store, rota_store, store
 from escalation.policy import CHANNELS, Policy, policy_remarks
+from escalation.quiet import QuietHours
+from escalation.reach import Contact, ways_of
 from escalation.roster import remarks as roster_remarks
-from escalation.standing import Duty, Staffing, Urgency, Way
+from escalation.standing import Duty, Staffing, Urgency
 from helpline import accounts
 from helpline.accounts import ContactMethodRow, Role, Staff
 from helpline.messages import Language
@@ -123,18 +125,40 @@ async def gather(
         here = tuple(id_ for id_ in members if id_ not in away)
         duty[f"role:{role.value}"] = Duty(here or members, leave_changes)
     own = await reach_store.all_rules(conn)
+    hours = [each for each in await quiet_hours(conn, staff) if each.stand_in not in away]
+    if (edge := quiet.next_change(hours, now, within=LOOK_AHEAD)) is not None:
+        # Who begins to rest then, or rests no longer, is looked at then, as at a change of shift.
+        duty = {target: replace(each, until=min(edge, each.until or edge)) for target, each in duty.items()}
     languages = {id_: _spoken(member.languages) for id_, member in staff.items()}
     specialities = {id_: frozenset(map(str.casefold, member.specialities)) for id_, member in staff.items()}
     staffing = {
         urgency: Staffing(
-            ways={id_: _ways(reaches.get(id_, ()), own.get((id_, urgency)), policy.personal[urgency]) for id_ in staff},
+            ways={
+                id_: ways_of(as_contacts(reaches.get(id_, ())), own.get((id_, urgency)), policy.personal[urgency])
+                for id_ in staff
+            },
             duty=duty,
             languages=languages,
             specialities=specialities,
+            resting=quiet.stand_ins(hours, urgency, now),
         )
         for urgency in Urgency
     }
     return Present(staff, reaches, staffing)
+
+
+async def quiet_hours(conn: AsyncConnection, staff: Mapping[str, Staff]) -> list[QuietHours]:
+    """The quiet hours of those who work here, each on the clock where the person is, with a stand-in who works here."""
+    return [
+        spell.at(ZoneInfo(staff[spell.staff_id].zone))
+        for spell in await reach_store.all_quiet_hours(conn)
+        if spell.staff_id in staff and spell.stand_in_id in staff
+    ]
+
+
+def as_contacts(reaches: Sequence[Reach]) -> list[Contact]:
+    """Somebody's contacts as their rules see them."""
+    return [Contact(reach.contact_id, reach.channel, works=not reach.stopped) for reach in reaches]
 
 
 def _spoken(languages: Sequence[Language]) -> frozenset[str]:
@@ -142,20 +166,6 @@ def _spoken(languages: Sequence[Language]) -> frozenset[str]:
     norwegian = {Language.NB, Language.NN}
     spoken = set(languages) | (norwegian if norwegian & set(languages) else set())
     return frozenset(language.value for language in spoken)
-
-
-def _ways(
-    reaches: Sequence[Reach], own: Sequence[tuple[int, timedelta]] | None, house: Mapping[str, timedelta]
-) -> tuple[Way, ...]:
-    """Somebody's rules: their own where they made any, otherwise the house's, which wait for no channel they lack."""
-    usable = {reach.contact_id: not reach.stopped for reach in reaches}
-    if own is not None:
-        chosen = [(after, contact) for contact, after in own if contact in usable]
-    else:
-        known = [reach for reach in reaches if reach.channel in house]
-        first = min((house[reach.channel] for reach in known), default=timedelta())
-        chosen = [(house[reach.channel] - first, reach.contact_id) for reach in known]
-    return tuple(Way(after, str(contact), usable=usable[contact]) for after, contact in sorted(chosen))
 
 
 async def what_is_wrong(conn: AsyncConnection, now: datetime, *, channels: frozenset[str] = ALL_CHANNELS) -> list[str]:
