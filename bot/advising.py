@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.house import House
 from bot.store import Conversation
 from bot.waiting_room import WaitingRoom
-from escalation import advisors
+from escalation import advisors, hearing
 from escalation.advisors import Outcome
-from helpline import accounts
+from escalation.hearing import Answered, Heard
+from helpline import accounts, inbox, outbox
 from helpline.inbox import Received
 from helpline.masking import MARKS
 from helpline.masking import Kind as MaskedKind
 from helpline.messages import Address, InboundKind, OutboundMessage
 
+STILL_MEANT = timedelta(hours=1)  # so long words wait for their writer to say for whom they are
 _WORDS = {InboundKind.STOP: "stop", InboundKind.START: "start"}
 
 
@@ -43,26 +45,55 @@ async def hear(
         # This very message was the code that proved the address: whoever waits for them is told to them here too.
         await advisors.rules_changed(conn, room.means, staff_id, now)
         return OutboundMessage(house.phrases.say("contact.proved", conversation.language))
-    heard = await advisors.hear(
+    answered = await outbox.said_to(conn, house.vault.fingerprint_of(address), message.reply_to)
+    heard = await hearing.hear(
         conn,
         room.means,
         staff_id=staff_id,
         contact=str(contact.id),
         text=_WORDS.get(message.kind, message.text),
         token=message.token if message.kind is InboundKind.TAP else "",
+        answered=Answered(answered.escalation_id, answered.page_id) if answered is not None else None,
+        said_id=message.id,
         now=now,
     )
     if heard.outcome is Outcome.RELAY:
-        key = f"advisor:{message.id}"
-        reached = await room.advisor_wrote(conn, heard.escalations[0], heard.words, staff_id, key=key, now=now)
-        if not reached:
-            code = heard.escalations[0].code
-            return OutboundMessage(house.phrases.say("relay.undelivered", conversation.language, code=code))
-        if message.masked_kinds:
-            # She reads a mark where a number or a name stood; who wrote it must know.
-            language, code = conversation.language, heard.escalations[0].code
-            marks = ", ".join(dict.fromkeys(MARKS[language][MaskedKind(kind)] for kind in message.masked_kinds))
-            return OutboundMessage(house.phrases.say("relay.masked", language, code=code, marks=marks))
+        return await _relay(conn, house, room, conversation, message, heard, staff_id, now)
+    return None
+
+
+async def _relay(
+    conn: AsyncConnection,
+    house: House,
+    room: WaitingRoom,
+    conversation: Conversation,
+    message: Received,
+    heard: Heard,
+    staff_id: str,
+    now: datetime,
+) -> OutboundMessage | None:
+    """Pass an advisor's words on: those of this message, or of an earlier one for which she has now said whose it is.
+
+    Words go out once, however often a button is tapped: their message's number is their key, for whomever they are.
+    """
+    say, language, code = house.phrases.say, conversation.language, heard.escalations[0].code
+    said, words = message, heard.words
+    if heard.earlier is not None:
+        found = await inbox.find_said(conn, house.vault, conversation.id, heard.earlier)
+        if found is None or not found.text or now - found.received_at > STILL_MEANT:
+            return OutboundMessage(say("relay.too_late", language, code=code))
+        said, words = found, found.text
+        if await outbox.find(conn, f"advisor:{said.id}:0") is not None:
+            return OutboundMessage(say("relay.sent_already", language))
+    reached = await room.advisor_wrote(conn, heard.escalations[0], words, staff_id, key=f"advisor:{said.id}", now=now)
+    if not reached:
+        return OutboundMessage(say("relay.undelivered", language, code=code))
+    if said.masked_kinds:
+        # She reads a mark where a number or a name stood; who wrote it must know.
+        marks = ", ".join(dict.fromkeys(MARKS[language][MaskedKind(kind)] for kind in said.masked_kinds))
+        return OutboundMessage(say("relay.masked", language, code=code, marks=marks))
+    if heard.earlier is not None:
+        return OutboundMessage(say("relay.sent", language, code=code))
     return None
 
 

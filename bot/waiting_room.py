@@ -18,10 +18,11 @@ from bot import dialogue, replies, store
 from bot.dialogue import SeekAdvisor, State
 from bot.house import House
 from bot.store import Conversation
-from escalation import advisors, relay, seeking, watch
+from escalation import advisors, relay, seeking, watch, words
 from escalation import store as escalations
 from escalation.advisors import PageNews
 from escalation.carry import Means
+from escalation.paging import Doing
 from escalation.seeking import By
 from escalation.standing import State as Standing
 from escalation.standing import Urgency
@@ -51,7 +52,12 @@ class WaitingRoom:
             phrases=house.phrases,
             front=self,
             channels=frozenset({"desk", *(channel.value for channel in staff_channels)}),
+            fit=self._fit,
         )
+
+    def _fit(self, channel: Channel, message: OutboundMessage) -> Sequence[OutboundMessage]:
+        adapter = self._house.channels.get(channel)
+        return adapter.fit(message) if adapter is not None else (message,)
 
     async def tick(self, now: datetime) -> int:
         """Move every escalation whose time has come."""
@@ -72,9 +78,16 @@ class WaitingRoom:
         await self._to_clinician(conn, conversation_id, message, key=key, now=now)
 
     async def brief(self, conn: AsyncConnection, filed: Filed, language: Language) -> OutboundMessage | None:
-        """What the advisor who takes it must read first."""
+        """What the advisor who takes it must read first, and below it what can be done with the case."""
         gathered = await briefs.gather(conn, self._house, filed, language)
-        return OutboundMessage(briefs.in_words(gathered, self._house, language, self._house.clock.now()))
+        text = briefs.in_words(gathered, self._house, language, self._house.clock.now())
+        if not filed.escalation.open:
+            doings = [Doing.DUE, Doing.HARD]
+        elif filed.escalation.handover is not None:
+            doings = [Doing.KEEP, Doing.PASS, Doing.END, Doing.DUE]
+        else:
+            doings = [Doing.PASS, Doing.BACK, Doing.END, Doing.DUE]
+        return OutboundMessage(text, words.menu(self._house.phrases, filed.id, doings, language=language))
 
     async def _to_clinician(
         self, conn: AsyncConnection, conversation_id: str, message: OutboundMessage, *, key: str, now: datetime

@@ -14,21 +14,18 @@ from enum import StrEnum
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import ladder, paging, reach_store, shift_store, store, words
-from escalation.carry import DESK, LINE, Carrier, Means, Move, alarm_coordinators, lane_to
+from escalation import ladder, reach_store, shift_store, store
+from escalation.carry import DESK, LINE, Carrier, Means, Move, lane_to
 from escalation.closing import CaseOutcome, CloseReason, Closing, may_still_be_said, usual_reason
 from escalation.effects import Effects
 from escalation.on_duty import Present, gather
-from escalation.paging import Reply, Wish
 from escalation.standing import Escalation, Staffing, State
 from escalation.store import Filed, PageMade, PageState
-from helpline import accounts, audit, outbox
-from helpline.messages import OutboundMessage
-from helpline.outbox import OutboundKind
 
 log = structlog.get_logger(__name__)
 
 PATIENCE = timedelta(seconds=15)  # a provider that makes a page wait longer is not waited for
+READ_AFTER_END = timedelta(hours=24)  # how long the words may be read by whoever had it
 CODES_FOR = timedelta(days=2)  # how long a page may be answered without its code
 
 
@@ -45,6 +42,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"  # not theirs to do
     CLOSED = "closed"
     RELAY = "relay"  # words for the clinician: the front door passes them on
+    CONNECT = "connect"  # to be joined with the clinician by telephone: the front door does it
     HELPED = "helped"  # told what can be written
     SILENT = "silent"  # not answered any more
     STOPPED = "stopped"  # wants no messages there
@@ -59,15 +57,6 @@ class Done:
     outcome: Outcome
     filed: Filed | None = None
     owner_name: str = ""  # of whoever has it, for showing
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What an advisor's message was, and what the front door has to do about it."""
-
-    outcome: Outcome
-    escalations: tuple[Filed, ...] = ()
-    words: str = ""  # for RELAY: what goes to the clinician, without the code
 
 
 Change = Callable[[Escalation, Staffing], tuple[Escalation, Effects]]
@@ -357,221 +346,7 @@ def _outcome(before: Escalation, after: Escalation, staff_id: str, cause: str) -
             return Outcome.REFUSED
 
 
-# --- What an advisor writes ------------------------------------------------------------------------------------------
-
-
-async def hear(
-    conn: AsyncConnection,
-    means: Means,
-    *,
-    staff_id: str,
-    contact: str,
-    text: str = "",
-    token: str = "",
-    now: datetime,
-) -> Heard:
-    """Understand what a member of staff wrote or tapped on one of their contacts, and do it.
-
-    Answers go out through the outbox. Words for a clinician are not passed on here but given back as RELAY.
-    """
-    reply = paging.read_tap(token) if token else paging.read_reply(text)
-    if reply is None:
-        return await _help(conn, means, staff_id, contact, now)
-    if reply.code is None and reply.page_id is None and reply.wish in (Wish.STOP, Wish.START):
-        return await _stop_or_start(conn, means, reply.wish, staff_id, contact, now)
-    owned = await store.owned_by(conn, staff_id)
-    if reply.page_id is not None:
-        page = await store.find_page(conn, reply.page_id)
-        if page is None or page.staff_id != staff_id:
-            return await _help(conn, means, staff_id, contact, now)
-        together = await store.bundled_with(conn, page)
-        targets = [(each.escalation_id, each.id) for each in together]
-        return await _answer_pages(conn, means, reply, targets, staff_id, contact, now)
-    if reply.code is not None:
-        meaning = await store.meaning_of(conn, reply.code, staff_id)
-        if meaning is not None:
-            return await _with_code(conn, means, reply, meaning.escalation_ids, owned, staff_id, contact, now)
-        reply = Reply(None, rest=text.strip())
-    if owned:
-        # Whoever has taken one is talking: without a code every word is for the clinician, also "ja" and "2".
-        if len(owned) == 1 and text.strip():
-            return await _relay(conn, owned[0], text.strip(), staff_id, now)
-        return await _help(conn, means, staff_id, contact, now)
-    asked = await store.asked_of(conn, staff_id, since=now - CODES_FOR)
-    if reply.wish in (Wish.TAKE, Wish.DECLINE) and len(asked) == 1:
-        return await _answer_pages(conn, means, reply, [(asked[0].id, asked[0].id)], staff_id, contact, now)
-    return await _help(conn, means, staff_id, contact, now, meant=reply.wish is Wish.HELP)
-
-
-async def _with_code(
-    conn: AsyncConnection,
-    means: Means,
-    reply: Reply,
-    escalation_ids: Sequence[str],
-    owned: Sequence[Filed],
-    staff_id: str,
-    contact: str,
-    now: datetime,
-) -> Heard:
-    targets = [(escalation_id, escalation_id) for escalation_id in escalation_ids]
-    match reply.wish:
-        case Wish.TAKE | Wish.DECLINE:
-            return await _answer_pages(conn, means, reply, targets, staff_id, contact, now)
-        case Wish.CLOSE:
-            mine = [filed for filed in owned if filed.id in escalation_ids]
-            if mine:
-                done = [await close(conn, means, filed.id, staff_id, now) for filed in mine]
-                await store.set_noise(conn, staff_id, 0, now)
-                return Heard(Outcome.CLOSED, tuple(each.filed for each in done if each.filed is not None))
-            # Only the owner ends it by a word; anybody else is told how it stands, and nothing changes.
-            for escalation_id in escalation_ids:
-                await hand_back(conn, means, escalation_id, staff_id, now, contact=contact)
-            return Heard(Outcome.REFUSED)
-        case Wish.HAND_BACK | Wish.ASK_COLLEAGUE:
-            results = []
-            for escalation_id in escalation_ids:
-                if reply.wish is Wish.HAND_BACK:
-                    done_ = await hand_back(conn, means, escalation_id, staff_id, now, contact=contact)
-                else:
-                    to = reply.colleague or ""
-                    done_ = await pass_on(conn, means, escalation_id, staff_id, to, now, contact=contact)
-                results.append(done_)
-            await store.set_noise(conn, staff_id, 0, now)
-            return Heard(results[0].outcome, tuple(each.filed for each in results if each.filed is not None))
-        case None if reply.rest:
-            mine = [filed for filed in owned if filed.id in escalation_ids]
-            if mine:
-                return await _relay(conn, mine[0], reply.rest, staff_id, now)
-    return await _help(conn, means, staff_id, contact, now, meant=reply.wish is Wish.HELP)
-
-
-async def _answer_pages(
-    conn: AsyncConnection,
-    means: Means,
-    reply: Reply,
-    targets: Sequence[tuple[str, str]],
-    staff_id: str,
-    contact: str,
-    now: datetime,
-) -> Heard:
-    """Take or decline each of these; where all of them had ended, say what is open instead."""
-    await store.set_noise(conn, staff_id, 0, now)
-    results = []
-    for escalation_id, answered in sorted(set(targets)):
-        if reply.wish is Wish.TAKE:
-            results.append(await acknowledge(conn, means, answered, staff_id, now, contact=contact))
-        else:
-            results.append(await decline(conn, means, answered, staff_id, now, contact=contact))
-        log.info("page_answered", escalation_id=escalation_id, staff_id=staff_id, wish=str(reply.wish))
-    if all(each.outcome in (Outcome.ENDED, Outcome.UNKNOWN) for each in results):
-        owned = await store.owned_by(conn, staff_id)
-        asked = await store.asked_of(conn, staff_id, since=now - CODES_FOR)
-        if owned or asked:
-            await _say_help(conn, means, staff_id, contact, owned, asked, now)
-    return Heard(results[0].outcome, tuple(each.filed for each in results if each.filed is not None))
-
-
-async def _relay(conn: AsyncConnection, filed: Filed, said: str, staff_id: str, now: datetime) -> Heard:
-    await store.set_noise(conn, staff_id, 0, now)
-    return Heard(Outcome.RELAY, (filed,), words=said)
-
-
-async def _help(
-    conn: AsyncConnection, means: Means, staff_id: str, contact: str, now: datetime, *, meant: bool = False
-) -> Heard:
-    """Say what can be written; a phone that goes on writing nonsense is not answered for ever."""
-    noise = await store.noise_of(conn, staff_id)
-    if not meant and not paging.helps_again(noise):
-        return Heard(Outcome.SILENT)
-    await store.set_noise(conn, staff_id, 0 if meant else noise + 1, now)
-    owned = await store.owned_by(conn, staff_id)
-    asked = await store.asked_of(conn, staff_id, since=now - CODES_FOR)
-    await _say_help(conn, means, staff_id, contact, owned, asked, now)
-    return Heard(Outcome.HELPED, (*owned, *asked))
-
-
-async def _say_help(
-    conn: AsyncConnection,
-    means: Means,
-    staff_id: str,
-    contact: str,
-    owned: Sequence[Filed],
-    asked: Sequence[Filed],
-    now: datetime,
-) -> None:
-    present = await _present(conn, means, now)
-    message = words.help_text(
-        means.phrases,
-        owned=[filed.code for filed in owned],
-        asked=[filed.code for filed in asked],
-        language=present.language_of(staff_id),
-    )
-    await _say(conn, means, present, staff_id, contact, message, now)
-
-
-async def _say(
-    conn: AsyncConnection,
-    means: Means,
-    present: Present,
-    staff_id: str,
-    contact: str,
-    message: OutboundMessage,
-    now: datetime,
-) -> None:
-    reach = present.reach(staff_id, contact)
-    known = {each.id: each.address() for each in await accounts.contacts(conn, means.vault, staff_id)}
-    address = known.get(int(contact)) if contact.isdecimal() else None
-    if reach is None or address is None:
-        return
-    await outbox.enqueue(
-        conn,
-        means.vault,
-        key=f"notice:{staff_id}:{store.new_id()}",
-        lane=lane_to(staff_id, reach.channel),
-        kind=OutboundKind.NOTICE,
-        subject=f"staff:{staff_id}",
-        to=address,
-        message=message,
-        now=now,
-    )
-
-
-async def _stop_or_start(
-    conn: AsyncConnection, means: Means, wish: Wish, staff_id: str, contact: str, now: datetime
-) -> Heard:
-    """STOP ends messages to that address at once, and a coordinator learns that somebody is harder to wake."""
-    if not contact.isdecimal():
-        return Heard(Outcome.UNKNOWN)
-    stopping = wish is Wish.STOP
-    changed = (
-        await store.stop_contact(conn, int(contact), now) if stopping else await store.start_contact(conn, int(contact))
-    )
-    present = await _present(conn, means, now)
-    await _replan_all(conn, means, present, staff_id, now)
-    if changed:
-        await audit.append(
-            conn,
-            at=now,
-            actor=f"staff:{staff_id}",
-            action="contact_stopped" if stopping else "contact_started",
-            subject=f"staff:{staff_id}",
-            details={"contact": int(contact)},
-        )
-    if not stopping:
-        message = OutboundMessage(means.phrases.say("staff.started", present.language_of(staff_id)))
-        await _say(conn, means, present, staff_id, contact, message, now)
-        return Heard(Outcome.STARTED)
-    if changed:
-        name = present.name_of(staff_id)
-        await alarm_coordinators(
-            conn,
-            means,
-            present,
-            lambda language: OutboundMessage(means.phrases.say("alarm.contact_stopped", language, name=name)),
-            key=f"contact_stopped:{contact}:{now:%Y%m%d%H%M%S}",
-            now=now,
-        )
-    return Heard(Outcome.STOPPED)
+# --- Their contacts and rules -----------------------------------------------------------------------------------------
 
 
 async def rules_changed(conn: AsyncConnection, means: Means, staff_id: str, now: datetime) -> None:
@@ -697,3 +472,11 @@ async def waiting_for(conn: AsyncConnection, staff_id: str, now: datetime) -> li
 def is_theirs(filed: Filed, staff_id: str) -> bool:
     """Whether this advisor owns the escalation now."""
     return filed.escalation.state is State.TAKEN and filed.escalation.owner == staff_id
+
+
+def may_read(filed: Filed, staff_id: str, now: datetime) -> bool:
+    """Whether they may read what was written in it: whoever has it, and for a day whoever had it when it ended."""
+    if is_theirs(filed, staff_id):
+        return True
+    ended = not filed.escalation.open and filed.closed_at is not None
+    return ended and filed.escalation.owner == staff_id and now - (filed.closed_at or now) < READ_AFTER_END

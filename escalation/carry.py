@@ -7,7 +7,7 @@ has.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, assert_never
@@ -22,6 +22,7 @@ from escalation.effects import (
     AlarmCoordinator,
     Effects,
     Page,
+    PageReason,
     TellAdvisor,
     TellClinician,
     ToAdvisor,
@@ -29,13 +30,13 @@ from escalation.effects import (
 )
 from escalation.on_duty import ALL_CHANNELS, Present, Reach
 from escalation.paging import Addressed
-from escalation.standing import Urgency
+from escalation.standing import State, Urgency
 from escalation.store import Event, Filed, PageMade, PageState
-from escalation.words import About
+from escalation.words import About, Line, Offer
 from helpline import accounts, audit, outbox
 from helpline.accounts import Role
 from helpline.audit import Detail
-from helpline.messages import Address, Language, OutboundMessage
+from helpline.messages import Address, Channel, Language, OutboundMessage
 from helpline.outbox import OutboundKind
 from helpline.phrases import Phrases
 from helpline.vault import Vault
@@ -60,6 +61,10 @@ class Front(Protocol):
         ...
 
 
+def _whole(channel: Channel, message: OutboundMessage) -> Sequence[OutboundMessage]:
+    return (message,)
+
+
 @dataclass(frozen=True)
 class Means:
     """What carrying out takes."""
@@ -68,6 +73,8 @@ class Means:
     phrases: Phrases
     front: Front
     channels: frozenset[str] = ALL_CHANNELS  # the channels to staff that are switched on
+    # A message in as many parts as its channel needs: one that is too long would be refused, and read by nobody.
+    fit: Callable[[Channel, OutboundMessage], Sequence[OutboundMessage]] = _whole
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,31 @@ class Move:
 def lane_to(staff_id: str, channel: str) -> str:
     """The outbox lane of what is said to a member of staff; relayed words belong into it too, to keep their order."""
     return f"staff:{staff_id}:{channel}"
+
+
+def written_to(present: Present, staff_id: str, *, first: str | None = None) -> Reach | None:
+    """Where something is said to somebody that is to be read: the contact named first, else any that can be written to.
+
+    The telephone is called for it only where there is nothing else.
+    """
+    named = present.reach(staff_id, first) if first is not None else None
+    candidates = [*([named] if named is not None else []), *present.reaches.get(staff_id, ())]
+    usable = [each for each in candidates if each.channel != "desk" and not each.stopped]
+    return min(usable, key=lambda each: each.channel == "call", default=None)
+
+
+def line_of(filed: Filed) -> Line:
+    """An open escalation as one line of a list."""
+    escalation = filed.escalation
+    return Line(
+        code=filed.code,
+        urgency=escalation.urgency,
+        language=filed.language,
+        country=filed.country,
+        region=filed.region,
+        opened_at=escalation.opened_at,
+        by=escalation.reply_due_at if escalation.state is State.TAKEN else escalation.promise_at,
+    )
 
 
 class Carrier:
@@ -143,6 +175,8 @@ class Carrier:
         for group in paging.bundled(called):
             if len(group) == 1:
                 made.append(await self._page(filed[group[0].escalation_id], group[0].page))
+            elif group[0].page.reason is PageReason.HANDOVER:
+                made += await self._page_packet(filed, group)
             else:
                 made += await self._page_together(filed, group)
         await store.insert_pages(self._conn, made)
@@ -188,7 +222,31 @@ class Carrier:
         first = await self._hand_out(made[0], message, key=f"bundle:{code}", tag=words.label(code), urgent=False)
         for page in made:
             await self._note_page(filed[page.escalation_id], page)
-        return [first, *(PageMade(**{**page.__dict__, "state": first.state}) for page in made[1:])]
+        return [first, *(replace(page, state=first.state) for page in made[1:])]
+
+    async def _page_packet(self, filed: dict[str, Filed], group: Sequence[Addressed]) -> list[PageMade]:
+        """What somebody is asked to take over at one moment, in one message; each is accepted by itself."""
+        person = group[0].page.person
+        language = self._present.language_of(person)
+        code = await store.reserve_code(self._conn, staff_id=person, now=self._now)
+        made = [self._made(filed[each.escalation_id], each.page, code) for each in group]
+        offers = [
+            Offer(
+                page.id,
+                self._present.name_of(filed[page.escalation_id].escalation.owner or ""),
+                line_of(filed[page.escalation_id]),
+            )
+            for page in made
+        ]
+        keys = made[0].channel == "call"
+        message = words.packet(
+            self._means.phrases, code=code, offers=offers, language=language, now=self._now, keys=keys
+        )
+        tag = words.label(code)
+        first = await self._hand_out(made[0], message, key=f"bundle:{code}", tag=tag, urgent=message.urgent)
+        for page in made:
+            await self._note_page(filed[page.escalation_id], page)
+        return [first, *(replace(page, state=first.state) for page in made[1:])]
 
     def _made(self, filed: Filed, page: Page, code: str) -> PageMade:
         reach = self._present.reach(page.person, page.contact)
@@ -282,7 +340,13 @@ class Carrier:
         names = [self._present.name_of(other) for other in told.others]
         several = told.word is ToAdvisor.YOURS and len(await store.owned_by(self._conn, told.person)) > 1
         message = words.to_advisor(
-            self._means.phrases, told, code=filed.code, names=names, language=language, several=several
+            self._means.phrases,
+            told,
+            code=filed.code,
+            names=names,
+            language=language,
+            several=several,
+            escalation_id=filed.id,
         )
         details: dict[str, Detail] = {"staff": told.person, "word": told.word.value, "others": list(told.others)}
         await self._note(filed, "advisor_told", LINE, details, audited=False)
@@ -291,7 +355,7 @@ class Carrier:
             return
         subject = f"staff:{told.person}"
         await self._notice(filed, reach, message, subject=subject)
-        if told.word is ToAdvisor.YOURS:
+        if told.word is ToAdvisor.YOURS and reach.channel != "call":
             brief = await self._means.front.brief(self._conn, filed, language)
             if brief is not None:
                 # Sealed with the conversation's key, so that erasing the conversation erases it here too.
@@ -303,28 +367,25 @@ class Carrier:
         used = told.contact or (turn.paged_on if turn is not None else None)
         if told.contact == DESK:
             return None
-        reach = self._present.reach(told.person, used) if used is not None else None
-        if reach is not None and reach.channel != "desk" and not reach.stopped:
-            return reach
-        sending = (each for each in self._present.reaches.get(told.person, ()) if each.channel != "desk")
-        return next((each for each in sending if not each.stopped), None)
+        return written_to(self._present, told.person, first=used)
 
     async def _notice(self, filed: Filed, reach: Reach, message: OutboundMessage, *, subject: str) -> None:
         address = await self._address(reach.staff_id, reach.contact_id)
         if address is None:
             return
-        await outbox.enqueue(
-            self._conn,
-            self._means.vault,
-            key=f"notice:{filed.id}:{secrets.token_hex(6)}",
-            lane=lane_to(reach.staff_id, reach.channel),
-            kind=OutboundKind.NOTICE,
-            subject=subject,
-            to=address,
-            message=message,
-            now=self._now,
-            escalation_id=filed.id,
-        )
+        for part in self._means.fit(address.channel, message):
+            await outbox.enqueue(
+                self._conn,
+                self._means.vault,
+                key=f"notice:{filed.id}:{secrets.token_hex(6)}",
+                lane=lane_to(reach.staff_id, reach.channel),
+                kind=OutboundKind.NOTICE,
+                subject=subject,
+                to=address,
+                message=part,
+                now=self._now,
+                escalation_id=filed.id,
+            )
 
     async def _alarm(self, filed: Filed, raised: AlarmCoordinator) -> None:
         await self._note(filed, "alarm", LINE, {"reason": raised.reason.value}, audited=True)

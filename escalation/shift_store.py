@@ -119,6 +119,41 @@ async def closings_between(conn: AsyncConnection, since: datetime, until: dateti
     return [_closed(row) for row in await conn.execute(wanted.order_by(closings.c.closed_at))]
 
 
+# --- What has just left an advisor -----------------------------------------------------------------------------------
+
+_LEFT = frozenset({"taken_back", "handed_over"})  # what its former owner was told
+
+
+async def left_lately(
+    conn: AsyncConnection, staff_id: str, *, since: datetime, besides: datetime | None = None
+) -> list[str]:
+    """The escalations that ceased to be somebody's since then, and not by their own doing.
+
+    Whoever is still writing to one of them must not be heard by another clinician. `besides` leaves out what left
+    before that instant.
+    """
+    after = max(since, besides) if besides is not None else since
+    table = store.escalations
+    ended = select(table.c.id).where(table.c.owner_id == staff_id, table.c.closed_at > after)
+    found = {row.id for row in await conn.execute(ended)}
+    if found:
+        own = select(closings.c.escalation_id).where(
+            closings.c.escalation_id.in_(found), closings.c.closed_by == staff_id
+        )
+        found -= {row.escalation_id for row in await conn.execute(own)}
+    for filed in await store.list_open(conn):
+        if filed.escalation.owner == staff_id or filed.escalation.turn_of(staff_id) is None:
+            continue
+        told = (
+            event
+            for event in await store.history(conn, filed.id)
+            if event.at > after and event.kind == "advisor_told" and event.details.get("staff") == staff_id
+        )
+        if any(event.details.get("word") in _LEFT for event in told):
+            found.add(filed.id)
+    return sorted(found)
+
+
 # --- To be followed up -----------------------------------------------------------------------------------------------
 
 

@@ -6,12 +6,12 @@ message is found at the provider after a crash.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from escalation.effects import AlarmCoordinator, Page, PageReason, TellAdvisor, TellClinician, ToAdvisor, ToClinician
-from escalation.paging import decline_token, take_token
+from escalation.paging import ON_CALL_TOKEN, Doing, case_token, decline_token, take_token
 from escalation.standing import Urgency
 from helpline.messages import Choice, Country, Language, OutboundMessage
 from helpline.phrases import ZONES, Phrases, say_list, say_time
@@ -97,13 +97,156 @@ def _buttons(phrases: Phrases, page_id: str, language: Language) -> tuple[Choice
 
 
 def to_advisor(
-    phrases: Phrases, told: TellAdvisor, *, code: str, names: Sequence[str], language: Language, several: bool = False
+    phrases: Phrases,
+    told: TellAdvisor,
+    *,
+    code: str,
+    names: Sequence[str],
+    language: Language,
+    several: bool = False,
+    escalation_id: str = "",
 ) -> OutboundMessage:
     """The word to an advisor; `names` are the colleagues it is about, and `several` says that they have more cases."""
     others = say_list(names, language) if names else phrases.say("staff.somebody", language)
     key = "staff.yours_too" if several and told.word is ToAdvisor.YOURS else f"staff.{told.word.value}"
     text = phrases.say(key, language, code=code, names=others)
-    return OutboundMessage(text, urgent=told.word in (ToAdvisor.CLINICIAN_WAITS, ToAdvisor.NOW_URGENT))
+    choices = tuple(
+        Choice(case_token(doing, escalation_id), phrases.say(f"case.{doing.value}", language))
+        for doing in _NEXT_TO.get(told.word, ())
+        if escalation_id
+    )
+    return OutboundMessage(text, choices, urgent=told.word in (ToAdvisor.CLINICIAN_WAITS, ToAdvisor.NOW_URGENT))
+
+
+# What stands to be tapped below what an advisor is told; the same can always be written with the code.
+_NEXT_TO: Mapping[ToAdvisor, tuple[Doing, ...]] = {
+    ToAdvisor.ALREADY_YOURS: (Doing.OPEN,),
+    ToAdvisor.CLINICIAN_WAITS: (Doing.OPEN, Doing.PASS, Doing.BACK),
+    ToAdvisor.NOW_URGENT: (Doing.OPEN, Doing.PASS),
+    ToAdvisor.ASKED_OVER: (Doing.KEEP, Doing.PASS),
+    ToAdvisor.CANNOT_ASK: (Doing.PASS, Doing.BACK),
+    ToAdvisor.OVER_WAITS: (Doing.TAKE, Doing.NO),
+    ToAdvisor.QUIET: (Doing.OPEN, Doing.END),
+    ToAdvisor.HANDED_OVER: (Doing.HARD,),
+    ToAdvisor.CLINICIAN_LEFT: (Doing.HARD,),
+    ToAdvisor.TAKEN_BACK: (Doing.TAKE,),
+}
+
+
+# --- Lists, and one case as it stands --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Line:
+    """An open escalation as one line of a list."""
+
+    code: str
+    urgency: Urgency
+    language: Language
+    country: Country
+    region: str
+    opened_at: datetime
+    by: datetime | None  # when she is to hear, or to have an answer
+
+
+def line(phrases: Phrases, it: Line, *, language: Language, now: datetime) -> str:
+    """Code, urgency, language, place, how long, and by when she hears."""
+    parts = [
+        it.code,
+        phrases.say(f"case.urgency.{it.urgency.value}", language),
+        phrases.say(f"page.language.{it.language.value}", language),
+        it.region or phrases.say(f"page.country.{it.country.value}", language),
+        phrases.say("case.waited", language, minutes=max(0, int((now - it.opened_at).total_seconds() // 60))),
+    ]
+    if it.by is not None:
+        by = say_time(it.by, now=now, zone=ZONES[it.country], language=language)
+        left = int((it.by - now).total_seconds() // 60)
+        key = "case.by" if left >= 0 else "case.late"
+        parts.append(phrases.say(key, language, by=by, minutes=abs(left)))
+    return " · ".join(parts)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What somebody is asked to take over."""
+
+    page_id: str
+    owner: str  # as colleagues call them
+    it: Line
+
+
+def packet(
+    phrases: Phrases, *, code: str, offers: Sequence[Offer], language: Language, now: datetime, keys: bool = False
+) -> OutboundMessage:
+    """Everything that somebody is asked to take over at one moment; each is accepted by itself.
+
+    `keys` is for a telephone, where a digit is pressed for each.
+    """
+    lines = [
+        phrases.say(
+            "case.packet.line", language, line=line(phrases, each.it, language=language, now=now), name=each.owner
+        )
+        for each in offers
+    ]
+    lead = phrases.say("case.packet", language, tag=label(code), count=len(offers))
+    how = phrases.say("case.packet.how", language, code=offers[0].it.code)
+    choices = tuple(
+        Choice(
+            take_token(each.page_id),
+            phrases.say("case.take_code", language, code=each.it.code),
+            str(number) if keys and number < 10 else "",
+        )
+        for number, each in enumerate(offers, start=1)
+    )
+    urgent = any(each.it.urgency is Urgency.URGENT for each in offers)
+    return OutboundMessage("\n".join([lead, *(f"- {each}" for each in lines), how]), choices, urgent=urgent)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An open escalation on the list that an advisor asks for."""
+
+    id: str
+    it: Line
+    owner: str = ""  # as colleagues call them; empty where nobody has it
+    mine: bool = False
+    takeable: bool = False
+
+
+LISTED = 12  # on a telephone; the desk shows them all
+
+
+def board(phrases: Phrases, shown: Sequence[Shown], *, language: Language, now: datetime) -> OutboundMessage:
+    """What is open: what waits first, by urgency and by the time that is left."""
+    say = phrases.say
+    if not shown:
+        text, choices = say("case.board.empty", language), ()
+        return OutboundMessage(text, (*choices, Choice(ON_CALL_TOKEN, say("case.who", language))))
+    lines = []
+    for each in shown[:LISTED]:
+        mark = say("case.board.mine", language) if each.mine else each.owner
+        said = line(phrases, each.it, language=language, now=now)
+        lines.append(f"- {said}" + (f" · {mark}" if mark else ""))
+    if len(shown) > LISTED:
+        lines.append(say("case.board.more", language, count=len(shown) - LISTED))
+    buttons = [
+        Choice(case_token(Doing.TAKE, each.id), say("case.take_code", language, code=each.it.code))
+        if each.takeable
+        else Choice(case_token(Doing.OPEN, each.id), say("case.open_code", language, code=each.it.code))
+        for each in shown[:LISTED]
+        if each.takeable or each.mine
+    ]
+    text = "\n".join([say("case.board", language, count=len(shown)), *lines])
+    return OutboundMessage(text, (*buttons, Choice(ON_CALL_TOKEN, say("case.who", language))))
+
+
+def menu(
+    phrases: Phrases, escalation_id: str, doings: Sequence[Doing], *, language: Language, arg: str = ""
+) -> tuple[Choice, ...]:
+    """Buttons for what can be done with a case."""
+    return tuple(
+        Choice(case_token(doing, escalation_id, arg), phrases.say(f"case.{doing.value}", language)) for doing in doings
+    )
 
 
 def alarm(phrases: Phrases, raised: AlarmCoordinator, *, code: str, language: Language) -> OutboundMessage:

@@ -327,6 +327,18 @@ async def enqueue(
     return made
 
 
+async def said_to(conn: AsyncConnection, recipient: str, provider_message_id: str) -> Outgoing | None:
+    """The message that this address (its fingerprint) knows by the provider's number; None where it is none of ours.
+
+    A provider may count its messages for each address anew, so both are needed.
+    """
+    if not provider_message_id:
+        return None
+    same = (_o.provider_message_id == provider_message_id) & _o.provider_message_id.is_not(None)
+    row = (await conn.execute(select(_outbound).where(same, _o.recipient == recipient).limit(1))).one_or_none()
+    return _outgoing(row) if row else None
+
+
 async def claim_batch(
     conn: AsyncConnection,
     *,
@@ -556,6 +568,12 @@ async def find(conn: AsyncConnection, key: str) -> Outgoing | None:
     return _outgoing(row) if row else None
 
 
+async def find_by_id(conn: AsyncConnection, outbound_id: int) -> Outgoing | None:
+    """The message of this id."""
+    row = (await conn.execute(select(_outbound).where(_o.id == outbound_id))).one_or_none()
+    return _outgoing(row) if row else None
+
+
 # --- what is spoken ---------------------------------------------------------------------------------------------------
 
 
@@ -612,12 +630,6 @@ async def transcript(conn: AsyncConnection, vault: Vault, lane: str, *, limit: i
     """The latest of what was said in a lane, in the order it was written."""
     rows = (await conn.execute(select(_outbound).where(_o.lane == lane).order_by(_o.id.desc()).limit(limit))).all()
     keys = {subject: await vault.existing(conn, subject) for subject in {row.subject for row in rows}}
-
-
-async def find_by_id(conn: AsyncConnection, outbound_id: int) -> Outgoing | None:
-    """The message of this id."""
-    row = (await conn.execute(select(_outbound).where(_o.id == outbound_id))).one_or_none()
-    return _outgoing(row) if row else None
     said: list[Said] = []
     for row in reversed(rows):
         outgoing = _outgoing(row)

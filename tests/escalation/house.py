@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from escalation import advisors, seeking, store, watch
-from escalation.advisors import Done, Heard
+from escalation import advisors, hearing, seeking, store, watch
+from escalation.advisors import Done
 from escalation.carry import Means
+from escalation.hearing import Answered, Heard
 from escalation.seeking import Opened
 from escalation.standing import Urgency
 from escalation.store import Filed, PageMade
@@ -75,11 +76,28 @@ class House:
             moved += step
         return moved
 
-    async def says(self, who: str, text: str = "", *, token: str = "", on: Channel = Channel.SMS) -> Heard:
+    async def says(
+        self,
+        who: str,
+        text: str = "",
+        *,
+        token: str = "",
+        on: Channel = Channel.SMS,
+        answering: Answered | None = None,
+        said_id: int | None = None,
+    ) -> Heard:
         contact = str(self.contacts[who][on])
         async with self.db.write() as conn:
-            return await advisors.hear(
-                conn, self.means, staff_id=who, contact=contact, text=text, token=token, now=self.now
+            return await hearing.hear(
+                conn,
+                self.means,
+                staff_id=who,
+                contact=contact,
+                text=text,
+                token=token,
+                answered=answering,
+                said_id=said_id,
+                now=self.now,
             )
 
     async def takes(self, who: str, escalation_id: str) -> Done:

@@ -1,0 +1,191 @@
+"""Bringing to mind: an advisor is reminded once of what she wanted to look at again, by day.
+
+Where she has left, is away or can be reached nowhere, the coordinators are told instead. The row says "told" in the
+transaction that writes the message, so two processes tell nobody twice.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from escalation import on_duty, rota_store, shift_store, store, words
+from escalation.carry import Means, Wording, lane_to
+from escalation.on_duty import Present, Reach
+from escalation.paging import Doing
+from escalation.shift_store import FollowUp
+from escalation.store import Filed
+from helpline import accounts, audit, outbox
+from helpline.accounts import Role, Staff
+from helpline.database import Database
+from helpline.messages import Country, OutboundMessage
+from helpline.outbox import OutboundKind
+from helpline.phrases import ZONES
+
+log = structlog.get_logger(__name__)
+
+EVERY = timedelta(minutes=5)
+_MORNING, _EVENING = time(8), time(20)  # nobody is woken for what can wait a day
+_NOT_WRITTEN_TO = frozenset({"desk", "call"})  # a reminder is read, and calls nobody up
+
+
+async def tick(db: Database, means: Means, now: datetime) -> int:
+    """Remind of everything whose day has come; always zero, since all of it is told at once."""
+    async with db.read() as conn:
+        if not await shift_store.unreminded(conn, now):
+            return 0
+    told = 0
+    async with db.write() as conn:
+        present = await on_duty.gather(conn, await store.policy(conn), now, channels=means.channels)
+        away = {leave.staff_id for leave in await rota_store.granted(conn, now, now)}
+        for due in await shift_store.unreminded(conn, now):
+            staff = present.staff.get(due.staff_id)
+            if staff is not None and in_the_daytime(now, zone_of(staff)) > now:
+                continue  # in the morning, where she is
+            if await shift_store.note_reminded(conn, due, now):
+                told += await _tell(conn, means, present, due, now, away=due.staff_id in away)
+    if told:
+        log.info("follow_ups_reminded", count=told)
+    return 0
+
+
+async def _tell(
+    conn: AsyncConnection, means: Means, present: Present, due: FollowUp, now: datetime, *, away: bool
+) -> int:
+    staff = present.staff.get(due.staff_id)
+    reach = _written_to(present, due.staff_id)
+    on_the_desk = any(each.channel == "desk" for each in present.reaches.get(due.staff_id, ()))
+    reminded = staff is not None and not away and (reach is not None or on_the_desk)
+    await audit.append(
+        conn,
+        at=now,
+        actor="line",
+        action="escalation_follow_up_reminded" if reminded else "escalation_follow_up_orphaned",
+        subject=f"escalation:{due.escalation_id}",
+        details={"staff": due.staff_id},
+    )
+    if not reminded:
+        name = present.name_of(due.staff_id)
+        return await _tell_coordinators(
+            conn,
+            means,
+            present,
+            lambda language: OutboundMessage(means.phrases.say("alarm.follow_up", language, code=due.code, name=name)),
+            key=f"follow_up:{due.escalation_id}:{due.staff_id}:{due.due_at:%Y%m%d%H%M}",
+            now=now,
+            escalation_id=due.escalation_id,
+        )
+    if reach is None:
+        return 1  # the desk shows it
+    language = present.language_of(due.staff_id)
+    choices = words.menu(means.phrases, due.escalation_id, [Doing.DONE, Doing.DUE], language=language)
+    text = means.phrases.say("case.follow_up", language, code=due.code)
+    key = f"follow_up:{due.escalation_id}:{due.staff_id}:{due.due_at:%Y%m%d%H%M}"
+    return await _write(
+        conn, means, reach, OutboundMessage(text, choices), key=key, now=now, escalation_id=due.escalation_id
+    )
+
+
+async def tell_of_debrief(
+    conn: AsyncConnection, means: Means, present: Present, filed: Filed, who: str, now: datetime
+) -> None:
+    """The coordinators hear that somebody should be talked with, by day, and nothing of why."""
+    name = present.name_of(who)
+    await _tell_coordinators(
+        conn,
+        means,
+        present,
+        lambda language: OutboundMessage(means.phrases.say("alarm.debrief", language, code=filed.code, name=name)),
+        key=f"debrief:{filed.id}:{who}",
+        now=now,
+        escalation_id=filed.id,
+    )
+
+
+async def _tell_coordinators(
+    conn: AsyncConnection,
+    means: Means,
+    present: Present,
+    wording: Wording,
+    *,
+    key: str,
+    now: datetime,
+    escalation_id: str,
+) -> int:
+    """Write to every coordinator who can be written to, in their daytime."""
+    told = 0
+    for staff_id in present.with_role(Role.COORDINATOR):
+        reach = _written_to(present, staff_id)
+        if reach is None:
+            continue
+        due_at = in_the_daytime(now, zone_of(present.staff.get(staff_id)))
+        message = wording(present.language_of(staff_id))
+        told += await _write(
+            conn,
+            means,
+            reach,
+            message,
+            key=f"{key}:to:{staff_id}",
+            now=now,
+            due_at=due_at,
+            escalation_id=escalation_id,
+        )
+    return told
+
+
+def _written_to(present: Present, staff_id: str) -> Reach | None:
+    reaches = present.reaches.get(staff_id, ())
+    return next((each for each in reaches if each.channel not in _NOT_WRITTEN_TO and not each.stopped), None)
+
+
+async def _write(
+    conn: AsyncConnection,
+    means: Means,
+    reach: Reach,
+    message: OutboundMessage,
+    *,
+    key: str,
+    now: datetime,
+    due_at: datetime | None = None,
+    escalation_id: str,
+) -> int:
+    known = await accounts.contacts(conn, means.vault, reach.staff_id)
+    address = next((each.address() for each in known if each.id == reach.contact_id), None)
+    if address is None:
+        return 0
+    later = due_at is not None and due_at > now
+    made = await outbox.enqueue(
+        conn,
+        means.vault,
+        key=key,
+        # What waits for the morning waits in a lane of its own, so that nothing urgent waits behind it.
+        lane=f"{lane_to(reach.staff_id, reach.channel)}:{key}" if later else lane_to(reach.staff_id, reach.channel),
+        kind=OutboundKind.NOTICE,
+        subject=f"staff:{reach.staff_id}",
+        to=address,
+        message=message,
+        now=now,
+        due_at=due_at,
+        escalation_id=escalation_id,
+    )
+    return int(made is not None)
+
+
+def zone_of(staff: Staff | None) -> ZoneInfo:
+    """Where somebody's day is."""
+    try:
+        return ZoneInfo(staff.zone) if staff is not None else ZONES[Country.NO]
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZONES[Country.NO]
+
+
+def in_the_daytime(now: datetime, zone: ZoneInfo) -> datetime:
+    """This moment where it is day there, else the next morning."""
+    local = now.astimezone(zone)
+    if _MORNING <= local.time() < _EVENING:
+        return now
+    day = local.date() if local.time() < _MORNING else local.date() + timedelta(days=1)
+    return datetime.combine(day, _MORNING, tzinfo=zone).astimezone(now.tzinfo)
