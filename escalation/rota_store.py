@@ -21,6 +21,7 @@ from sqlmodel import Field, SQLModel
 
 from escalation import store
 from escalation.coverage import Hole
+from escalation.duty import Recorded
 from escalation.exchange import Exchange, Kind, State
 from escalation.plan import Plan, Version
 from escalation.roster import Shift, Span
@@ -397,27 +398,29 @@ async def versions_ahead(conn: AsyncConnection, name: str, now: datetime) -> lis
 # --- What really was -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """Who was on call from when to when, as far as the line can vouch for it."""
-
-    roster: str
-    span: Span
-    people: tuple[str, ...]
-    seen: bool  # False: the line was not running, and this is what was planned
-
-
 def _recorded(row: AnyRow) -> Recorded:
     people = tuple(row.people.split(",")) if row.people else ()
     return Recorded(row.roster, Span(row.starts_at, row.ends_at), people, row.seen)
 
 
-async def last_records(conn: AsyncConnection, *, lock: bool = False) -> dict[str, Recorded]:
+async def last_edit(conn: AsyncConnection) -> datetime | None:
+    """When a roster or a leave was last changed."""
+    saved = (await conn.execute(select(func.max(store.roster_versions.c.saved_at)))).scalar_one_or_none()
+    decided = (await conn.execute(select(func.max(leaves.c.decided_at)))).scalar_one_or_none()
+    return max((at for at in (saved, decided) if at is not None), default=None)
+
+
+async def one_at_a_time(conn: AsyncConnection) -> None:
+    """Keep other processes from doing the rota's clockwork until the transaction ends."""
+    rows = store.roster_versions
+    await conn.execute(select(rows.c.id).order_by(rows.c.id).limit(1).with_for_update())
+
+
+async def last_records(conn: AsyncConnection) -> dict[str, Recorded]:
     """The latest record of each roster."""
     latest = select(func.max(duty_records.c.id)).group_by(duty_records.c.roster)
     wanted = select(duty_records).where(duty_records.c.id.in_(latest)).order_by(duty_records.c.id)
-    rows = await conn.execute(wanted.with_for_update() if lock else wanted)
-    return {row.roster: _recorded(row) for row in rows}
+    return {row.roster: _recorded(row) for row in await conn.execute(wanted)}
 
 
 async def write_record(conn: AsyncConnection, record: Recorded) -> None:
@@ -487,6 +490,11 @@ async def delete_feed(conn: AsyncConnection, staff_id: str, feed_id: int) -> boo
     """Make a feed void; False where it is not theirs or gone."""
     gone = await conn.execute(delete(feeds).where(feeds.c.id == feed_id, feeds.c.staff_id == staff_id))
     return rows_touched(gone) == 1
+
+
+async def delete_feeds_except(conn: AsyncConnection, staff_ids: Iterable[str]) -> int:
+    """Make the feeds of everybody else void; how many."""
+    return rows_touched(await conn.execute(delete(feeds).where(feeds.c.staff_id.not_in(list(staff_ids)))))
 
 
 @dataclass(frozen=True)
