@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.house import House
 from bot.store import Conversation
 from bot.waiting_room import WaitingRoom
-from escalation import advisors, hearing
+from escalation import advisors, hearing, reach_tests
 from escalation.advisors import Outcome
 from escalation.hearing import Answered, Heard
 from helpline import accounts, inbox, outbox
@@ -45,14 +45,21 @@ async def hear(
         # This very message was the code that proved the address: whoever waits for them is told to them here too.
         await advisors.rules_changed(conn, room.means, staff_id, now)
         return OutboundMessage(house.phrases.say("contact.proved", conversation.language))
+    text = _WORDS.get(message.kind, message.text)
+    token = message.token if message.kind is InboundKind.TAP else ""
+    tested = await reach_tests.hear(
+        conn, room.means, staff_id=staff_id, contact=str(contact.id), text=text, token=token, now=now
+    )
+    if tested is not None:
+        return tested
     answered = await outbox.said_to(conn, house.vault.fingerprint_of(address), message.reply_to)
     heard = await hearing.hear(
         conn,
         room.means,
         staff_id=staff_id,
         contact=str(contact.id),
-        text=_WORDS.get(message.kind, message.text),
-        token=message.token if message.kind is InboundKind.TAP else "",
+        text=text,
+        token=token,
         answered=Answered(answered.escalation_id, answered.page_id) if answered is not None else None,
         said_id=message.id,
         now=now,

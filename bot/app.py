@@ -41,6 +41,7 @@ from bot.voice.ledger import Ledger
 from bot.waiting_room import WaitingRoom
 from bot.web import ProviderDoors
 from bot.webchat import Chat
+from escalation import reach_store, reach_tests
 from escalation import store as escalations
 from helpline import audit, outbox
 from helpline.clock import Clock
@@ -207,6 +208,9 @@ class Line:
             running.append(Loop("drafts", gate_runs.TOPIC, self.gatekeeper.tick, gatekeeper.next_due))
             running.append(Loop("reminders", LIBRARY, self.reminders.tick, longest_sleep=reminders.EVERY))
             running.append(Loop("gaps", LIBRARY, self.gaps.tick, longest_sleep=timedelta(seconds=30)))
+            running.append(
+                Loop("reach", reach_store.TOPIC, self.room.rehearse, reach_tests.next_due, timedelta(minutes=1))
+            )
             running.append(Loop("audit", auditing.TOPIC, self.auditing.tick, self.auditing.next_due, auditing.EVERY))
             running.append(Loop("sweep", "sweep", self.conversations.sweep, longest_sleep=timedelta(minutes=1)))
         workers = [Worker(self.house, loop) for loop in running]

@@ -8,7 +8,7 @@ import structlog
 
 from bot import gaps, notes_store, store
 from bot.house import House
-from escalation import auditor_store
+from escalation import auditor_store, reach_store
 from escalation import files as ladder_files
 from escalation import store as escalations
 from helpline import access_tokens, accounts, inbox, outbox
@@ -58,6 +58,7 @@ async def tidy(house: House, now: datetime) -> int:
         await accounts.delete_expired(conn, before=now - timedelta(days=1))
         await drafts.forget_closed(conn, now)
         await access_tokens.delete_ended(conn, now=now)
+        await reach_store.delete_older(conn, now=now)
     if forgotten:
         log.info("conversations_forgotten", count=forgotten)
     await house.db.tidy()

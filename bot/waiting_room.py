@@ -18,7 +18,7 @@ from bot import dialogue, replies, store
 from bot.dialogue import SeekAdvisor, State
 from bot.house import House
 from bot.store import Conversation
-from escalation import advisors, relay, seeking, watch, words
+from escalation import advisors, reach_tests, relay, seeking, watch, words
 from escalation import store as escalations
 from escalation.advisors import PageNews
 from escalation.carry import Means
@@ -62,6 +62,10 @@ class WaitingRoom:
     async def tick(self, now: datetime) -> int:
         """Move every escalation whose time has come."""
         return await watch.tick(self._house.db, self.means, now)
+
+    async def rehearse(self, now: datetime) -> int:
+        """Test that whoever has a shift soon is reached."""
+        return await reach_tests.tick(self._house.db, self.means, now)
 
     # --- what the waiting room asks of us ---------------------------------------------------------------------------
 
