@@ -14,11 +14,11 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import brief as briefs
-from bot import dialogue, replies, store
+from bot import caller_store, dialogue, replies, store
 from bot.dialogue import SeekAdvisor, State
 from bot.house import House
 from bot.store import Conversation
-from escalation import advisors, reach_tests, relay, seeking, watch, words
+from escalation import advisors, follow_ups, reach_tests, relay, seeking, watch, words
 from escalation import store as escalations
 from escalation.advisors import PageNews
 from escalation.carry import Means
@@ -67,6 +67,10 @@ class WaitingRoom:
         """Test that whoever has a shift soon is reached."""
         return await reach_tests.tick(self._house.db, self.means, now)
 
+    async def remind(self, now: datetime) -> int:
+        """Remind advisors of what they wanted to look at again today."""
+        return await follow_ups.tick(self._house.db, self.means, now)
+
     # --- what the waiting room asks of us ---------------------------------------------------------------------------
 
     async def tell_clinician(
@@ -91,6 +95,9 @@ class WaitingRoom:
             doings = [Doing.KEEP, Doing.PASS, Doing.END, Doing.DUE]
         else:
             doings = [Doing.PASS, Doing.BACK, Doing.END, Doing.DUE]
+        caller = await caller_store.find(conn, filed.conversation_id, self._house.clock.now())
+        if filed.escalation.open and caller is not None and caller.on_line:
+            doings.insert(0, Doing.CALL)
         return OutboundMessage(text, words.menu(self._house.phrases, filed.id, doings, language=language))
 
     async def _to_clinician(
