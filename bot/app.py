@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -41,7 +42,7 @@ from bot.voice.ledger import Ledger
 from bot.waiting_room import WaitingRoom
 from bot.web import ProviderDoors
 from bot.webchat import Chat
-from escalation import follow_ups, reach_store, reach_tests
+from escalation import reach_store, reach_tests, rota_watch
 from escalation import store as escalations
 from helpline import audit, outbox
 from helpline.clock import Clock
@@ -207,8 +208,9 @@ class Line:
             running += [*self.work, Loop("tidy", "tidy", self._tidy, longest_sleep=timedelta(hours=1))]
             running.append(Loop("drafts", gate_runs.TOPIC, self.gatekeeper.tick, gatekeeper.next_due))
             running.append(Loop("reminders", LIBRARY, self.reminders.tick, longest_sleep=reminders.EVERY))
-            running.append(Loop("follow_ups", "follow_ups", self.room.remind, longest_sleep=follow_ups.EVERY))
             running.append(Loop("gaps", LIBRARY, self.gaps.tick, longest_sleep=timedelta(seconds=30)))
+            rota = partial(rota_watch.tick, self.house.db, self.room.means)
+            running.append(Loop("rota", escalations.ROTA_TOPIC, rota, longest_sleep=rota_watch.EVERY))
             running.append(
                 Loop("reach", reach_store.TOPIC, self.room.rehearse, reach_tests.next_due, timedelta(minutes=1))
             )
