@@ -27,6 +27,8 @@ class Version:
     saved_at: datetime
     saved_by: str
     starter: bool
+    languages: tuple[str, ...]
+    fallback: str  # a staff id, "next_step", or nothing
 
 
 def _version(row: AnyRow) -> Version:
@@ -39,6 +41,8 @@ def _version(row: AnyRow) -> Version:
         row.saved_at,
         row.saved_by,
         row.starter,
+        tuple(row.languages.split(",")) if row.languages else (),
+        row.fallback or "",
     )
 
 
@@ -69,17 +73,6 @@ async def version_at(conn: AsyncConnection, name: str, at: datetime) -> Version 
         .limit(1)
     )
     row = rows.one_or_none()
-    return _version(row) if row else None
-
-
-async def newest_for_saving(conn: AsyncConnection, name: str, seen: int) -> Version | None:
-    """The last version that was saved. Whoever saves over the same one waits here until we are done, and sees ours.
-
-    A second coordinator waits at the row of the version that both have seen; looking for the newest only then, she
-    finds what the first has saved.
-    """
-    await conn.execute(select(roster_versions.c.id).where(roster_versions.c.id == seen).with_for_update())
-    row = (await conn.execute(_of(name).order_by(roster_versions.c.id.desc()).limit(1))).one_or_none()
     return _version(row) if row else None
 
 

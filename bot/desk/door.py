@@ -29,6 +29,7 @@ NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
     (frozenset({Role.COORDINATOR}), "desk.overview", "/desk/overview"),
     (frozenset({Role.COORDINATOR}), "desk.overview", "/desk/overview"),
+    (frozenset({Role.ADVISOR, Role.COORDINATOR}), "desk.rota", "/desk/rota"),
     (EVERYBODY, "desk.articles", "/desk/articles"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.drafts", "/desk/drafts"),
     (frozenset({Role.EDITOR, Role.REVIEWER, Role.ADVISOR}), "desk.try", "/desk/try"),

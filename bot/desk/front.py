@@ -29,6 +29,8 @@ from bot.desk.laws import LawDesk
 from bot.desk.questions import QuestionDesk
 from bot.desk.records import RecordsDesk
 from bot.desk.review import ReviewDesk
+from bot.desk.rota import RotaDesk
+from bot.desk.rota_editor import RosterDesk
 from bot.desk.sign_in import SignInDesk
 from bot.desk.staff import StaffDesk
 from bot.desk.tokens import TokenDesk
@@ -63,6 +65,8 @@ class Desk:
             DueDesk(self._door),
             LawDesk(self._door),
             TryDesk(self._door),
+            RotaDesk(self._door),
+            RosterDesk(self._door),
             LadderDesk(self._door),
             LadderDesk(self._door),
         )

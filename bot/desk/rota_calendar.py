@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
+from escalation import plan
 from escalation.local_time import first_shown
-from escalation.rota import Segment
+from escalation.roster import Span
 from helpline.messages import Language
 
 _DAY: Final = timedelta(days=1)
+_MINUTE: Final = timedelta(minutes=1)
 _LOCALES: Final[Mapping[Language, str]] = {
     Language.NB: "nb_NO",
     Language.NN: "nn_NO",
@@ -22,6 +25,23 @@ _LOCALES: Final[Mapping[Language, str]] = {
     Language.EN: "en_GB",
 }
 _DOTTED: Final = frozenset({Language.NB, Language.NN})
+
+
+class Known(StrEnum):
+    """How it is known who is on call."""
+
+    PLANNED = "planned"
+    FALLBACK = "fallback"  # nobody was planned, and somebody stands in
+    SEEN = "seen"  # it was so, as the line recorded it
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The same people from one instant to another."""
+
+    span: Span
+    people: tuple[str, ...]
+    known: Known = Known.PLANNED
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,7 @@ class Stretch:
     end: str
     whole: bool  # all day long
     people: tuple[str, ...]
+    known: Known
     past: bool
     mine: bool
 
@@ -65,10 +86,10 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def days_of(
-    segments: Iterable[Segment], zone: ZoneInfo, first: date, end: date, *, now: datetime, me: str, looked_at: date
+    pieces: Iterable[Piece], zone: ZoneInfo, first: date, end: date, *, now: datetime, me: str, looked_at: date
 ) -> list[Day]:
-    """Each day with who is on call in it; what lies outside the segments is not said."""
-    known = sorted(segments, key=lambda each: each.span.start)
+    """Each day with who is on call in it; what lies outside the pieces is not said."""
+    known = sorted(pieces, key=lambda each: each.span.start)
     today = now.astimezone(zone).date()
     monday = week_of(looked_at)
     return [
@@ -83,18 +104,20 @@ def days_of(
     ]
 
 
-def _stretches(segments: Sequence[Segment], day: date, zone: ZoneInfo, now: datetime, me: str) -> Iterator[Stretch]:
+def _stretches(pieces: Sequence[Piece], day: date, zone: ZoneInfo, now: datetime, me: str) -> Iterator[Stretch]:
     begins, ends = midnight(day, zone), midnight(day + _DAY, zone)
-    for segment in segments:
-        start, end = max(segment.span.start, begins), min(segment.span.end, ends)
-        if start < end:
+    for piece in pieces:
+        start, end = max(piece.span.start, begins), min(piece.span.end, ends)
+        # What lasts less than a minute, such as a version that was at once saved again, nobody can read.
+        if end - start >= _MINUTE:
             yield Stretch(
                 clock(start, zone),
                 "24:00" if end == ends else clock(end, zone),
                 whole=(start, end) == (begins, ends),
-                people=segment.on_call,
+                people=piece.people,
+                known=piece.known,
                 past=end <= now,
-                mine=me in segment.on_call,
+                mine=me in piece.people,
             )
 
 
@@ -121,3 +144,26 @@ def weekdays(language: Language) -> list[str]:
 def say_moment(at: datetime, zone: ZoneInfo, language: Language) -> str:
     """A day and the clock, where the roster is kept: mandag 23. november 08:00."""
     return f"{say_day(at.astimezone(zone).date(), language)} {clock(at, zone)}"
+
+
+def laid_over(planned: Sequence[Piece], was: Sequence[Piece]) -> list[Piece]:
+    """The plan, and over it what really was, where it was recorded."""
+    left = list(planned)
+    for over in was:
+        left = [part for piece in left for part in _without(piece, over.span)]
+    return sorted([*left, *was], key=lambda piece: piece.span.start)
+
+
+def _without(piece: Piece, taken: Span) -> Iterator[Piece]:
+    if not piece.span.overlaps(taken):
+        yield piece
+        return
+    if piece.span.start < taken.start:
+        yield replace(piece, span=Span(piece.span.start, taken.start))
+    if taken.end < piece.span.end:
+        yield replace(piece, span=Span(taken.end, piece.span.end))
+
+
+def pieces_of(stretches: Iterable[plan.Stretch]) -> list[Piece]:
+    """What a plan says, for the calendar."""
+    return [Piece(each.span, each.people, Known.FALLBACK if each.by_fallback else Known.PLANNED) for each in stretches]

@@ -1,0 +1,188 @@
+"""The rota, for advisors and coordinators: who is on call now and next, and a calendar in the clock of each roster.
+
+What lies ahead is what the roster says, leave included. What is past is what the line recorded, where it did. A hole is
+said in words. On a phone the page shows one week as a list, on a wide screen the month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from holidays import country_holidays
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.desk.door import DeskDoor
+from bot.desk.rota_calendar import (
+    Known,
+    Piece,
+    days_of,
+    laid_over,
+    midnight,
+    month_around,
+    pieces_of,
+    say_month,
+    week_of,
+    weekdays,
+)
+from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling, zone_called
+from escalation import rota_store
+from escalation.plan import Plan
+from escalation.roster import Span
+from helpline.messages import Country, Language
+from helpline.sessions import staff_of
+from helpline.web import LANGUAGE, Access, Refused, Route
+
+_DAY: Final = timedelta(days=1)
+_NEXT_WITHIN: Final = timedelta(days=14)
+_MINE_WITHIN: Final = timedelta(days=56)
+_FURTHEST: Final = timedelta(days=800)
+_OWN: Final = {Country.NO: "no", Country.SE: "sv"}
+# Sweden's eves are holidays in all but law; Norway's calendar knows none.
+_CATEGORIES: Final = {Country.NO: ("public",), Country.SE: ("public", "de_facto")}
+
+
+class RotaDesk:
+    """The routes of the calendar."""
+
+    def __init__(self, door: DeskDoor) -> None:
+        self._door = door
+        self._house = door.house
+
+    def routes(self) -> list[Route]:
+        """The address, for advisors and coordinators."""
+        return [Route("GET", HERE, self.show, Access.STAFF)]
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        """Who is on call now and next, and the calendar of one roster."""
+        staff = self._door.member(request, *MEMBERS)
+        now = self._house.clock.now()
+        async with self._house.db.read() as conn:
+            tell = await rota_telling(self._door, request, conn)
+            ahead = await rota_store.plans(conn, now, now + _MINE_WITHIN)
+            names = [plan.name for plan in ahead]
+            chosen = request.query.get("roster", names[0] if names else "")
+            plan = next((each for each in ahead if each.name == chosen), None)
+            if plan is None and names:
+                raise Refused(404, "error.not_found")
+            month = await self._month(request, conn, plan, now) if plan is not None else {}
+        mine = [
+            (each.name, shift.span, zone_of(each, now)) for each in ahead for shift in _shifts_of(each, staff.id, now)
+        ]
+        return self._door.pages.page(
+            "desk/rota.html",
+            request[LANGUAGE],
+            present=[self._present(request, tell, each, now) for each in ahead],
+            mine=[
+                {
+                    "roster": name if len(names) > 1 else "",
+                    "span": tell.span(span.start, span.end, zone),
+                    "now": span.covers(now),
+                }
+                for name, span, zone in sorted(mine, key=lambda each: (each[1].start, each[0]))
+            ],
+            roster=chosen,
+            rosters=[(f"{HERE}?{urlencode({'roster': name})}", name) for name in names],
+            open_roster=f"{HERE}?{urlencode({'roster': chosen})}",
+            **{"days": [], "links": {}, "title": "", "zone_name": "", "weekdays": [], "week_title": "", **month},
+            tell=tell,
+            **await frame(self._door, request, HERE),
+        )
+
+    def _present(self, request: web.Request, tell: RotaTelling, plan: Plan, now: datetime) -> Mapping[str, Any]:
+        zone = zone_of(plan, now)
+        first, *following = plan.timeline(now, now + _NEXT_WITHIN)
+        then = following[0] if following else None
+        return {
+            "roster": plan.name,
+            "zone": zone_called(self._door, request, zone.key),
+            "people": tell.people(first.people),
+            "empty": not first.people,
+            "by_fallback": first.by_fallback,
+            "until": tell.at(then.span.start, zone) if then is not None else "",
+            "then": tell.people(then.people) if then is not None else "",
+            "then_empty": then is not None and not then.people,
+        }
+
+    async def _month(self, request: web.Request, conn: AsyncConnection, plan: Plan, now: datetime) -> Mapping[str, Any]:
+        zone = zone_of(plan, now)
+        today = now.astimezone(zone).date()
+        day = _day(request.query.get("day", ""), today)
+        first, end = month_around(day)
+        begins, ends = midnight(first, zone), midnight(end, zone)
+        pieces = await _pieces(conn, plan.name, begins, ends, now)
+        me = staff_of(request).id
+        days = days_of(pieces, zone, first, end, now=now, me=me, looked_at=day)
+        language = request[LANGUAGE]
+
+        def to(other: date) -> str:
+            return f"{HERE}?{urlencode({'roster': plan.name, 'day': other.isoformat()})}"
+
+        return {
+            "days": [(each, _holidays(self._door, request, each.day)) for each in days],
+            "zone_name": zone_called(self._door, request, zone.key),
+            "title": say_month(day, language),
+            "week_title": self._door.say(request, "desk.rota.week", number=week_of(day).isocalendar().week),
+            "weekdays": weekdays(language),
+            "links": {
+                "earlier_week": to(day - 7 * _DAY),
+                "later_week": to(day + 7 * _DAY),
+                "earlier_month": to(day.replace(day=1) - _DAY),
+                "later_month": to((day.replace(day=1) + 32 * _DAY).replace(day=1)),
+                "today": to(today),
+            },
+        }
+
+
+async def _pieces(conn: AsyncConnection, name: str, begins: datetime, ends: datetime, now: datetime) -> list[Piece]:
+    """Who was and will be on call between two instants."""
+    plans = {each.name: each for each in await rota_store.plans(conn, begins, ends)}
+    known = plans.get(name)
+    since = max(begins, known.versions[0].valid_from) if known is not None and known.versions else ends
+    planned = known.timeline(since, ends) if known is not None and since < ends else ()
+    was = await rota_store.recorded_between(conn, name, begins, min(ends, now)) if begins < now else []
+    return laid_over(
+        pieces_of(planned),
+        [Piece(Span(each.span.start, min(each.span.end, now)), each.people, Known.SEEN) for each in was if each.seen],
+    )
+
+
+def zone_of(plan: Plan, now: datetime) -> ZoneInfo:
+    """The zone of a roster now, or of its first version where it does not hold yet."""
+    return (plan.version_at(now) or plan.versions[0]).zone
+
+
+def _shifts_of(plan: Plan, staff_id: str, now: datetime) -> Sequence[Any]:
+    return [each for each in plan.shifts(now, now + _MINE_WITHIN) if each.person == staff_id]
+
+
+def _day(written: str, today: date) -> date:
+    try:
+        day = date.fromisoformat(written)
+    except ValueError:
+        return today
+    return min(max(day, today - _FURTHEST), today + _FURTHEST)
+
+
+def _holidays(door: DeskDoor, request: web.Request, day: date) -> list[str]:
+    """The public holidays of a day, each with its countries."""
+    english = request[LANGUAGE] is Language.EN
+    named: dict[str, list[str]] = {}
+    for country in Country:
+        name = _calendar_of(country, day.year, english).get(day)
+        if name:
+            named.setdefault(name, []).append(door.say(request, f"country.{country}"))
+    return [f"{name} ({', '.join(countries)})" for name, countries in named.items()]
+
+
+@lru_cache(maxsize=64)
+def _calendar_of(country: Country, year: int, english: bool) -> Mapping[date, str]:
+    """A country's public holidays of one year, in its own language or in English."""
+    language = "en_US" if english else _OWN[country]
+    found = country_holidays(country.value, years=year, language=language, categories=_CATEGORIES[country])
+    return dict(found.items())
