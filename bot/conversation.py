@@ -20,7 +20,7 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import advising, dialogue, replies, store
+from bot import advising, caller_store, dialogue, replies, store
 from bot.answers import Form
 from bot.dialogue import (
     Decision,
@@ -246,6 +246,10 @@ class Conversations:
         if conversation.kind is Kind.STAFF:
             await self._answer_staff(conn, turn, now)
             return (), {}
+        if conversation.channel is Channel.CALL and message.channel is Channel.SMS:
+            # What she writes from the telephone that she called with is answered in writing.
+            texted = await caller_store.texted_address(conn, self._house.vault, conversation.id)
+            turn = replace(turn, address=texted if texted is not None else turn.address)
         # Locked, since her words must reach whoever has it now, or us.
         standing = await self._room.standing(conn, conversation.id, lock=True)
         state = self._state(conversation)
@@ -257,7 +261,7 @@ class Conversations:
                 MARKS[state.language][MaskedKind(kind)] for kind in message.masked_kinds if kind != inbox.UNMASKED
             ),
         )
-        decision = dialogue.decide(state, heard, self._world(conversation, standing, now))
+        decision = dialogue.decide(state, heard, self._world(conversation, message, standing, now))
         return decision.effects, await self._apply(conn, turn, decision, now)
 
     async def _answer_unread(
@@ -279,8 +283,8 @@ class Conversations:
             return dialogue.state_from_json(conversation.state)
         return State(language=conversation.language, country=conversation.country)
 
-    def _world(self, conversation: Conversation, standing: Waiting | None, now: datetime) -> World:
-        form = Form.NARROW if conversation.channel is Channel.SMS else Form.WIDE
+    def _world(self, conversation: Conversation, message: Received, standing: Waiting | None, now: datetime) -> World:
+        form = Form.NARROW if Channel.SMS in {conversation.channel, message.channel} else Form.WIDE
         return self._house.library.world(
             phrases=self._house.phrases, commands=self._house.commands, now=now, form=form, escalation=standing
         )
@@ -300,6 +304,7 @@ class Conversations:
                 case SetMuted(muted=muted):
                     await store.set_muted(conn, conversation_id, muted=muted)
                     if muted:
+                        await caller_store.withdraw(conn, conversation_id)
                         await self._room.clinician_left(conn, conversation_id, now)
                 case Erase():
                     erased = await self._erase(conn, conversation, now)
@@ -377,6 +382,7 @@ class Conversations:
         """Forget the conversation: its keys go, what waits is taken back, whoever helps is told that she left."""
         await outbox.withdraw(conn, lane=conversation.id)
         await self._room.clinician_left(conn, conversation.id, now)
+        await caller_store.withdraw(conn, conversation.id)
         await store.erase_gaps(conn, self._house.vault, self._state(conversation).gaps)
         fresh = await store.erase(conn, self._house.vault, conversation.id, now)
         await audit.append(

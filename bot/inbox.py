@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import store
+from bot import caller_store, store
 from bot.channels.base import clean_text
 from bot.house import House
 from bot.store import Kind
@@ -105,6 +105,12 @@ async def _conversation_of(
     staff = await accounts.staff_at(conn, house.vault, message.sender)
     if staff is None:
         staff = await _proved_address(conn, house, message, text, now)
+    if staff is None and message.channel is Channel.SMS:
+        # She agreed on the telephone to be texted here: voice and text are one conversation from then on.
+        called = await caller_store.conversation_texted_at(conn, house.vault.fingerprint_of(message.sender))
+        if called is not None:
+            await store.fall_due(conn, called, now)
+            return called, None
     if known is not None:
         if staff is not None and known.kind == Kind.CLINICIAN.value:
             await store.make_staff(conn, known.id, staff.id)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot import gaps, notes_store, store
+from bot import caller_store, gaps, notes_store, store
 from bot.house import House
 from escalation import auditor_store, calendars, reach_store, rota_store
 from escalation import files as ladder_files
@@ -46,6 +46,7 @@ async def tidy(house: House, now: datetime) -> int:
             quiet = await store.forget_quiet(conn, house.vault, before=now - WORDS_KEPT)
             rows = await inbox.delete_older(conn, before=now - ROWS_KEPT)
             rows += await outbox.delete_older(conn, before=now - ROWS_KEPT)
+            rows += await caller_store.delete_gone(conn)
             rows += await notes_store.delete_older(conn, before=now - ROWS_KEPT)
             rows += await gaps.delete_closed(conn, house.vault, before=now - gaps.KEPT_CLOSED)
             rows += await escalations.delete_older(conn, before=now - escalations.KEPT_FOR)

@@ -290,6 +290,7 @@ class Turn:
     state: CallState | None = None
     caller: str = field(default="", repr=False)  # the number of whoever called, of a call that came in; "" if withheld
     inbound: bool = False
+    called: str = field(default="", repr=False)  # the number that was called
 
 
 _SID = re.compile(r"CA[0-9a-fA-F]{32}")
@@ -313,6 +314,7 @@ def read_turn(fields: Mapping[str, str]) -> Turn:
         state=_STATES.get(fields.get("CallStatus", "").lower()),
         caller=caller if _PHONE_NUMBER.fullmatch(caller) else "",
         inbound=fields.get("Direction", "").lower() == "inbound",
+        called=fields.get("To", "").strip(),
     )
 
 

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 ASK_AFTER = timedelta(seconds=90)  # without a word from Twilio about a call that rings, or may ring
 JOINING = "join:"  # begins the lane of a call that brings an advisor and a clinician together
+JOINING = "join:"  # begins the key of a call that brings an advisor together with the clinician
 CLOCKS = timedelta(minutes=2)  # how far back calls of others are looked for
 
 
@@ -115,6 +116,8 @@ async def _write_down(conn: AsyncConnection, outgoing: Outgoing, now: datetime) 
     else:
         member = await accounts.find_staff(conn, staff_id)
         kind = CallKind.PAGE if outgoing.page_id is not None else CallKind.NOTICE
+        if outgoing.key.startswith(JOINING):
+            kind = CallKind.JOINED
         if outgoing.lane.startswith(JOINING):
             kind = CallKind.JOINED
         language = member.languages[0] if member is not None and member.languages else Language.NB

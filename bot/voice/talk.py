@@ -89,6 +89,7 @@ class Talk:
     callable: bool = True  # we see her number
     textable: bool = True  # and it takes SMS, and SMS is switched on
     agreed: bool = False  # she said that it may be texted to
+    proved: bool = True  # it is she: she called, or pressed the key when we did
     back_to: At = At.QUESTION  # after the question about SMS
     going: bool = False  # she asks for SMS because she wants to hang up
     code_tries: int = 0
@@ -513,7 +514,7 @@ class _Turn:
                 self.say("message.dropped")
                 self._wait(message="")
             case At.CHECKING:
-                self._hang_up_silently()
+                self.go(At.OVER)
             case _ if self.standing.case is not Case.NONE:
                 self.say("not_heard.again")
                 self._wait()
@@ -658,7 +659,8 @@ class _Turn:
             case At.AGREEING if self.talk.failures + 1 >= FAILURES:
                 self._does_not_agree()
             case At.JOINED:
-                pass
+                # She would be in the room, and is here: there is no room any more.
+                self._advisor_left() if not self.standing.room else None
             case _:
                 self._not_understood()
 
@@ -733,12 +735,17 @@ class _Turn:
             return
         match self.standing.case:
             case Case.TAKEN:
+                new = self.talk.at is not At.WRITING
                 self.go(At.WRITING, rounds=0, **changes)
-                self.say("writing.menu")
+                if new:
+                    self.say("writing.taken")
+                    self.say("writing.menu")
             case Case.SOUGHT | Case.LAST_RESORT:
+                new = self.talk.at is not At.SEEKING
                 self.go(At.SEEKING, rounds=0, **changes)
-                self._hidden_number()
-                self.say("seeking.menu")
+                if new:
+                    self._hidden_number()
+                    self.say("seeking.menu")
             case Case.NONE:
                 self.go(At.QUESTION, **changes)
                 self.say("ask.other")
@@ -910,7 +917,7 @@ class _Turn:
 
     def _is_she(self) -> None:
         """Only now is it said who we are: before, anybody may have picked up."""
-        self.go(At.QUESTION)
+        self.go(At.QUESTION, proved=True)
         self.say("callback.hello")
         self.say(f"emergency.{self.talk.country.value}")
         self._wait()
@@ -920,10 +927,6 @@ class _Turn:
         self.say("staff.goodbye")
 
     # --- the end -----------------------------------------------------------------------------------------------------
-
-    def _hang_up_silently(self) -> None:
-        self.go(At.OVER)
-        self.do(Release())
 
     def _goodbye(self) -> None:
         if self.talk.at in {At.STAFF, At.STAFF_TAKEN}:
