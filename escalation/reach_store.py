@@ -440,6 +440,14 @@ async def note_answer(conn: AsyncConnection, staff_id: str, contact: str, now: d
             wake(conn, TOPIC)
 
 
+async def note_key(conn: AsyncConnection, recipient: str, now: datetime) -> None:
+    """A key was pressed on a call to this number, named by its fingerprint: a human is there, and no machine."""
+    theirs = (_contacts.c.channel == "call") & (_contacts.c.fingerprint == recipient)
+    row = (await conn.execute(select(_contacts.c.id, _contacts.c.staff_id).where(theirs))).one_or_none()
+    if row is not None:
+        await note_answer(conn, row.staff_id, str(row.id), now)
+
+
 async def answers(conn: AsyncConnection) -> dict[int, datetime]:
     """When somebody last answered from each contact."""
     rows = await conn.execute(select(last_answers.c.contact_id, last_answers.c.at))

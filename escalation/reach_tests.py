@@ -27,6 +27,7 @@ from escalation.reach_store import ReachTest, TestState
 from escalation.rehearsal import AGAIN, FRESH, LOOK, ROUNDS, Begins
 from escalation.standing import Urgency
 from helpline import accounts, audit, outbox
+from helpline.accounts import ContactChannel
 from helpline.database import Database
 from helpline.messages import Choice, Language, OutboundMessage
 from helpline.outbox import OutboundKind
@@ -151,7 +152,9 @@ async def _send(
 ) -> None:
     code = test.code or await store.reserve_code(conn, staff_id=test.staff_id, now=now)
     zone = ZoneInfo(present.staff[test.staff_id].zone)
-    message = to_test(means.phrases, test, code, zone, present.language_of(test.staff_id), now)
+    language = present.language_of(test.staff_id)
+    written = to_test(means.phrases, test, code, zone, language, now)
+    spoken = to_be_heard(means.phrases, test, zone, language, now)
     addresses = {each.id: each.address() for each in await accounts.contacts(conn, means.vault, test.staff_id)}
     for contact, channel in left.items():
         address = addresses.get(contact)
@@ -165,7 +168,7 @@ async def _send(
             kind=OutboundKind.NOTICE,
             subject=f"staff:{test.staff_id}",
             to=address,
-            message=message,
+            message=spoken if channel == ContactChannel.CALL else written,
             now=now,
         )
     await reach_store.note_tried(conn, test.id, left.items(), now)
@@ -388,6 +391,16 @@ def to_test(
         return OutboundMessage(phrases.say("reach.test.asked", language, code=code), (answer,))
     when = say_time(test.shift_at, now=now, zone=zone, language=language)
     return OutboundMessage(phrases.say("reach.test.shift", language, code=code, when=when), (answer,))
+
+
+def to_be_heard(
+    phrases: Phrases, test: ReachTest, zone: ZoneInfo, language: Language, now: datetime
+) -> OutboundMessage:
+    """What is said on the phone, once a key has shown that somebody is there: the key is the answer."""
+    if test.shift_at is None:
+        return OutboundMessage(phrases.say("reach.test.heard", language))
+    when = say_time(test.shift_at, now=now, zone=zone, language=language)
+    return OutboundMessage(phrases.say("reach.test.heard_shift", language, when=when))
 
 
 def _about_shift(

@@ -10,7 +10,7 @@ late hears who has it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,6 +18,8 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import brief as briefs
+from bot import store as conversations
 from bot.channels.voice import Gather, Hangup, Say, TwilioCalls, Verb
 from bot.house import House
 from bot.voice import aloud, store
@@ -26,15 +28,19 @@ from bot.voice.door import Asked
 from bot.voice.store import Call
 from bot.voice.watch import Watch, still_needed
 from bot.waiting_room import WaitingRoom
-from escalation import advisors
+from escalation import advisors, reach_store
 from escalation import store as escalations
 from escalation.advisors import Done, Outcome
+from escalation.carry import DESK
 from escalation.drills import DRILL
 from escalation.effects import PageReason
 from escalation.standing import Urgency
 from escalation.store import Filed, PageMade
-from helpline import outbox
+from helpline import accounts, audit, outbox
+from helpline.accounts import ContactChannel
+from helpline.messages import Language
 from helpline.vault import VaultError
+from routing.services import Service, ServiceKind
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +49,8 @@ LISTEN = 6  # seconds for a key
 TAKE, PASS_ON, AGAIN, CONNECT = "1", "2", "3", "4"
 KEY: Final = "page"  # the step that a key on a page is fetched with
 HEAR: Final = "notice"  # the step that a key on a notice is fetched with
+ASKED: Final = "asked"  # the step that a key after taking is fetched with
+_LAST_WORDS = 2  # of her messages that are read to whoever took it
 
 # What an advisor hears to be joined with the clinician, who is on the line; None where she is not.
 Join = Callable[[AsyncConnection, Call, str, datetime], Awaitable[Sequence[Verb] | None]]
@@ -143,11 +151,40 @@ class PageCalls:
                 joined = await self._joined(call, best.filed, now)
                 if joined is not None:
                     return [self._say(call, "call.page.joining"), *joined]
-                return self._goodbye(call, "call.page.not_on_line" if key == CONNECT else "call.page.yours")
+                said = self._say(call, "call.page.not_on_line" if key == CONNECT else "call.page.yours")
+                action = self._calls.step_url(ASKED, call.id, e=best.filed.id)
+                offered = self._say(call, "call.page.asked_key")
+                return [Gather(action, (said, offered), language=call.language, timeout=LISTEN)]
             case Outcome.TAKEN_BY_OTHER | Outcome.NOTED if best.owner_name:
                 return self._goodbye(call, "call.page.taken_by", name=best.owner_name)
             case _:
                 return self._goodbye(call, "call.needless")
+
+    async def asked(self, asked: Asked) -> Sequence[Verb]:
+        """Whoever took it by phone hears what it is about, after one more key: her words, masked, and no place."""
+        call, language = asked.call, asked.call.language
+        if asked.turn.digits[:1] != TAKE or asked.count("again") >= 3:
+            return self._goodbye(call, "call.page.bye")
+        async with self._house.db.write() as conn:
+            filed = await escalations.find(conn, asked.query.get("e", ""))
+            if filed is None or call.staff_id is None or not advisors.is_theirs(filed, call.staff_id):
+                return self._goodbye(call, "call.needless")
+            await audit.append(
+                conn,
+                at=asked.now,
+                actor=f"staff:{call.staff_id}",
+                action="conversation_viewed",
+                subject=conversations.subject_of(filed.conversation_id),
+                details={"escalation": filed.id, "channel": "call"},
+            )
+            gathered = await briefs.gather(conn, self._house, filed, language)
+        words = " ".join(gathered.wrote[-_LAST_WORDS:])
+        said = [self._say(call, "brief.why", reason=gathered.reason)]
+        if words:
+            said += [self._say(call, "call.page.wrote"), self._aloud(words, filed.language)]
+        said.append(self._say(call, "call.page.asked_again"))
+        action = self._calls.step_url(ASKED, call.id, e=filed.id, again=asked.count("again") + 1)
+        return [Gather(action, tuple(said), language=language, timeout=LISTEN)]
 
     async def _pass_on(self, call: Call, now: datetime) -> Sequence[Verb]:
         async with self._house.db.write() as conn:
@@ -163,11 +200,18 @@ class PageCalls:
             return []
         await self._watch.heard(conn, locked, key, now)
         act = advisors.decline if key == PASS_ON else advisors.acknowledge
+        contact = await self._told_where(conn, page)
         done = []
         for each in await escalations.bundled_with(conn, page):
-            done.append(await act(conn, self._room.means, each.id, page.staff_id, now, contact=str(page.contact_id)))
+            done.append(await act(conn, self._room.means, each.id, page.staff_id, now, contact=contact))
         log.info("page_answered_by_phone", call_id=call.id, key=key, outcome=str(done[0].outcome) if done else "")
         return done
+
+    async def _told_where(self, conn: AsyncConnection, page: PageMade) -> str:
+        """Where the answer is sent besides: nowhere, for those who have only a phone, which must not ring again."""
+        known = await accounts.contacts(conn, self._house.vault, page.staff_id)
+        written = any(each.channel not in (ContactChannel.CALL, ContactChannel.DESK) for each in known)
+        return str(page.contact_id) if written else DESK
 
     async def _joined(self, call: Call, filed: Filed, now: datetime) -> Sequence[Verb] | None:
         """What joins them, if she is on the line. Apart from the taking, which stands whatever happens here."""
@@ -201,7 +245,10 @@ class PageCalls:
             if locked is None or text is None:
                 return self._goodbye(call, "call.needless")
             await self._watch.heard(conn, locked, key, asked.now)
-        said = Say(aloud.spoken(text, call.language, self._ear), call.language)
+            outgoing = await outbox.find_by_id(conn, call.outbound_id or 0)
+            if outgoing is not None:
+                await reach_store.note_key(conn, outgoing.recipient, asked.now)
+        said = self._aloud(text, call.language)
         if asked.count("again") >= 3:
             return [said, *self._goodbye(call, "call.notice.end")]
         action = self._calls.step_url(HEAR, call.id, again=asked.count("again") + 1)
@@ -228,11 +275,24 @@ class PageCalls:
 
     # --- words ---
 
+    def _aloud(self, text: str, language: Language) -> Say:
+        """Words of somebody's, as they are said: a phone may stand on loudspeaker, so no protected place is named."""
+        hidden = without_protected_places(self._house.library.directory.services, text, language)
+        return Say(aloud.spoken(hidden, language, self._ear), language)
+
     def _say(self, call: Call, key: str, **fields: str | int) -> Say:
         return Say(self._house.phrases.say(key, call.language, **fields), call.language)
 
     def _goodbye(self, call: Call, key: str, **fields: str | int) -> list[Verb]:
         return [self._say(call, key, **fields), Hangup()]
+
+
+def without_protected_places(services: Iterable[Service], text: str, language: Language) -> str:
+    """What kind of place it is instead of its name."""
+    for service in services:
+        if (service.protected or service.kind is ServiceKind.PROTECTED_HOUSING) and service.name in text:
+            text = text.replace(service.name, service.described(language))
+    return text
 
 
 _BETTER = (Outcome.TAKEN, Outcome.ALREADY_YOURS, Outcome.TAKEN_BY_OTHER, Outcome.NOTED)
