@@ -39,12 +39,16 @@ class Case:
     note: str = ""
     takeable: bool = False
     mine: bool = False
+    unread: str = ""  # how many messages this advisor has not seen, in words
+    spoken: str = ""  # the clinician's language, as a code
+    rank: tuple[bool, float] = (True, math.inf)  # urgent ones first, then by the time that is left
 
 
 @dataclass(frozen=True)
 class Board:
     """What an advisor sees on coming in."""
 
+    packet: tuple[Case, ...]  # what they are asked to take over, each to be accepted by itself
     waiting: tuple[Case, ...]
     mine: tuple[Case, ...]
     others: tuple[Case, ...]
@@ -62,17 +66,19 @@ class Wording:
     def _say(self, key: str, **values: object) -> str:
         return self._phrases.say(key, self._language, **values)
 
-    def board(self, filed: Sequence[Filed], names: Mapping[str, str]) -> Board:
-        """The three lists, each in the order of what presses most."""
+    def board(self, filed: Sequence[Filed], names: Mapping[str, str], unread: Mapping[str, int] | None = None) -> Board:
+        """The lists, each in the order of what presses most; `unread` by conversation."""
+        packet: list[Case] = []
         waiting: list[Case] = []
         mine: list[Case] = []
         others: list[Case] = []
         for each in filed:
-            case = self.case(each, names)
-            (waiting if case.takeable else mine if case.mine else others).append(case)
-        return Board(tuple(waiting), tuple(mine), tuple(others))
+            case = self.case(each, names, (unread or {}).get(each.conversation_id, 0))
+            offered = case.takeable and each.escalation.state is State.TAKEN
+            (packet if offered else waiting if case.takeable else mine if case.mine else others).append(case)
+        return Board(*(tuple(sorted(part, key=lambda case: case.rank)) for part in (packet, waiting, mine, others)))
 
-    def case(self, filed: Filed, names: Mapping[str, str]) -> Case:
+    def case(self, filed: Filed, names: Mapping[str, str], unread: int = 0) -> Case:
         """How one case stands."""
         it = filed.escalation
         mine = is_theirs(filed, self._staff.id)
@@ -94,6 +100,9 @@ class Wording:
             note=self._note(filed, names, mine=mine, asked_over=asked_over),
             takeable=it.open and (not taken or asked_over),
             mine=mine,
+            unread=self._say("desk.list.unread", count=unread) if mine and unread else "",
+            spoken=filed.language.value,
+            rank=(it.urgency is not Urgency.URGENT, (due - self._now).total_seconds() if due is not None else math.inf),
         )
 
     def _minutes(self, since: datetime) -> int:
@@ -118,7 +127,7 @@ class Wording:
         if filed.reason == DRILL:
             return self._say("desk.drill")
         if asked_over:
-            return self._say("desk.asked_you")
+            return f"{self._say('desk.asked_you')} ({names.get(it.owner or '', '–')})"
         if mine:
             return self._say("desk.answer_due") if it.waiting_since is not None else ""
         if it.state is State.TAKEN:

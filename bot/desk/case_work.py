@@ -164,17 +164,15 @@ class CaseWork:
     # --- later --------------------------------------------------------------------------------------------------------
 
     async def follow_up(self, request: web.Request) -> web.StreamResponse:
-        """Look at it again on this day, or not any more."""
+        """Look at it again on this day, or not any more; that it was done is theirs to say for as long as it stands."""
+        if (await request.post()).get("do") == "clear":
+            return await self._followed_up(request)
         opened, staff, form = await self._opened(request)
         now, zone = self._house.clock.now(), ZoneInfo(staff.zone)
         day = str(form.get("day", "")).strip()
         typed = replace(typed_in(form), follow_up=day)
         if not csrf_holds(request, form):
             return await self._room.page(request, opened, self._stale(request, typed))
-        if form.get("do") == "clear":
-            async with self._house.db.write() as conn:
-                await shift_store.clear_follow_up(conn, opened.filed.id, staff.id, now)
-            return self._back(request, "no_follow_up")
         due_at = _morning_of(day, zone, now)
         if due_at is None:
             wrong = self._door.say(request, "desk.case.follow_up.bad")
@@ -183,6 +181,14 @@ class CaseWork:
             await self._room.locked(conn, request, staff)
             await shift_store.set_follow_up(conn, opened.filed.id, staff.id, due_at, now)
         return self._back(request, "follow_up")
+
+    async def _followed_up(self, request: web.Request) -> web.StreamResponse:
+        staff = self._door.advisor(request)
+        form = await self._door.form(request)
+        async with self._house.db.write() as conn:
+            now = self._house.clock.now()
+            await shift_store.clear_follow_up(conn, request.match_info["case"], staff.id, now)
+        return see_other("/desk/") if form.get("back") == "list" else self._back(request, "no_follow_up")
 
     async def debrief(self, request: web.Request) -> web.StreamResponse:
         """The advisor would like to talk with somebody about it; asked twice is asked once."""

@@ -6,16 +6,20 @@ no word of what was written; that is for whoever takes the case (`bot/desk/case.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import cases, notes_store
 from bot.desk.account import AccountDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
 from bot.desk.case_room import CaseRoom
 from bot.desk.case_work import CaseWork
-from bot.desk.coordinator import CoordinatorDesk
 from bot.desk.coordinator import CoordinatorDesk
 from bot.desk.door import DeskDoor, names_of, own_address
 from bot.desk.due import DueDesk
@@ -23,7 +27,6 @@ from bot.desk.editor import EditorDesk
 from bot.desk.gaps import GapDesk
 from bot.desk.invitation import InvitationDesk
 from bot.desk.keys import Keys
-from bot.desk.ladders import LadderDesk
 from bot.desk.ladders import LadderDesk
 from bot.desk.laws import LawDesk
 from bot.desk.questions import QuestionDesk
@@ -38,10 +41,16 @@ from bot.desk.try_it import TryDesk
 from bot.house import House
 from bot.render import Pages
 from bot.waiting_room import WaitingRoom
+from escalation import shift_store
 from escalation import store as escalations
-from helpline.accounts import Role
+from escalation.advisors import is_theirs
+from escalation.shift_store import FollowUp
+from escalation.store import Filed
+from helpline import inbox
+from helpline.accounts import Role, Staff
 from helpline.live import Streams
 from helpline.messages import Language
+from helpline.phrases import say_date
 from helpline.sessions import Sessions, csrf_of, staff_of
 from helpline.web import LANGUAGE, Access, Refused, Route, html, see_other
 
@@ -56,7 +65,6 @@ class Desk:
         self._case_work = CaseWork(self._door, case_room)
         self._rooms = (
             CoordinatorDesk(self._door),
-            CoordinatorDesk(self._door),
             ArticleDesk(self._door),
             EditorDesk(self._door),
             ReviewDesk(self._door),
@@ -67,7 +75,6 @@ class Desk:
             TryDesk(self._door),
             RotaDesk(self._door),
             RosterDesk(self._door),
-            LadderDesk(self._door),
             LadderDesk(self._door),
         )
         self._keys = Keys(self._door)
@@ -132,8 +139,13 @@ class Desk:
             return see_other(rooms[0][1])
         lists = await self._lists(request)
         notice = await self._told(request)
+        chosen = {name: request.query[name] for name in ("language", "show") if name in request.query}
         return self._door.pages.page(
-            "desk/waiting.html", request[LANGUAGE], notice=notice, **{**await self._door.frame(request), **lists}
+            "desk/waiting.html",
+            request[LANGUAGE],
+            notice=notice,
+            chosen=f"?{urlencode(chosen)}" if chosen else "",
+            **{**await self._door.frame(request), **lists},
         )
 
     async def lists(self, request: web.Request) -> web.StreamResponse:
@@ -157,12 +169,70 @@ class Desk:
             return stream.response
 
     async def _lists(self, request: web.Request) -> dict[str, Any]:
-        self._door.advisor(request)
-        async with self._door.house.db.read() as conn:
+        staff = self._door.advisor(request)
+        house, now = self._door.house, self._door.house.clock.now()
+        async with house.db.read() as conn:
             filed = await escalations.list_open(conn)
             names = await names_of(conn)
-        board = self._door.wording(request).board(filed, names)
-        return {"waiting": board.waiting, "mine": board.mine, "others": board.others, "csrf": csrf_of(request)}
+            unread = await self._unread(conn, filed, staff)
+            later = await shift_store.follow_ups_of(conn, staff.id, now)
+            readable = {each.escalation_id for each in later if await self._may_read(conn, each.escalation_id, staff)}
+        language = next((each for each in Language if each.value == request.query.get("language")), None)
+        only_mine = request.query.get("show") == "mine"
+        shown = [
+            each
+            for each in filed
+            if (language is None or each.language is language)
+            and (not only_mine or each.escalation.owner == staff.id or staff.id in asked_of(each))
+        ]
+        board = self._door.wording(request).board(shown, names, unread)
+        return {
+            "packet": board.packet,
+            "waiting": board.waiting,
+            "mine": board.mine,
+            "others": board.others,
+            "hidden": len(filed) - len(shown),
+            "chips": self._chips(request, filed, language, only_mine=only_mine),
+            "follow_ups": [self._follow_up(request, each, staff, each.escalation_id in readable) for each in later],
+            "csrf": csrf_of(request),
+        }
+
+    async def _unread(self, conn: AsyncConnection, filed: Sequence[Filed], staff: Staff) -> dict[str, int]:
+        """How many messages came in this advisor's cases since they last looked, by conversation."""
+        mine = [each.conversation_id for each in filed if is_theirs(each, staff.id)]
+        seen = await notes_store.seen_by(conn, staff.id, mine)
+        return {each: await inbox.count_since(conn, each, at) for each, at in seen.items()}
+
+    async def _may_read(self, conn: AsyncConnection, case_id: str, staff: Staff) -> bool:
+        filed = await escalations.find(conn, case_id)
+        return filed is not None and cases.may_read(filed, staff, self._door.house.clock.now())
+
+    def _follow_up(self, request: web.Request, each: FollowUp, staff: Staff, may_read: bool) -> dict[str, str | bool]:
+        zone = ZoneInfo(staff.zone)
+        day = say_date(each.due_at.astimezone(zone).date(), request[LANGUAGE])
+        due = each.due_at <= self._door.house.clock.now()
+        key = "desk.list.follow_up_due" if due else "desk.list.follow_up_on"
+        said = self._door.say(request, key, day=day)
+        return {"id": each.escalation_id, "code": each.code, "said": said, "due": due, "may_read": may_read}
+
+    def _chips(
+        self, request: web.Request, filed: Sequence[Filed], language: Language | None, *, only_mine: bool
+    ) -> list[tuple[str, str, bool]]:
+        """What the lists can be narrowed to: address, name, whether that is so now."""
+        spoken = sorted({each.language for each in filed} | ({language} if language is not None else set()))
+        show = {"show": "mine"}
+        tongue = {"language": language.value} if language is not None else {}
+        # Pressing what is chosen takes the choice back.
+        chips = [
+            (_address(**tongue, **({} if only_mine else show)), self._door.say(request, "desk.list.mine"), only_mine)
+        ]
+        if len(spoken) < 2 and language is None:
+            return chips
+        for each in spoken:
+            chosen = {} if each is language else {"language": each.value}
+            name = self._door.say(request, f"language.{each}")
+            chips.append((_address(**chosen, **(show if only_mine else {})), name, each is language))
+        return chips
 
     async def _rendered(self, request: web.Request) -> str:
         return self._door.pages.render("desk/waiting_list.html", request[LANGUAGE], **await self._lists(request))
@@ -180,3 +250,13 @@ class Desk:
                 return self._door.say(request, "desk.told.already_taken", name=names.get(owner or "", "–"))
             case _:
                 return ""
+
+
+def asked_of(filed: Filed) -> tuple[str, ...]:
+    """Who is asked to take it over from whoever has it."""
+    handover = filed.escalation.handover
+    return handover.asked if handover is not None else ()
+
+
+def _address(**chosen: str) -> str:
+    return f"/desk/?{urlencode(chosen)}" if chosen else "/desk/"

@@ -26,7 +26,7 @@ if (form) {
   const served = document.getElementById("served");
   const held = document.getElementById("held");
   const element = document.getElementById("log");
-  const log = new Log(element);
+  const log = new Log(element, { more: true });
   const device = new Device();
   const name = document.title;
   let leaving = false; // another form of the page was sent, and leads on by itself

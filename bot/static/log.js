@@ -7,9 +7,12 @@ export class Log {
   #end;
   #held = null;
   #holding = "";
+  #more;
 
-  constructor(element) {
+  // `more`: where the page scrolls as a whole, other things stand below the conversation, and its end is not the page's.
+  constructor(element, { more = false } = {}) {
     this.#element = element;
+    this.#more = more;
     this.#end = element.querySelector("#latest");
     // A notice, or a phone's keyboard, takes room away: whoever was reading the end goes on doing so.
     let following = true;
@@ -67,6 +70,10 @@ export class Log {
   }
 
   toEnd() {
+    if (this.#more && this.#scroller !== this.#element) {
+      this.#end.scrollIntoView({ block: "end" });
+      return;
+    }
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
@@ -88,6 +95,10 @@ export class Log {
   }
 
   #isAtEnd() {
+    if (this.#more && this.#scroller !== this.#element) {
+      const { bottom } = this.#end.getBoundingClientRect();
+      return bottom > 0 && bottom - innerHeight < NEAR;
+    }
     const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
     return scrollHeight - scrollTop - clientHeight < NEAR;
   }

@@ -49,6 +49,7 @@ async def close(advisor: Page) -> None:
     """End the case, so that the list is empty for the next test."""
     await advisor.click(".way:has(form[action$=close]) > summary")
     await advisor.check("input[value=answered]")
+    await advisor.check("input[name=missing][value=no]")
     await advisor.click("form[action$=close] button")
     await expect(advisor.locator("#notice")).to_have_text("Saken er avsluttet.")
 
