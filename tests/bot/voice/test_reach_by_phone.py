@@ -1,4 +1,4 @@
-"""Being reached by phone: a test is answered by a key, a machine answers nothing, and a code is spoken to a new number."""
+"""Being reached by phone: a key answers a test, a machine answers nothing, a code is spoken to a new number."""
 
 from __future__ import annotations
 
