@@ -51,6 +51,7 @@ class Voice:
             steps = {
                 pages.KEY: to_staff.key,
                 pages.HEAR: to_staff.hear,
+                pages.ASKED: to_staff.asked,
                 called.TURN: caller.turn,
                 called.LOOK: caller.look,
                 called.LEFT: caller.left,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -13,20 +14,22 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from bot import store as conversations
 from bot.app import Line, Role
 from bot.channels.base import ChannelAdapter
 from bot.house import House
+from bot.inbox import take_in
 from bot.voice import store as calls
 from bot.voice.store import Call
 from escalation import advisors, seeking
 from escalation import store as escalations
 from escalation.standing import Urgency
 from escalation.store import Filed, PageMade
-from helpline import accounts, outbox
+from helpline import accounts, audit, outbox
 from helpline.accounts import ContactChannel
 from helpline.clock import SetClock
 from helpline.database import Database
-from helpline.messages import Channel, Country, Language
+from helpline.messages import Address, Channel, Country, InboundKind, InboundMessage, Language
 from helpline.outbox import Outgoing
 from tests.bot.conftest import local_settings
 from tests.conftest import NINE
@@ -35,6 +38,7 @@ from tests.phone import Client, Document, Exchange, Placed
 
 MakeClient = Callable[..., Awaitable[Client]]
 
+CLINICIAN = Address(Channel.SMS, "+4759440900")
 ASHA, NOOR, MAJA = "+4759440101", "+4759440102", "+4759440103"
 STEPS = [[3, ["asha"]], [4, ["noor"]]]
 
@@ -91,7 +95,29 @@ class Telephone:
         await self.exchange.rings(call)
         return await self.exchange.picks_up(call)
 
+    async def writes(self, words: str) -> str:
+        """A clinician writes an SMS; her conversation."""
+        sms = InboundMessage(Channel.SMS, secrets.token_hex(8), CLINICIAN, InboundKind.TEXT, words)
+        await take_in(self.line.house, sms)
+        await self.line.settle()
+        async with self.line.house.db.read() as conn:
+            found = await conversations.find_by_address(conn, self.line.house.vault.fingerprint_of(CLINICIAN))
+        assert found is not None
+        return str(found.id)
+
     # --- how it stands ---
+
+    async def open_for(self, conversation: str) -> Filed:
+        async with self.line.house.db.read() as conn:
+            found = await escalations.find_open(conn, conversation)
+        assert found is not None
+        return found
+
+    async def viewed(self, conversation: str) -> list[str]:
+        """Who looked at it."""
+        async with self.line.house.db.read() as conn:
+            entries = await audit.entries(conn, subject=f"conversation:{conversation}")
+        return [entry.actor for entry in entries if entry.action == "conversation_viewed"]
 
     async def filed(self, filed: Filed) -> Filed:
         async with self.line.house.db.read() as conn:

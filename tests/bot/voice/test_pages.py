@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from escalation import reach_store
+from escalation import advisors, reach_store
 from escalation.standing import State, Urgency
 from helpline.outbox import OutboundState
 from tests.bot.voice.conftest import ASHA, NOOR, Telephone
@@ -56,7 +56,6 @@ async def test_one_takes_it(telephone: Telephone) -> None:
     await telephone.picked_up(call)
     heard = await telephone.exchange.presses(call, "1")
     assert "Saken er din" in heard.words
-    assert heard.over
     await telephone.exchange.hangs_up(call)
     standing = (await telephone.filed(filed)).escalation
     assert (standing.state, standing.owner) == (State.TAKEN, "asha")
@@ -209,3 +208,52 @@ async def test_a_key_that_reaches_us_after_the_end_of_its_call_counts(telephone:
     await telephone.exchange.hangs_up(call)
     await telephone.exchange.presses(call, "1")
     assert (await telephone.filed(filed)).escalation.owner == "asha"
+
+
+async def test_whoever_took_it_by_phone_can_hear_what_it_is_about(telephone: Telephone) -> None:
+    await telephone.writes("Pasienten min får ikke ha passet sitt selv")
+    asked = await telephone.writes("rådgiver")
+    await telephone.pass_(minutes=2)
+    call = telephone.call_to(ASHA)
+    await telephone.picked_up(call)
+    heard = await telephone.exchange.presses(call, "1")
+    assert "passet" not in heard.words
+    heard = await telephone.exchange.presses(call, "1")
+    assert "får ikke ha passet sitt selv" in heard.words
+    assert (await telephone.viewed(asked)) == ["staff:asha"]
+
+
+async def test_what_it_is_about_is_read_to_nobody_but_its_owner(telephone: Telephone) -> None:
+    await telephone.writes("Pasienten min får ikke ha passet sitt selv")
+    asked = await telephone.writes("rådgiver")
+    await telephone.pass_(minutes=2)
+    call = telephone.call_to(ASHA)
+    await telephone.picked_up(call)
+    await telephone.exchange.presses(call, "1")
+    filed = await telephone.open_for(asked)
+    async with telephone.line.house.db.write() as conn:
+        await advisors.hand_back(conn, telephone.line.room.means, filed.id, "asha", telephone.now)
+    heard = await telephone.exchange.presses(call, "1")
+    assert "passet" not in heard.words
+    assert await telephone.viewed(asked) == []
+
+
+async def test_her_phone_does_not_ring_again_with_what_is_written_to_her(telephone: Telephone) -> None:
+    filed, call = await telephone.rings_for(ASHA)
+    await telephone.picked_up(call)
+    await telephone.exchange.presses(call, "1")
+    await telephone.exchange.hangs_up(call)
+    await telephone.pass_(minutes=0.1)
+    assert telephone.exchange.calls == [call]
+    assert f"Sak {filed.code} er din" in telephone.exchange.taken[-1].text + telephone.exchange.taken[-2].text
+
+
+async def test_whoever_has_only_a_phone_is_not_called_again_with_what_she_has_heard(telephone: Telephone) -> None:
+    filed, call = await telephone.rings_for(NOOR, minutes=3)
+    await telephone.picked_up(call)
+    heard = await telephone.exchange.presses(call, "1")
+    assert "Ärendet är ditt" in heard.words
+    await telephone.exchange.hangs_up(call)
+    await telephone.pass_(minutes=0.1)
+    assert [each for each in telephone.exchange.calls if each.to == NOOR] == [call]
+    assert (await telephone.filed(filed)).escalation.owner == "noor"
