@@ -110,10 +110,11 @@ class _Hearing:
             meaning = await store.meaning_of(self._conn, reply.code, self._staff_id)
             if meaning is None:
                 reply = Reply(None, rest=text.strip())
-            elif reply.wish is not None:
-                return await self._with_code(reply, meaning.escalation_ids, owned)
-            else:
+            elif reply.wish is None or self._is_talk(reply):
                 named = meaning.escalation_ids
+                reply = Reply(None, reply.code, rest=reply.rest)
+            else:
+                return await self._with_code(reply, meaning.escalation_ids, owned)
         replied = answered.escalation_id if answered is not None else None
         page_id = answered.page_id if answered is not None and not named else None
         yes_or_no = reply.wish if reply.wish in (Wish.TAKE, Wish.DECLINE) else None
@@ -125,6 +126,10 @@ class _Hearing:
         if not reply.rest.strip():
             return await self._help()
         return await self._words(reply, named, replied, owned, asked, said_id)
+
+    def _is_talk(self, reply: Reply) -> bool:
+        """Whether what looks like a request about a colleague names none, as "snakk med" does: then it is words."""
+        return reply.wish is Wish.DEBRIEF and reply.colleague is not None and reply.colleague not in self._present.staff
 
     async def _owning_nothing(self, reply: Reply, asked: Sequence[Filed]) -> Heard:
         match reply.wish:

@@ -125,7 +125,7 @@ def read_reply(text: str) -> Reply:
     """What an advisor's message asks for, by its form alone."""
     said = text.strip()
     if said.startswith("/"):
-        return Reply(_MEANING.get(_plain(said[1:]), Wish.HELP), rest=said, command=True)
+        return Reply(_MEANING.get(_plain(said[1:])), rest=said, command=True)
     found = _REPLY.fullmatch(said)
     if found is None:
         return Reply(_MEANING.get(_plain(said)), rest=said)
