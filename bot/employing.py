@@ -38,11 +38,16 @@ async def invite(
     *,
     name: str | None,
     languages: Sequence[Language],
+    specialities: Sequence[str],
     zone: str | None,
     phone: str | None,
 ) -> Line:
     """Make an account, and what to hand over to them. Raises `Refusal`."""
     wanted = read_roles(roles)
+    known = staffing.specialities_in(",".join(specialities))
+    if known is None:
+        most, longest = staffing.MOST_SPECIALITIES, staffing.LONGEST_SPECIALITY
+        raise Refusal(f"At most {most} specialities, each of at most {longest} signs.")
     number = _phone(phone) if phone is not None else None
     async with open_house() as house:
         now = house.clock.now()
@@ -56,6 +61,7 @@ async def invite(
                     roles=wanted,
                     name=name or "",
                     languages=languages,
+                    specialities=known,
                     zone=_zone(zone) or house.settings.zone.key,
                     actor=OPERATOR,
                     now=now,

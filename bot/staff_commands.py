@@ -28,6 +28,10 @@ def invite(
     role: Roles,
     name: Annotated[str | None, typer.Option("--name", help="What colleagues call them.")] = None,
     language: Annotated[list[Language] | None, typer.Option("--language", help="What they answer in.")] = None,
+    speciality: Annotated[
+        list[str] | None,
+        typer.Option("--speciality", help="What they know more of; a step of a ladder may ask for it."),
+    ] = None,
     zone: Annotated[str | None, typer.Option("--zone", help="Where they are, such as Europe/Oslo.")] = None,
     phone: Annotated[
         str | None, typer.Option("--phone", help="A number that takes SMS; they prove it by a code.")
@@ -37,7 +41,17 @@ def invite(
     """Make an account, and print a link by which they make their way in, once, within three days."""
     from bot.employing import invite as act
 
-    made = _run(act(email, role, name=name, languages=language or [], zone=zone, phone=phone))
+    made = _run(
+        act(
+            email,
+            role,
+            name=name,
+            languages=language or [],
+            specialities=speciality or [],
+            zone=zone,
+            phone=phone,
+        )
+    )
     if as_json:
         _put(made)
         return

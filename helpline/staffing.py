@@ -20,6 +20,8 @@ from helpline.vault import Vault
 
 _EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,190}\.[^@\s,;<>\".]{2,63}")
 LONGEST_NAME = 80
+MOST_SPECIALITIES = 20
+LONGEST_SPECIALITY = 40  # signs, as in a step of a ladder
 
 
 class NotAllowed(AccountError):
@@ -28,6 +30,17 @@ class NotAllowed(AccountError):
 
 class BadEmail(AccountError):
     """That is no e-mail address."""
+
+
+def specialities_in(listed: str) -> tuple[str, ...] | None:
+    """The specialities of a list parted by commas, each once; None where they are too many or too long."""
+    found: dict[str, str] = {}
+    for part in listed.split(","):
+        if named := " ".join(part.split()):
+            found.setdefault(named.casefold(), named)
+    if len(found) > MOST_SPECIALITIES or any(len(named) > LONGEST_SPECIALITY for named in found.values()):
+        return None
+    return tuple(found.values())
 
 
 class NoRole(AccountError):
@@ -54,6 +67,7 @@ async def invite(
     now: datetime,
     name: str = "",
     languages: Iterable[Language] = (),
+    specialities: Iterable[str] = (),
     lasts: timedelta = INVITED_FOR,
 ) -> Invitation:
     """Take somebody on and make their link. `AlreadyTaken` where the e-mail is somebody's already."""
@@ -68,6 +82,7 @@ async def invite(
         roles=roles,
         email=email,
         languages=languages,
+        specialities=specialities,
         zone=zone,
         now=now,
     )

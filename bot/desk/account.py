@@ -17,7 +17,7 @@ from aiohttp import web
 from bot.desk.door import DeskDoor
 from bot.desk.keys import LONGEST_KEY_NAME, Keys, NewPassword, answer_of, field_of
 from bot.desk.telling import Telling
-from helpline import accounts, credentials, passwords, staff_sessions
+from helpline import accounts, credentials, passwords, staff_sessions, staffing
 from helpline.accounts import ContactChannel, Staff
 from helpline.messages import Channel, Language
 from helpline.oidc import OidcError
@@ -116,7 +116,12 @@ class AccountDesk:
             left = await credentials.recovery_codes_left(conn, staff.id)
             signed_in = await staff_sessions.list_of(conn, staff.id, now=now)
             contacts = await accounts.contacts(conn, self._house.vault, staff.id)
-        profile = {"name": staff.name, "zone": staff.zone, "spoken": [each.value for each in staff.languages]}
+        profile = {
+            "name": staff.name,
+            "zone": staff.zone,
+            "spoken": [each.value for each in staff.languages],
+            "specialities": ", ".join(staff.specialities),
+        }
         return self._door.pages.page(
             "desk/account.html",
             request[LANGUAGE],
@@ -151,22 +156,31 @@ class AccountDesk:
         return twilio.number or "" if twilio is not None else ""
 
     async def save(self, request: web.Request) -> web.StreamResponse:
-        """Name, place and the languages one answers in."""
+        """Name, place, the languages one answers in, and what one knows more of than others."""
         form = await self._door.form(request)
         staff = staff_of(request)
         name, zone = " ".join(field_of(form, "name").split()), field_of(form, "zone").strip()
         spoken = [each for each in Language if each.value in form.getall("spoken", [])]
+        listed = field_of(form, "specialities")
+        specialities = staffing.specialities_in(listed)
         wrong: dict[str, str] = {}
         if not 0 < len(name) <= LONGEST_NAME:
             wrong["name"] = self._door.say(request, "desk.name.wrong", most=LONGEST_NAME)
         if not _is_zone(zone):
             wrong["zone"] = self._door.say(request, "desk.zone.wrong")
-        if wrong:
-            typed = {"name": name, "zone": zone, "spoken": [each.value for each in spoken]}
+        if specialities is None:
+            wrong["specialities"] = self._door.say(
+                request, "desk.specialities.wrong", most=staffing.MOST_SPECIALITIES, longest=staffing.LONGEST_SPECIALITY
+            )
+        if specialities is None or wrong:
+            typed = {"name": name, "zone": zone, "spoken": [each.value for each in spoken], "specialities": listed}
             return await self._page(request, wrong=wrong, typed=typed, status=422)
-        if (name, zone, tuple(spoken)) != (staff.name, staff.zone, staff.languages):
+        known = (staff.name, staff.zone, staff.languages, staff.specialities)
+        if (name, zone, tuple(spoken), specialities) != known:
             async with self._house.db.write() as conn:
-                await accounts.change_staff(conn, staff.id, name=name, zone=zone, languages=spoken)
+                await accounts.change_staff(
+                    conn, staff.id, name=name, zone=zone, languages=spoken, specialities=specialities
+                )
                 await self._keys.note(conn, staff.id, "profile_changed")
         return _told("saved")
 

@@ -489,3 +489,16 @@ async def test_an_act_that_is_refused_is_not_in_the_trail(line: Line, ada: Clien
             await staffing.change_roles(conn, "ada", [Role.ADVISOR], actor="staff:ada", now=line.house.clock.now())
     async with line.house.db.read() as conn:
         assert (await conn.execute(sql("SELECT count(*) FROM audit_entry"))).scalar_one() == before
+
+
+async def test_what_one_knows_more_of_is_written_once_and_a_step_finds_it(line: Line, eva: Client) -> None:
+    page = await get(eva, "/desk/account")
+    fields = {"csrf": page.csrf, "name": "Eva", "zone": "Europe/Oslo", "spoken": "nb"}
+    await post(eva, "/desk/account", {**fields, "specialities": " barn , Arbeid,barn,, BARN "})
+    assert (await staff_of(line, "eva")).specialities == ("barn", "Arbeid")
+    page = await post(eva, "/desk/account", {**fields, "specialities": "x" * 41})
+    assert page.status == 422
+    assert "x" * 41 in page.text
+    assert (await staff_of(line, "eva")).specialities == ("barn", "Arbeid")
+    await post(eva, "/desk/account", {**fields, "specialities": ""})
+    assert (await staff_of(line, "eva")).specialities == ()
