@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.house import House
 from bot.store import Conversation
+from bot.voice import joining
 from bot.waiting_room import WaitingRoom
 from escalation import advisors, hearing, reach_tests
 from escalation.advisors import Outcome
@@ -66,6 +67,10 @@ async def hear(
     )
     if heard.outcome is Outcome.RELAY:
         return await _relay(conn, house, room, conversation, message, heard, staff_id, now)
+    if heard.outcome is Outcome.CONNECT:
+        filed = heard.escalations[0]
+        joined = await joining.join(conn, room, filed.id, staff_id, now)
+        return OutboundMessage(house.phrases.say(f"joined.{joined.value}", conversation.language, code=filed.code))
     return None
 
 
