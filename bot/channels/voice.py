@@ -429,8 +429,9 @@ class TwilioCalls:
         failure: Exception
         try:
             # A call that waits at Twilio has no start yet, so the day is looked at here and not asked for.
-            listed = await self._account.client.calls.list_async(
-                to=to.value, from_=self._number, limit=_LOOKED_THROUGH, page_size=_LOOKED_THROUGH
+            # The newest come first, so that one page is enough.
+            listed = await self._account.client.calls.page_async(
+                to=to.value, from_=self._number, page_size=_LOOKED_THROUGH
             )
             for known in listed:
                 begun = known.date_created or known.start_time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ import aiohttp
 import pytest
 
 from bot.channels.twilio import TwilioAccount, TwilioChannel
+from bot.channels.voice import TwilioCalls
 from helpline.messages import Address, Channel, Choice, OutboundMessage, Sent, TryLater, Undeliverable
 from tests.captured import ACCOUNT_SID, AUTH_TOKEN, CLINICIAN_NUMBER, LINE_NUMBER, PUBLIC_URL
 from tests.fakes import NINE, an_attempt
@@ -65,14 +67,14 @@ async def test_messages_are_listed_and_the_one_in_doubt_is_found(channel: Twilio
     assert await channel.find_sent(to(channel), OutboundMessage("Andre ord"), an_attempt(at=then)) is None
 
 
-async def _listed_by(url: str) -> list[dict[str, str]]:
+async def _listed_by(url: str, what: str = "Messages") -> list[dict[str, str]]:
     headers = {"Authorization": aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)}
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"{url}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", headers=headers) as response,
+        session.get(f"{url}/2010-04-01/Accounts/{ACCOUNT_SID}/{what}.json", headers=headers) as response,
     ):
-        messages: list[dict[str, str]] = (await response.json())["messages"]
-        return messages
+        listed: list[dict[str, str]] = (await response.json())[what.lower()]
+        return listed
 
 
 async def test_an_account_that_twilio_could_not_have_given_is_refused(twilio_mock: str) -> None:
@@ -130,3 +132,56 @@ async def test_without_a_password_nothing_is_taken(twilio_mock: str) -> None:
         session.post(url, data={"To": CLINICIAN_NUMBER, "Body": "hei"}) as response,
     ):
         assert response.status == 401
+
+
+# --- phone calls ----------------------------------------------------------------------------------------------------
+
+CALL_SID = f"CA{'0a' * 16}"
+
+
+@pytest.fixture
+async def phone(twilio_mock: str) -> AsyncIterator[TwilioCalls]:
+    made = TwilioCalls(TwilioAccount(ACCOUNT_SID, AUTH_TOKEN, public_url=PUBLIC_URL, api_url=twilio_mock), LINE_NUMBER)
+    yield made
+    await made.close()
+
+
+async def test_a_call_as_twilio_describes_it(phone: TwilioCalls) -> None:
+    attempt = replace(an_attempt(), reference="00ff")
+    sent = await phone.send(Address(Channel.CALL, CLINICIAN_NUMBER), OutboundMessage("hei"), attempt)
+    assert sent.provider_message_id.startswith("CA")
+
+
+async def test_calls_are_listed_and_the_one_in_doubt_is_found(phone: TwilioCalls, twilio_mock: str) -> None:
+    """The mock lists the description's own examples, whoever is asked about."""
+    [taken, *_] = await _listed_by(twilio_mock, "Calls")
+    then = parsedate_to_datetime(taken["date_created"])
+    to, message = Address(Channel.CALL, CLINICIAN_NUMBER), OutboundMessage("hei")
+    found = await phone.find_sent(to, message, an_attempt(at=then))
+    assert found is not None
+    others = frozenset(call["sid"] for call in await _listed_by(twilio_mock, "Calls"))
+    assert found.provider_message_id in others
+    assert await phone.find_sent(to, message, replace(an_attempt(at=then), others=others)) is None
+    assert await phone.find_sent(to, message, an_attempt(at=NINE)) is None
+
+
+async def test_a_call_is_asked_after(phone: TwilioCalls) -> None:
+    news = await phone.fetch(CALL_SID)
+    assert news is not None
+    assert news.state.over
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_call_is_hung_up(phone: TwilioCalls, answered: bool) -> None:
+    assert await phone.hang_up(CALL_SID, answered=answered)
+
+
+async def test_a_call_goes_on_with_other_words(phone: TwilioCalls) -> None:
+    assert await phone.go_on_with(CALL_SID, phone.step_url("answered", "00ff"))
+
+
+async def test_what_twilio_would_not_take_as_a_call_is_refused(phone: TwilioCalls) -> None:
+    with pytest.raises(TryLater):
+        await phone.fetch("CA123")
+    with pytest.raises(TryLater):
+        await phone.go_on_with(CALL_SID, "not an address")
