@@ -18,21 +18,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.desk.door import DeskDoor, names_of
 from bot.desk.telling import Telling, telling
-from escalation import advisors, coverage, looking_back, practice, rota_store, shift_store
+from escalation import advisors, coverage, looking_back, practice, reach_tests, rota_store, shift_store
 from escalation import store as escalations
 from escalation.advisors import Outcome
+from escalation.closing import CaseOutcome
 from escalation.coverage import Hole
 from escalation.drills import DRILL
 from escalation.figures import NIGHT_BEGINS, NIGHT_ENDS, ReplyTimes, night_of, reply_times, wakings
 from escalation.looking_back import DrillHeld
 from escalation.on_duty import Present, gather
 from escalation.plan import Plan
+from escalation.reach_tests import Untested
+from escalation.shift_store import Closed
 from escalation.standing import State, Urgency
 from escalation.store import Filed
 from helpline import accounts
 from helpline.accounts import Role, Staff
 from helpline.messages import Language
-from helpline.phrases import say_date
+from helpline.phrases import say_date, say_list
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
 
 HERE: Final = "/desk/overview"
@@ -110,6 +113,8 @@ class CoordinatorDesk:
             paged = await looking_back.pages_since(conn, now - timedelta(days=NIGHTS + 1))
             drills = await looking_back.drills_held(conn, limit=10)
             debriefs = await shift_store.open_debriefs(conn)
+            ended = await shift_store.closings_between(conn, now - timedelta(days=days), now)
+            untested = await reach_tests.who_is_untested(conn, now, channels=self._door.room.means.channels)
             names = await names_of(conn)
             zones = {each.id: ZoneInfo(each.zone) for each in await accounts.list_staff(conn, active_only=False)}
             tell = await telling(self._door, request, conn)
@@ -122,6 +127,10 @@ class CoordinatorDesk:
             on_call=[self._on_call(plan, present, tell, now) for plan in plans],
             holes=[self._hole(request, hole, tell) for hole in holes[:_HOLES]],
             more_holes=max(0, len(holes) - _HOLES),
+            untested=[self._untested(request, each, tell) for each in untested],
+            outcomes=self._outcomes(request, ended),
+            knowledge_missing=sum(each.closing.knowledge_missing is True for each in ended),
+            ended=len(ended),
             cases=[self._case(request, each, names, tell, now) for each in filed if each.reason != DRILL],
             days=days,
             periods=PERIODS,
@@ -170,6 +179,24 @@ class CoordinatorDesk:
             since=tell.full_moment(hole.span.start),
             until=tell.full_moment(hole.span.end),
         )
+
+    def _untested(self, request: web.Request, untested: Untested, tell: Telling) -> str:
+        if untested.begins is None:
+            when = self._door.say(request, "overview.untested.now")
+        else:
+            when = self._door.say(request, "overview.untested.from", time=tell.full_moment(untested.begins))
+        named = [self._door.say(request, f"ladders.channel.{channel}") for channel in untested.channels]
+        how = "no_way" if not named else "silent" if untested.silent else "never"
+        ways = say_list(named, request[LANGUAGE]) if named else ""
+        return self._door.say(request, f"overview.untested.{how}", name=untested.name, when=when, ways=ways)
+
+    def _outcomes(self, request: web.Request, ended: Sequence[Closed]) -> list[tuple[str, int]]:
+        counts = Counter(each.closing.outcome for each in ended)
+        return [
+            (self._door.say(request, f"overview.outcome.{outcome.value}"), counts[outcome])
+            for outcome in CaseOutcome
+            if counts[outcome]
+        ]
 
     def _case(
         self, request: web.Request, filed: Filed, names: Mapping[str, str], tell: Telling, now: datetime

@@ -10,6 +10,7 @@ import pytest
 from bot.app import Line
 from escalation import shift_store
 from escalation import store as escalations
+from escalation.closing import CaseOutcome, CloseReason, Closing
 from escalation.standing import State
 from escalation.store import Filed
 from helpline.accounts import Role
@@ -157,3 +158,33 @@ async def test_who_is_to_be_talked_with_stands_here_until_it_was_done(
     assert "Notert at dere har snakket" in page.text
     assert "Bør snakkes med" not in page.text
     assert "alt notert" in (await act(maja, "talked", case=filed.id, staff="asha")).text
+
+
+async def test_who_could_not_be_woken_is_named_while_there_is_time(line: Line, maja: Client) -> None:
+    await hire(line, "asha")
+    now = line.house.clock.now()
+    async with line.house.db.write() as conn:
+        await escalations.save_roster(
+            conn,
+            name="main",
+            zone="Europe/Oslo",
+            definition={"rules": [{"target": "asha", "from": "00:00", "to": "00:00"}]},
+            valid_from=now,
+            now=now,
+            saved_by="staff:maja",
+        )
+    page = await get(maja, OVERVIEW)
+    assert "Asha (på vakt nå) har ingen vei som kan prøves" in page.text
+
+
+async def test_how_cases_ended_and_what_was_missing(line: Line, client: Client, maja: Client, clock: SetClock) -> None:
+    await hire(line, "asha")
+    filed = await a_clinician_waits(line, client)
+    ended = Closing(CloseReason.FINISHED, CaseOutcome.REFERRED, knowledge_missing=True)
+    async with line.house.db.write() as conn:
+        await shift_store.record_closing(conn, filed.id, "asha", ended, line.house.clock.now())
+    clock.advance(timedelta(minutes=1))
+    page = await get(maja, OVERVIEW)
+    assert "Hvordan sakene endte: 1" in page.text
+    assert "Vist videre til en tjeneste</dt><dd>1" in page.text
+    assert "Kunnskap manglet i 1 av 1." in page.text
