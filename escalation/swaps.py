@@ -262,10 +262,10 @@ async def _open(conn: AsyncConnection, exchange_id: str, staff_id: str) -> Excha
     made = await rota_store.find_exchange(conn, exchange_id, lock=True)
     if made is None:
         raise CannotExchange(Objection.UNKNOWN)
-    if not made.may_answer(staff_id):
-        raise CannotExchange(Objection.NOT_FOR_YOU)
     if made.state is not State.OPEN:
         raise CannotExchange(Objection.NOT_OPEN)
+    if not made.may_answer(staff_id):
+        raise CannotExchange(Objection.NOT_FOR_YOU)
     return made
 
 
