@@ -34,6 +34,9 @@ from bot.desk.records import RecordsDesk
 from bot.desk.review import ReviewDesk
 from bot.desk.rota import RotaDesk
 from bot.desk.rota_editor import RosterDesk
+from bot.desk.rota_feeds import FeedDesk
+from bot.desk.rota_leave import LeaveDesk
+from bot.desk.rota_swaps import SwapDesk
 from bot.desk.sign_in import SignInDesk
 from bot.desk.staff import StaffDesk
 from bot.desk.tokens import TokenDesk
@@ -75,6 +78,9 @@ class Desk:
             TryDesk(self._door),
             RotaDesk(self._door),
             RosterDesk(self._door),
+            SwapDesk(self._door),
+            LeaveDesk(self._door),
+            FeedDesk(self._door),
             LadderDesk(self._door),
         )
         self._keys = Keys(self._door)

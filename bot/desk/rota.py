@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from holidays import country_holidays
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.desk.door import DeskDoor
@@ -31,10 +29,10 @@ from bot.desk.rota_calendar import (
     weekdays,
 )
 from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling, zone_called
-from escalation import rota_store
+from escalation import closed_days, rota_store
 from escalation.plan import Plan
 from escalation.roster import Span
-from helpline.messages import Country, Language
+from helpline.messages import Country
 from helpline.sessions import staff_of
 from helpline.web import LANGUAGE, Access, Refused, Route
 
@@ -42,9 +40,6 @@ _DAY: Final = timedelta(days=1)
 _NEXT_WITHIN: Final = timedelta(days=14)
 _MINE_WITHIN: Final = timedelta(days=56)
 _FURTHEST: Final = timedelta(days=800)
-_OWN: Final = {Country.NO: "no", Country.SE: "sv"}
-# Sweden's eves are holidays in all but law; Norway's calendar knows none.
-_CATEGORIES: Final = {Country.NO: ("public",), Country.SE: ("public", "de_facto")}
 
 
 class RotaDesk:
@@ -118,13 +113,14 @@ class RotaDesk:
         pieces = await _pieces(conn, plan.name, begins, ends, now)
         me = staff_of(request).id
         days = days_of(pieces, zone, first, end, now=now, me=me, looked_at=day)
+        holidays = _holidays(self._door, request, first, end)
         language = request[LANGUAGE]
 
         def to(other: date) -> str:
             return f"{HERE}?{urlencode({'roster': plan.name, 'day': other.isoformat()})}"
 
         return {
-            "days": [(each, _holidays(self._door, request, each.day)) for each in days],
+            "days": [(each, holidays.get(each.day, [])) for each in days],
             "zone_name": zone_called(self._door, request, zone.key),
             "title": say_month(day, language),
             "week_title": self._door.say(request, "desk.rota.week", number=week_of(day).isocalendar().week),
@@ -169,20 +165,13 @@ def _day(written: str, today: date) -> date:
     return min(max(day, today - _FURTHEST), today + _FURTHEST)
 
 
-def _holidays(door: DeskDoor, request: web.Request, day: date) -> list[str]:
-    """The public holidays of a day, each with its countries."""
-    english = request[LANGUAGE] is Language.EN
-    named: dict[str, list[str]] = {}
+def _holidays(door: DeskDoor, request: web.Request, first: date, last: date) -> dict[date, list[str]]:
+    """The holidays from one day to another, each with its countries."""
+    named: dict[date, dict[str, list[str]]] = {}
     for country in Country:
-        name = _calendar_of(country, day.year, english).get(day)
-        if name:
-            named.setdefault(name, []).append(door.say(request, f"country.{country}"))
-    return [f"{name} ({', '.join(countries)})" for name, countries in named.items()]
-
-
-@lru_cache(maxsize=64)
-def _calendar_of(country: Country, year: int, english: bool) -> Mapping[date, str]:
-    """A country's public holidays of one year, in its own language or in English."""
-    language = "en_US" if english else _OWN[country]
-    found = country_holidays(country.value, years=year, language=language, categories=_CATEGORIES[country])
-    return dict(found.items())
+        for each in closed_days.closed_days(country, first, last, request[LANGUAGE]):
+            named.setdefault(each.day, {}).setdefault(each.name, []).append(door.say(request, f"country.{country}"))
+    return {
+        day: [f"{name[:1].upper()}{name[1:]} ({', '.join(countries)})" for name, countries in found.items()]
+        for day, found in named.items()
+    }

@@ -29,14 +29,15 @@ from bot.desk.rota_sheet import (
     Written,
     Wrong,
     changed,
+    instant_of,
     is_zone,
     read_form,
     sheet_of,
     write,
 )
-from bot.desk.rota_telling import HERE, RotaTelling, frame, roster_address, rota_telling, zone_called
+from bot.desk.rota_telling import HERE, RotaTelling, frame, roster_address, rota_telling, said_wrong, zone_called
 from escalation import on_duty, rostering, rota_store, version_store
-from escalation.local_time import Doubt, is_local, say_instant, understand_typed
+from escalation.local_time import is_local, understand_typed
 from escalation.on_duty import Unfit
 from escalation.plan import NEXT_STEP, Plan, Version
 from escalation.roster import ROTATION, Every, Remark, Schedule, Shift, read_schedule, read_zone, remarks
@@ -428,7 +429,7 @@ class RosterDesk:
             zone_name=zone_called(self._door, request, zone.key),
             past=_past(typed.sheet, zone, now),
             most_rows=MOST_ROWS,
-            wrong=_said(tell, wrong or {}, zone),
+            wrong=said_wrong(tell, wrong or {}, zone),
             preview=preview,
             notice=notice,
             collision=collision,
@@ -476,17 +477,9 @@ def _begins(typed: Typed, zone: ZoneInfo, now: datetime) -> datetime | Wrong:
     """From when the version is to hold: at once, or from a typed time on."""
     if not typed.valid_from:
         return now
-    try:
-        understood = understand_typed(typed.valid_from, zone) if is_local(typed.valid_from) else None
-    except (ValueError, OverflowError):
-        understood = None
-    if understood is None:
-        return Wrong("desk.rota.no.time")
-    chosen = [each for each in understood.offered if say_instant(each) == typed.valid_from_meant]
-    begins = understood.instant or (chosen[0] if chosen else None)
-    if begins is None:
-        phrase = "missing" if understood.doubt is Doubt.MISSING else "twice"
-        return Wrong(f"desk.rota.no.{phrase}", {}, understood.offered)
+    begins = instant_of(typed.valid_from, typed.valid_from_meant, zone)
+    if isinstance(begins, Wrong):
+        return begins
     # What was on call is not written anew, so a time that has passed means at once.
     return Wrong("desk.rota.no.too_late") if begins > now + _LATEST else max(begins, now)
 
@@ -543,24 +536,6 @@ def _focus(order: str, sheet: Sheet) -> str:
         return ".".join(["add", *way[:-1]])
     number = int(way[-1]) + (1 if what == "down" else -1) if way[-1].isdecimal() else 0
     return ".".join([what, *way[:-1], str(min(max(number, 0), len(rows) - 1))])
-
-
-def _said(tell: RotaTelling, wrong: Mapping[str, Wrong], zone: ZoneInfo) -> dict[str, dict[str, Any]]:
-    """What is wrong, field by field, in the reader's words, with the times that can be meant."""
-    return {
-        name: {
-            "text": tell.say(each.phrase, **each.values),
-            "offers": [
-                (say_instant(offered), tell.say(_offer(number, len(each.offered)), time=tell.at(offered, zone)))
-                for number, offered in enumerate(each.offered)
-            ],
-        }
-        for name, each in wrong.items()
-    }
-
-
-def _offer(number: int, offers: int) -> str:
-    return "desk.rota.offer.after" if offers == 1 else ("desk.rota.offer.first", "desk.rota.offer.second")[number]
 
 
 def _say_remark(tell: RotaTelling, remark: Remark, zone: ZoneInfo) -> str:

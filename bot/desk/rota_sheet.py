@@ -320,6 +320,23 @@ class Written:
     wrong: Mapping[str, Wrong]
 
 
+def instant_of(typed: str, meant: str, zone: ZoneInfo) -> datetime | Wrong:
+    """The instant of a typed local time; where that is not plain, the one of those it can mean that was chosen."""
+    try:
+        understood = understand_typed(typed, zone) if is_local(typed) else None
+    except (ValueError, OverflowError):
+        understood = None
+    if understood is None:
+        return Wrong("desk.rota.no.time")
+    if understood.instant is not None:
+        return understood.instant
+    for offered in understood.offered:
+        if meant == say_instant(offered):
+            return offered
+    phrase = "missing" if understood.doubt is Doubt.MISSING else "twice"
+    return Wrong(f"desk.rota.no.{phrase}", {}, understood.offered)
+
+
 class _Writer:
     """Writes one sheet, and notes what is wrong by the name of the field."""
 
@@ -364,21 +381,12 @@ class _Writer:
 
     def instant(self, name: str, typed: str, meant: str) -> tuple[str, datetime | None]:
         """How the definition writes a typed time, and its instant; a time that is not plain has to be answered."""
-        try:
-            understood = understand_typed(typed, self.zone) if is_local(typed) else None
-        except (ValueError, OverflowError):
-            understood = None
-        if understood is None:
-            self.note(name, "time")
+        found = instant_of(typed, meant, self.zone)
+        if isinstance(found, Wrong):
+            self.wrong[name] = found
             return typed, None
-        if understood.instant is not None:
-            return typed.replace(" ", "T"), understood.instant
-        for offered in understood.offered:
-            if meant == say_instant(offered):
-                return meant, offered
-        phrase = "missing" if understood.doubt is Doubt.MISSING else "twice"
-        self.wrong[name] = Wrong(f"desk.rota.no.{phrase}", {}, understood.offered)
-        return typed, None
+        plain = understand_typed(typed, self.zone).instant is not None
+        return typed.replace(" ", "T") if plain else meant, found
 
     def rotation(self, name: str, row: Rotation) -> dict[str, Any]:
         if row.every not in {each.value for each in Every}:

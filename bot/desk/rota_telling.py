@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.desk.door import DeskDoor
 from bot.desk.rota_calendar import say_day, say_moment
+from bot.desk.rota_sheet import Wrong
 from bot.desk.telling import Telling
 from escalation.coverage import Hole
+from escalation.local_time import say_instant
 from helpline import accounts
 from helpline.accounts import Role, Staff
 from helpline.messages import Language
@@ -101,6 +103,24 @@ async def frame(door: DeskDoor, request: web.Request, view: str) -> Mapping[str,
         "coordinates": Role.COORDINATOR in roles,
         **await door.frame(request),
     }
+
+
+def said_wrong(tell: RotaTelling, wrong: Mapping[str, Wrong], zone: ZoneInfo) -> dict[str, dict[str, Any]]:
+    """What is wrong, field by field, in the reader's words, with the times that can be meant."""
+    return {
+        name: {
+            "text": tell.say(each.phrase, **each.values),
+            "offers": [
+                (say_instant(offered), tell.say(_offer(number, len(each.offered)), time=tell.at(offered, zone)))
+                for number, offered in enumerate(each.offered)
+            ],
+        }
+        for name, each in wrong.items()
+    }
+
+
+def _offer(number: int, offers: int) -> str:
+    return "desk.rota.offer.after" if offers == 1 else ("desk.rota.offer.first", "desk.rota.offer.second")[number]
 
 
 def zone_called(door: DeskDoor, request: web.Request, zone: str) -> str:
