@@ -14,6 +14,8 @@ from tests.escalation.house import House
 from tests.escalation.simulator import START
 from tests.escalation.test_leave import HOUR
 
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)  # nothing here depends on which it is
+
 BY_DAY = {"rules": [{"target": "asha", "from": "08:00", "to": "20:00"}]}
 ALWAYS = {"rules": [{"target": "asha", "from": "00:00", "to": "00:00"}]}
 
