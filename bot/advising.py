@@ -10,7 +10,7 @@ from bot.house import House
 from bot.store import Conversation
 from bot.voice import joining
 from bot.waiting_room import WaitingRoom
-from escalation import advisors, hearing, reach_tests
+from escalation import advisors, hearing, reach_tests, stand_ins
 from escalation.advisors import Outcome
 from escalation.hearing import Answered, Heard
 from helpline import accounts, inbox, outbox
@@ -53,6 +53,9 @@ async def hear(
     )
     if tested is not None:
         return tested
+    stood_in = await stand_ins.hear(conn, room.means, staff_id=staff_id, token=token, now=now)
+    if stood_in is not None:
+        return stood_in
     answered = await outbox.said_to(conn, house.vault.fingerprint_of(address), message.reply_to)
     heard = await hearing.hear(
         conn,

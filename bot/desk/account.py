@@ -1,4 +1,4 @@
-"""One's own account: name and languages, the ways in, where one is signed in, and how one is called.
+"""One's own account: name and languages, the ways in, and where one is signed in.
 
 Ways in are changed only by somebody who signed in a short while ago: a desk left open must not give a passer-by a way
 in of their own. The last way in cannot be taken away.
@@ -18,8 +18,8 @@ from bot.desk.door import DeskDoor
 from bot.desk.keys import LONGEST_KEY_NAME, Keys, NewPassword, answer_of, field_of
 from bot.desk.telling import Telling
 from helpline import accounts, credentials, passwords, staff_sessions, staffing
-from helpline.accounts import ContactChannel, Staff
-from helpline.messages import Channel, Language
+from helpline.accounts import Staff
+from helpline.messages import Language
 from helpline.oidc import OidcError
 from helpline.passkeys import PasskeyRefused
 from helpline.sessions import session_of, staff_of, token_of
@@ -53,12 +53,10 @@ _TOLD = frozenset(
         "unlinked",
         "session_ended",
         "others_ended",
-        "contact_removed",
         "stale",
         "gone",
     }
 )
-_CODES = {"telegram": ContactChannel.TELEGRAM, "sms": ContactChannel.SMS}
 
 
 class AccountDesk:
@@ -88,8 +86,6 @@ class AccountDesk:
             Route("POST", ACCOUNT + "/organisation/remove", self.unlink, staff),
             Route("POST", ACCOUNT + "/sessions/{reference:[0-9a-f]+}/end", self.end_session, staff),
             Route("POST", ACCOUNT + "/sessions/end", self.end_others, staff),
-            Route("POST", ACCOUNT + "/contacts/{channel:[a-z0-9]+}/code", self.contact_code, staff),
-            Route("POST", ACCOUNT + "/contacts/{id:[0-9]+}/remove", self.remove_contact, staff),
         ]
 
     # --- the page -----------------------------------------------------------------------------------------------------
@@ -107,7 +103,6 @@ class AccountDesk:
         wrong: Mapping[str, str] | None = None,
         typed: Mapping[str, Any] | None = None,
         status: int = 200,
-        code: tuple[str, str] | None = None,
     ) -> web.Response:
         staff, now = staff_of(request), self._house.clock.now()
         async with self._house.db.read() as conn:
@@ -115,7 +110,6 @@ class AccountDesk:
             ways = await credentials.ways_of(conn, staff.id)
             left = await credentials.recovery_codes_left(conn, staff.id)
             signed_in = await staff_sessions.list_of(conn, staff.id, now=now)
-            contacts = await accounts.contacts(conn, self._house.vault, staff.id)
         profile = {
             "name": staff.name,
             "zone": staff.zone,
@@ -135,10 +129,6 @@ class AccountDesk:
             codes_left=left,
             signed_in=signed_in,
             this=staff_sessions.reference_of(token_of(request)),
-            contacts=[each for each in contacts if each.channel is not ContactChannel.DESK],
-            reachable=[name for name, channel in _CODES.items() if Channel(channel.value) in self._house.channels],
-            code=code,
-            number=self._number(),
             site=self._keys.site(request) is not None,
             organisation=self._keys.oidc is not None,
             fresh=self._is_fresh(request),
@@ -150,10 +140,6 @@ class AccountDesk:
             longest_key=LONGEST_KEY_NAME,
             **await self._door.frame(request),
         )
-
-    def _number(self) -> str:
-        twilio = self._house.settings.twilio
-        return twilio.number or "" if twilio is not None else ""
 
     async def save(self, request: web.Request) -> web.StreamResponse:
         """Name, place, the languages one answers in, and what one knows more of than others."""
@@ -356,33 +342,6 @@ class AccountDesk:
             if ended:
                 await self._keys.note(conn, staff.id, "session_ended", count=ended)
         return _told("others_ended")
-
-    # --- how one is called --------------------------------------------------------------------------------------------
-
-    async def contact_code(self, request: web.Request) -> web.StreamResponse:
-        """A code to send us from the phone or the Telegram that one wants to be called at."""
-        await self._door.form(request)
-        staff, name = staff_of(request), request.match_info["channel"]
-        channel = _CODES.get(name)
-        if channel is None or Channel(channel.value) not in self._house.channels:
-            raise Refused(404, "error.not_found")
-        now = self._house.clock.now()
-        async with self._house.db.write() as conn:
-            code = await accounts.make_contact_code(conn, staff.id, channel, now=now)
-            await self._keys.note(conn, staff.id, "contact_code_made", channel=channel)
-        return await self._page(request, code=(name, code))
-
-    async def remove_contact(self, request: web.Request) -> web.StreamResponse:
-        """Be called there no more."""
-        await self._door.form(request)
-        staff, wanted = staff_of(request), _number(request)
-        async with self._house.db.write() as conn:
-            theirs = await accounts.contacts(conn, self._house.vault, staff.id, verified_only=False)
-            removed = [each for each in theirs if each.id == wanted and each.channel is not ContactChannel.DESK]
-            for each in removed:
-                await accounts.remove_contact(conn, each.id)
-                await self._keys.note(conn, staff.id, "contact_removed", channel=each.channel)
-        return _told("contact_removed" if removed else "gone")
 
     # --- what they share ----------------------------------------------------------------------------------------------
 

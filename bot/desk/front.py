@@ -30,6 +30,7 @@ from bot.desk.keys import Keys
 from bot.desk.ladders import LadderDesk
 from bot.desk.laws import LawDesk
 from bot.desk.questions import QuestionDesk
+from bot.desk.reached import ReachedDesk
 from bot.desk.records import RecordsDesk
 from bot.desk.review import ReviewDesk
 from bot.desk.rota import RotaDesk
@@ -88,6 +89,7 @@ class Desk:
             SignInDesk(self._door, self._keys),
             InvitationDesk(self._door, self._keys),
             AccountDesk(self._door, self._keys),
+            ReachedDesk(self._door),
             TokenDesk(self._door),
             StaffDesk(self._door),
             RecordsDesk(self._door),

@@ -11,7 +11,7 @@ from sqlalchemy import text as sql
 
 from bot.app import Line
 from helpline import accounts, credentials, staff_sessions, staffing
-from helpline.accounts import ContactChannel, Role
+from helpline.accounts import Role
 from helpline.clock import SetClock
 from helpline.web import Access
 from tests.authenticator import Authenticator
@@ -447,29 +447,6 @@ async def test_a_session_of_another_is_not_mine_to_end(line: Line, eva: Client, 
     for name in (reference, reference[:1], "0" * 16):
         await post(ada, f"/desk/account/sessions/{name}/end", {"csrf": await csrf(ada)})
     assert await signed_in_as(eva)
-
-
-async def test_how_one_is_called(line: Line, eva: Client, ada: Client) -> None:
-    now = line.house.clock.now()
-    async with line.house.db.write() as conn:
-        number = await accounts.add_contact(
-            conn,
-            line.house.vault,
-            staff_id="eva",
-            channel=ContactChannel.SMS,
-            value="+4799999912",
-            now=now,
-            verified=True,
-        )
-    page = await get(eva, "/desk/account")
-    assert "…12" in page.text
-    assert "99999" not in page.text
-    await post(ada, f"/desk/account/contacts/{number}/remove", {"csrf": await csrf(ada)})
-    assert "…12" in (await get(eva, "/desk/account")).text
-    page = await post(eva, f"/desk/account/contacts/{number}/remove", {"csrf": page.csrf})
-    assert "…12" not in page.text
-    # A channel that is off has no codes.
-    assert (await post(eva, "/desk/account/contacts/sms/code", {"csrf": page.csrf})).status == 404
 
 
 async def test_somebody_invited_twice_at_once_is_taken_on_once(line: Line, ada: Client) -> None:
