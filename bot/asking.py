@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from bot.commands import Commands
 from escalation import files as ladder_files
-from escalation import on_duty, rota
+from escalation import on_duty, rota, rota_store
+from escalation.duty import Recorded
 from helpline.clock import SystemClock
 from helpline.content import content_folder
 from helpline.database import Database
@@ -146,29 +147,54 @@ def masker_for(content: Path, directory: Directory) -> Masker:
 async def on_call_now(at: str | None) -> list[dict[str, Any]]:
     """Who stands behind each stored roster at the instant; of the shipped one where there is no database.
 
-    Raises `Refusal` for an instant without a zone.
+    `how` says what that rests on: `roster` for now and ahead; for the past `record` (what really was), `down` (the
+    line was not running, and this was planned) or `unrecorded` (nothing was put on record; by the roster as it was
+    saved). Raises `Refusal` for an instant without a zone.
     """
-    instant = SystemClock().now() if at is None else _instant(at)
+    now = SystemClock().now()
+    instant = now if at is None else _instant(at)
 
     async def stored(db: Database) -> list[dict[str, Any]]:
         async with db.read() as conn:
             found = await on_duty.who_is_on_call(conn, instant)
-        return [
+            recorded = await rota_store.recorded_at(conn, instant) if instant < now else {}
+        known = [_by_record(each) for each in sorted(recorded.values(), key=lambda each: each.roster)]
+        how = "unrecorded" if at is not None and instant < now else "roster"
+        return known + [
             {
                 "roster": each.roster,
                 "people": list(each.people),
                 "until": each.until.isoformat() if each.until is not None else None,
+                "stands_in": each.by_fallback,
+                "how": how,
             }
             for each in found
+            if each.roster not in recorded
         ]
 
     known: list[dict[str, Any]] | None = await _stored(stored)
     if known is not None:
         return known
     return [
-        {"roster": each.name, "people": list(rota.on_call(each.schedule, ZoneInfo(each.zone), instant)), "until": None}
+        {
+            "roster": each.name,
+            "people": list(rota.on_call(each.schedule, ZoneInfo(each.zone), instant)),
+            "until": None,
+            "stands_in": False,
+            "how": "roster",
+        }
         for each in ladder_files.read_rosters(content_folder() / "roster.yaml")
     ]
+
+
+def _by_record(record: Recorded) -> dict[str, Any]:
+    return {
+        "roster": record.roster,
+        "people": list(record.people),
+        "until": record.span.end.isoformat(),
+        "stands_in": False,
+        "how": "record" if record.seen else "down",
+    }
 
 
 def _instant_or_none(at: object) -> datetime | None:

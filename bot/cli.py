@@ -305,9 +305,16 @@ def oncall(
         put({"on_call": found})
         return
     say = Console(highlight=False, markup=False)
+    how = {
+        "record": " (as it was recorded)",
+        "down": " (by the roster; the line was not running then)",
+        "unrecorded": " (by the roster; nothing was recorded then)",
+    }
     for roster in found:
         people = ", ".join(roster["people"]) or "nobody"
-        say.print(f"{roster['roster']}: {people}" + (f" until {roster['until']}" if roster["until"] else ""))
+        until = f" until {roster['until']}" if roster["until"] else ""
+        stands_in = " (stands in)" if roster["stands_in"] else ""
+        say.print(f"{roster['roster']}: {people}{until}{stands_in}{how.get(roster['how'], '')}")
 
 
 # --- the running line -------------------------------------------------------------------------------------------

@@ -98,6 +98,7 @@ async def bring_in(what: str, path: Path) -> str:
                         f"{len(done.added)} services added, {len(done.changed)} changed, {len(done.same)} as they were."
                     )
                 case "roster":
+                    ladder_files.check_fallbacks(path, now)
                     names = await ladder_files.import_rosters(conn, path, now, saved_by=OPERATOR)
                     await audit.append(
                         conn,

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 import yaml
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import store
+from escalation import coverage, store
+from escalation.coverage import Hole
+from escalation.plan import NEXT_STEP, Plan, Version
 from escalation.policy import Policy, read_policy
-from escalation.roster import Schedule, read_schedule, read_zone, remarks
-from helpline.content import Node, load_yaml
+from escalation.roster import Schedule, Span, read_schedule, read_zone, remarks
+from helpline.content import ContentError, Node, load_yaml
+from helpline.messages import Language
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +39,17 @@ class RosterFile:
     schedule: Schedule
     definition: Mapping[str, Any]
     starter: bool
+    languages: tuple[str, ...] = ()  # somebody on call must speak each of them
+    fallback: str | None = None  # for its holes: a staff id, or "next_step"
+
+    def holes(self, since: datetime) -> tuple[Hole, ...]:
+        """The holes of two weeks that it has by itself, with everybody in it here; none where it says what then."""
+        if self.fallback is not None:
+            return ()
+        span = Span(since, since + timedelta(days=coverage.DAYS))
+        everybody = dict.fromkeys(self.schedule.people(), frozenset(self.languages))
+        version = Version(since, ZoneInfo(self.zone), self.schedule, self.languages)
+        return coverage.holes_between(Plan(self.name, (version,)), span, everybody)
 
 
 def read_rosters(path: Path) -> list[RosterFile]:
@@ -45,19 +60,38 @@ def read_rosters(path: Path) -> list[RosterFile]:
 
 
 def _read_roster(name: str, node: Node, *, starter: bool) -> RosterFile:
-    fields = node.mapping(required=("zone", "schedule"))
+    fields = node.mapping(required=("zone", "schedule"), optional=("languages", "fallback"))
     zone = read_zone(fields["zone"])
     schedule = read_schedule(fields["schedule"], zone)
     for remark in remarks(schedule, zone):
         if remark.refused:
             raise fields["schedule"].error(remark.sentence)
-    return RosterFile(name, zone.key, schedule, fields["schedule"].plain(), starter)
+    languages = fields["languages"].some_of(Language) if "languages" in fields else ()
+    return RosterFile(
+        name,
+        zone.key,
+        schedule,
+        fields["schedule"].plain(),
+        starter,
+        tuple(language.value for language in languages),
+        fields["fallback"].text(longest=40) if "fallback" in fields else None,
+    )
 
 
 def read_ladders(path: Path) -> tuple[Policy, Mapping[str, Any]]:
     """The ladders of a file, and as they were written."""
     root = load_yaml(path)
     return read_policy(root), root.plain()
+
+
+def _as_written(roster: RosterFile) -> dict[str, Any]:
+    return {
+        "zone": roster.zone,
+        "schedule": roster.definition,
+        "starter": roster.starter,
+        "languages": list(roster.languages),
+        "fallback": roster.fallback,
+    }
 
 
 async def prepare(conn: AsyncConnection, folder: Path, now: datetime) -> None:
@@ -70,7 +104,7 @@ async def prepare(conn: AsyncConnection, folder: Path, now: datetime) -> None:
     known = await store.roster_definitions(conn, now)
     for roster in read_rosters(folder / "roster.yaml"):
         as_stored = known.get(roster.name)
-        same = as_stored is not None and (as_stored["zone"], as_stored["schedule"]) == (roster.zone, roster.definition)
+        same = as_stored is not None and _as_written(roster) == {**as_stored, "starter": roster.starter}
         if as_stored is None or (as_stored["starter"] and not same):
             await _save(conn, roster, now, saved_by=SHIPPED, valid_from=now)
 
@@ -81,6 +115,18 @@ async def import_rosters(conn: AsyncConnection, path: Path, now: datetime, *, sa
     for roster in rosters:
         await _save(conn, roster, now, saved_by=saved_by, valid_from=now)
     return [roster.name for roster in rosters]
+
+
+def check_fallbacks(path: Path, now: datetime) -> None:
+    """`ContentError` where a roster of a file leaves holes and does not say what happens there."""
+    for roster in read_rosters(path):
+        first = next(coverage.sentences(roster.holes(now)), None)
+        if first is not None:
+            raise ContentError(
+                f'{first} Name who stands in: "fallback: STAFF-ID" beside "zone", or "fallback: {NEXT_STEP}", with '
+                "which the ladder goes on at once.",
+                file=str(path),
+            )
 
 
 async def _save(
@@ -95,6 +141,8 @@ async def _save(
         now=now,
         saved_by=saved_by,
         starter=roster.starter,
+        languages=roster.languages,
+        fallback=roster.fallback,
     )
     log.info("roster_saved", roster=roster.name, starter=roster.starter)
 
@@ -102,7 +150,10 @@ async def _save(
 async def export_rosters(conn: AsyncConnection, now: datetime) -> str:
     """The rosters that hold now, in the form that `import_rosters` reads."""
     known = await store.roster_definitions(conn, now)
-    rosters = {name: {"zone": roster["zone"], "schedule": roster["schedule"]} for name, roster in known.items()}
+    rosters = {
+        name: {key: roster[key] for key in ("zone", "languages", "fallback", "schedule") if roster[key]}
+        for name, roster in known.items()
+    }
     starter = bool(known) and all(roster["starter"] for roster in known.values())
     whole = {"starter": True, "rosters": rosters} if starter else {"rosters": rosters}
     return yaml.safe_dump(whole, allow_unicode=True, sort_keys=False)

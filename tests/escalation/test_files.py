@@ -116,7 +116,7 @@ async def test_without_a_last_resort_nothing_starts(db: Database, shipped: Path)
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("zone: Europe/Oslo", "zone: Norway/Oslo", 'roster.yaml:8: There is no time zone "Norway/Oslo"'),
+        ("zone: Europe/Oslo", "zone: Norway/Oslo", 'roster.yaml:9: There is no time zone "Norway/Oslo"'),
         ("target: local", "target: rotation:week", 'There is no rotation "week"'),
         ("rules:", "rule:", 'Did you mean "rules"?'),
     ],
@@ -127,6 +127,35 @@ async def test_typo_in_a_roster_stops_the_start(db: Database, shipped: Path, old
     with pytest.raises(ContentError) as refusal:
         await prepare(db, shipped)
     assert sentence in str(refusal.value)
+
+
+async def test_languages_and_the_fallback_are_kept(db: Database, tmp_path: Path) -> None:
+    path = tmp_path / "roster.yaml"
+    beside = "zone: Europe/Stockholm\n    languages: [sv, en]\n    fallback: next_step"
+    path.write_text(OWN_ROSTER.replace("zone: Europe/Stockholm", beside), encoding="utf-8")
+    async with db.write() as conn:
+        await files.import_rosters(conn, path, START, saved_by="maja")
+        [saved] = (await store.rosters_at(conn, START)).values()
+        assert (saved.languages, saved.fallback) == (("sv", "en"), "next_step")
+        written = await files.export_rosters(conn, START)
+    known = files.read_rosters(path)
+    path.write_text(written, encoding="utf-8")
+    assert files.read_rosters(path) == known
+    path.write_text(OWN_ROSTER.replace("zone: Europe/Stockholm", "zone: UTC\n    languages: [fi]"), encoding="utf-8")
+    with pytest.raises(ContentError):
+        files.read_rosters(path)
+
+
+def test_a_hole_in_a_file_must_say_who_stands_in(tmp_path: Path, dialect: str) -> None:
+    path = tmp_path / "roster.yaml"
+    path.write_text(OWN_ROSTER, encoding="utf-8")
+    files.check_fallbacks(path, START)
+    by_day = OWN_ROSTER.replace('to: "08:00"', 'to: "20:00"')
+    path.write_text(by_day, encoding="utf-8")
+    with pytest.raises(ContentError, match='Name who stands in: "fallback: STAFF-ID"'):
+        files.check_fallbacks(path, START)
+    path.write_text(by_day.replace("    schedule:", "    fallback: next_step\n    schedule:"), encoding="utf-8")
+    files.check_fallbacks(path, START)
 
 
 def test_roster_that_may_not_stand_is_refused(tmp_path: Path, dialect: str) -> None:

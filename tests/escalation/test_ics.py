@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -165,7 +166,8 @@ def test_what_is_written_reads_back_with_its_number_and_stamp() -> None:
     calendar = Calendar.from_ical(data)
     assert (str(calendar["version"]), str(calendar["x-wr-calname"])) == ("2.0", "Mine vakter")
     assert str(calendar["x-wr-timezone"]) == "Europe/Oslo"
-    first, second = calendar.walk("VEVENT")
+    events: list[Any] = list(calendar.walk("VEVENT"))
+    first, second = events
     assert (str(first["uid"]), first["sequence"], str(first["summary"])) == ("a@varde", 3, "Vakt; main, «natt»")
     assert (first["dtstart"].dt, first["dtend"].dt) == (entry.span.start, entry.span.end)
     assert first["dtstamp"].dt == changed_at
