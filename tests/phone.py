@@ -165,6 +165,13 @@ class Exchange(FakeProvider):
         """Where the line is to be found."""
         self._client = client
 
+    @property
+    def client(self) -> Client:
+        """Where the line is."""
+        if self._client is None:
+            raise RuntimeError("say where the line is: exchange.reach(client)")
+        return self._client
+
     # --- REST -----------------------------------------------------------------------------------------------------
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
@@ -243,13 +250,11 @@ class Exchange(FakeProvider):
 
     async def post(self, url: str, fields: Mapping[str, str], *, token: str = AUTH_TOKEN) -> ClientResponse:
         """A signed request to the line, at one of the addresses that it gave."""
-        if self._client is None:
-            raise RuntimeError("say where the line is: exchange.reach(client)")
         if not url.startswith(self.public_url):
             raise AssertionError(f"Twilio was given an address that is not ours: {url}")
         signature = RequestValidator(token).compute_signature(url, MultiDict(fields))
         headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
-        return await self._client.post(url.removeprefix(self.public_url), data=urlencode(fields), headers=headers)
+        return await self.client.post(url.removeprefix(self.public_url), data=urlencode(fields), headers=headers)
 
     def _common(self, call: Placed, **more: str) -> dict[str, str]:
         return {
