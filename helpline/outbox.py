@@ -416,20 +416,19 @@ async def record_all_sent(
     As `record_sent`, for many at the price of a few.
     """
     reporting = [(each.channel.value, sid) for each, sid in taken if each.channel in _REPORTING]
-    early: dict[tuple[str, str], AnyRow] = {}
-    if reporting:
-        if conn.dialect.name == "postgresql":
-            # In one order, and before any row: as for `_one_at_a_time`.
-            await conn.execute(_lock_words, {"words": sorted(f"{channel}:{sid}" for channel, sid in reporting)})
-        rows = await conn.execute(_take_early, {"which": reporting})
-        early = {(row.channel, row.provider_message_id): row for row in rows}
+    if reporting and conn.dialect.name == "postgresql":
+        # In one order, and before any row: as for `_one_at_a_time`.
+        await conn.execute(_lock_words, {"words": sorted(f"{channel}:{sid}" for channel, sid in reporting)})
     wanted = {"which": [each.id for each, _ in taken]}
     held = {(row.id, row.lease_token) for row in await conn.execute(_held_now, wanted)}
+    ours = [(each, sid) for each, sid in taken if (each.id, each.lease_token) in held]
+    # Only of what is ours: whoever has the rest by now must still find what was reported of it.
+    asked = [(each.channel.value, sid) for each, sid in ours if each.channel in _REPORTING]
+    rows = await conn.execute(_take_early, {"which": asked}) if asked else ()
+    early = {(row.channel, row.provider_message_id): row for row in rows}
     states: dict[int, OutboundState] = {}
     changes = []
-    for each, sid in taken:
-        if (each.id, each.lease_token) not in held:
-            continue
+    for each, sid in ours:
         states[each.id], error = _after_report(early.get((each.channel.value, sid)))
         changes.append(
             {
@@ -467,18 +466,17 @@ async def record_sent(
     The state is `given_up` where the provider's report of failure was quicker than we: say so aloud then too.
     """
     await _one_at_a_time(conn, outgoing.channel, provider_message_id)
-    early = (
-        await conn.execute(
-            delete(_early)
-            .where(_early.c.channel == outgoing.channel.value, _early.c.provider_message_id == provider_message_id)
-            .returning(_early.c.state, _early.c.error)
-        )
-    ).one_or_none()
+    known = (_early.c.channel == outgoing.channel.value) & (_early.c.provider_message_id == provider_message_id)
+    early = (await conn.execute(select(_early).where(known))).one_or_none()
     state, error = _after_report(early)
     settled = await _settle(
         conn, outgoing, state=state, provider_message_id=provider_message_id, sent_at=now, error=error
     )
-    return state if settled else None
+    if not settled:
+        return None  # and whoever has it by now must still find what was reported of it
+    if early is not None:
+        await conn.execute(delete(_early).where(known))
+    return state
 
 
 async def record_retry(conn: AsyncConnection, outgoing: Outgoing, *, due_at: datetime, error: str) -> bool:

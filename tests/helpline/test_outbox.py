@@ -264,6 +264,25 @@ async def test_a_report_quicker_than_we_is_not_lost(
         assert await outbox.delete_early_reports(conn, before=post.clock.now() + timedelta(days=1)) == 0
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_who_has_lost_a_message_does_not_take_its_report_along(post: Post, together: bool) -> None:
+    """A sender that was asleep in the call wakes after another has been given the message, and has nothing to say."""
+    await post.put("a:1")
+    (asleep,) = await post.claim()
+    await post.start(asleep)
+    assert await post.report(DeliveryState.FAILED, code="30003") is None
+    post.clock.advance(LEASE + timedelta(seconds=1))
+    async with post.db.write() as conn:
+        (doubtful,) = await outbox.in_doubt(conn, now=post.clock.now(), lease=LEASE)
+    async with post.db.write() as conn:
+        if together:
+            assert await outbox.record_all_sent(conn, [(asleep, "SM1")], now=post.clock.now()) == {}
+        else:
+            late = await outbox.record_sent(conn, asleep, provider_message_id="SM1", now=post.clock.now())
+            assert late is None
+    assert await post.sent(doubtful) is OutboundState.GIVEN_UP
+
+
 async def test_a_report_about_nothing_of_ours_is_forgotten_after_a_while(post: Post) -> None:
     assert await post.report(DeliveryState.DELIVERED, "SM-other") is None
     async with post.db.write() as conn:
