@@ -327,6 +327,13 @@ async def enqueue(
     return made
 
 
+async def numbers_of(conn: AsyncConnection, page_ids: Sequence[str], channel: Channel) -> list[str]:
+    """The numbers by which the provider knows these pages, of those that it took on this channel."""
+    wanted = _o.page_id.in_(list(page_ids)) & _o.page_id.is_not(None) & (_o.channel == channel.value)
+    rows = await conn.execute(select(_o.provider_message_id).where(wanted).order_by(_o.id))
+    return [row.provider_message_id for row in rows if row.provider_message_id]
+
+
 async def said_to(conn: AsyncConnection, recipient: str, provider_message_id: str) -> Outgoing | None:
     """The message that this address (its fingerprint) knows by the provider's number; None where it is none of ours.
 
@@ -578,14 +585,15 @@ async def find_by_id(conn: AsyncConnection, outbound_id: int) -> Outgoing | None
 async def unspoken(conn: AsyncConnection, lane: str) -> list[Outgoing]:
     """What is to be said on the phone in this lane and was not, in its order; locked until the transaction ends.
 
-    A phone message that the provider took has only made a telephone ring.
+    A phone message that the provider took has only made a telephone ring, and one that is being handed over may not
+    even have done that.
     """
     rows = await conn.execute(
         select(_outbound)
         .where(
             _o.lane == lane,
             _o.channel == Channel.CALL.value,
-            _o.state.in_([OutboundState.WAITING.value, OutboundState.SENT.value]),
+            _o.state.in_([OutboundState.WAITING.value, OutboundState.SENDING.value, OutboundState.SENT.value]),
         )
         .order_by(_o.id)
         .with_for_update()
@@ -601,8 +609,8 @@ async def record_spoken(conn: AsyncConnection, spoken: Sequence[Outgoing], *, no
 
 
 async def put_back(conn: AsyncConnection, unspoken: Sequence[Outgoing], *, due_at: datetime) -> None:
-    """These wait again, since the call on which they were to be said is over."""
-    values = {"provider_message_id": None, "attempt_id": None, "sent_at": None}
+    """These wait again, as if they had never been tried: the call on which they were to be said is over and known."""
+    values = {"provider_message_id": None, "attempt_id": None, "sent_at": None, "attempts": 0, "first_tried_at": None}
     await _change_locked(conn, unspoken, state=OutboundState.WAITING.value, due_at=due_at, lease_token=None, **values)
     if unspoken:
         wake(conn, TOPIC)
@@ -753,13 +761,14 @@ def _code(error: str) -> str:
 
 
 def _json_from(message: OutboundMessage) -> str:
-    return orjson.dumps(
-        {
-            "text": message.text,
-            "choices": [[choice.token, choice.label, choice.digit] for choice in message.choices],
-            "urgent": message.urgent,
-        }
-    ).decode()
+    written: dict[str, Any] = {
+        "text": message.text,
+        "choices": [[choice.token, choice.label, choice.digit] for choice in message.choices],
+        "urgent": message.urgent,
+    }
+    if message.strikes:
+        written["strikes"] = message.strikes
+    return orjson.dumps(written).decode()
 
 
 def _message_from(body: str) -> OutboundMessage:
@@ -768,4 +777,5 @@ def _message_from(body: str) -> OutboundMessage:
         text=read["text"],
         choices=tuple(Choice(token, label, digit) for token, label, digit in read["choices"]),
         urgent=read["urgent"],
+        strikes=tuple(read.get("strikes", ())),
     )

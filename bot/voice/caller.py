@@ -723,7 +723,7 @@ class Caller:
         if not await caller_store.note_off_line(conn, call.conversation_id, call.id):
             return  # she has called again meanwhile, and hears it there
         address = await self._sender(conn, call)
-        waiting = await outbox.unspoken(conn, call.conversation_id)
+        waiting = await self._to_be_said(conn, call.conversation_id)
         if address is None or not waiting:
             return
         to, due_at = await caller_store.where_to(conn, self._house.vault, call.conversation_id, address, now)
@@ -739,6 +739,12 @@ class Caller:
             await replies.write_down(
                 conn, self._house, call.conversation_id, to, message, key=f"unsaid:{each.id}", now=now
             )
+
+    async def _to_be_said(self, conn: AsyncConnection, conversation_id: str) -> list[Outgoing]:
+        """What she has not heard and is not being called about at this moment."""
+        unspoken = await outbox.unspoken(conn, conversation_id)
+        tries = await store.tries_of(conn, [each.id for each in unspoken])
+        return [each for each in unspoken if not any(not call.over for call in tries.get(each.id, ()))]
 
     async def _not_she(self, conn: AsyncConnection, call: Call, now: datetime) -> None:
         """We called back, and nobody showed that it was she: tried again twice, and then given up aloud."""

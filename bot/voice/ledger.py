@@ -27,8 +27,7 @@ from helpline.outbox import OutboundKind, Outgoing
 log = structlog.get_logger(__name__)
 
 ASK_AFTER = timedelta(seconds=90)  # without a word from Twilio about a call that rings, or may ring
-JOINING = "join:"  # begins the lane of a call that brings an advisor and a clinician together
-JOINING = "join:"  # begins the key of a call that brings an advisor together with the clinician
+JOINING = "join:"  # begins key and lane of a call that brings an advisor and a clinician together
 CLOCKS = timedelta(minutes=2)  # how far back calls of others are looked for
 
 
@@ -44,7 +43,9 @@ class Ledger:
         for outgoing in messages:
             made = tries.get(outgoing.id, [])
             newest = made[-1] if made else None
-            if newest is None or (newest.over and newest.call_sid is None):
+            # What was put back after its call begins anew; what was tried and is in doubt does not ring twice.
+            begins_anew = newest is not None and newest.over and (newest.call_sid is None or not outgoing.attempts)
+            if newest is None or begins_anew:
                 live = await _line_of(conn, outgoing)
                 if live is not None and live.call_sid is not None:
                     tickets[outgoing.id] = Ticket(live.id, known_as=spoken_id(live, outgoing.id))
@@ -102,10 +103,10 @@ async def known_as(conn: AsyncConnection, call: Call, call_sid: str, now: dateti
 
 
 async def _line_of(conn: AsyncConnection, outgoing: Outgoing) -> Call | None:
-    """The call on which the clinician that this is for is on the line."""
+    """The call on which the clinician that this is for is on the line, or is being called this moment."""
     if outgoing.kind is not OutboundKind.REPLY or _staff_of(outgoing) is not None:
         return None
-    return await store.live_call_of(conn, outgoing.lane)
+    return await store.live_call_of(conn, outgoing.lane) or await store.call_back_under_way(conn, outgoing.lane)
 
 
 async def _write_down(conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> Call:
@@ -116,8 +117,6 @@ async def _write_down(conn: AsyncConnection, outgoing: Outgoing, now: datetime) 
     else:
         member = await accounts.find_staff(conn, staff_id)
         kind = CallKind.PAGE if outgoing.page_id is not None else CallKind.NOTICE
-        if outgoing.key.startswith(JOINING):
-            kind = CallKind.JOINED
         if outgoing.lane.startswith(JOINING):
             kind = CallKind.JOINED
         language = member.languages[0] if member is not None and member.languages else Language.NB

@@ -226,6 +226,18 @@ async def live_call_of(conn: AsyncConnection, conversation_id: str) -> Call | No
     return _call(row) if row is not None else None
 
 
+async def call_back_under_way(conn: AsyncConnection, conversation_id: str) -> Call | None:
+    """The call by which the clinician of this conversation is being called back, that Twilio has and nobody ended."""
+    wanted = select(calls).where(
+        _c.conversation_id == conversation_id,
+        _is_live,
+        _c.kind == CallKind.CALLBACK.value,
+        _c.call_sid.is_not(None),
+    )
+    row = (await conn.execute(wanted.order_by(_c.made_at.desc()).limit(1))).first()
+    return _call(row) if row is not None else None
+
+
 async def live_calls_of_escalation(conn: AsyncConnection, escalation_id: str) -> list[Call]:
     """The calls about an escalation that are not over, oldest first."""
     wanted = select(calls).where(_c.escalation_id == escalation_id, _is_live).order_by(_c.made_at, _c.id)
