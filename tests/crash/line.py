@@ -133,9 +133,10 @@ class Running:
         """Let a minute pass for this process."""
         self.signal(signal.SIGUSR1)
 
-    def points(self) -> set[str]:
-        """The points that were met, once it has ended in peace."""
-        return set(json.loads(self.said().splitlines()[-1])["points"])
+    def points(self) -> dict[str, int]:
+        """The points that were met and how often, once it has ended in peace."""
+        met: dict[str, int] = json.loads(self.said().splitlines()[-1])["points"]
+        return met
 
     def said(self) -> str:
         """Everything it has written to its screen and log."""

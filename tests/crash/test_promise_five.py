@@ -155,7 +155,7 @@ async def test_nothing_is_lost_and_nothing_done_twice(stage: Stage) -> None:
     await proved(stage, crowd)
     # What tidies, sweeps and audits changes nothing that anybody was promised.
     quiet = {f"{where} {when}" for where in (*_TIDYING, _SWEEP, *_AUDITING) for when in ("before", "after")}
-    assert line.points() - quiet <= {point for point, _ in DEATHS}
+    assert line.points().keys() - quiet <= {point for point, _ in DEATHS}
 
 
 # --- what must be true in the end ------------------------------------------------------------------------------------

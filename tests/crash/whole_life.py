@@ -1,0 +1,58 @@
+"""A whole life, killed everywhere on the way: what `test_whole_life_on_*.py` run, each on its own database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from tests.crash.life import Life, Point, ends_alike, points_of
+
+EVERY = os.environ.get("VARDE_TEST_EVERY_POINT")  # "all", or "3/8": the third eighth of them
+TOGETHER = 4  # deaths of one life, where not every point has a life of its own
+
+NewLife = Callable[..., AbstractAsyncContextManager[Life]]
+
+
+async def survived(new_life: NewLife, *, processes: int = 1, of: slice = slice(None)) -> None:
+    """One life in peace; then lives in which each point is met with death, and which end as the peaceful one did."""
+    async with new_life(processes=processes) as life:
+        await life.live()
+        usual = await life.ending()
+        await life.proved()
+        assert not life.died
+        assert not life.doubted
+        points = points_of(life.met)
+    names = list(dict.fromkeys(name for name, _ in points))
+    if EVERY is not None:
+        part, _, parts = EVERY.partition("/")
+        chosen = points[int(part) - 1 :: int(parts)] if parts else points
+        chains: list[Sequence[Point]] = [[point] for point in chosen]
+        wanted = {name for name, _ in chosen}
+    else:
+        names = names[of]
+        lives = -(-len(names) // TOGETHER)
+        # In the order in which they are met, so that none is over before its turn comes.
+        chains = [[(name, 1) for name in names[first::lives]] for first in range(lives)]
+        wanted = set(names)
+    died: set[str] = set()
+    for chain in chains:
+        async with new_life(deaths=chain, processes=processes) as life:
+            await ends_alike(life, usual)
+            died |= {name for name, _ in life.died}
+    for name in sorted(wanted - died):  # passed by before it was armed: alone it is met
+        async with new_life(deaths=[(name, 1)], processes=processes) as life:
+            await ends_alike(life, usual)
+            died |= {name for name, _ in life.died}
+    assert wanted <= died
+
+
+def fresh(folder: Path, prepared: Path, name: str) -> Path:
+    """A folder for one life, with what was learnt of the shelves."""
+    made = folder / name
+    made.mkdir()
+    for learnt in ("shelves.index", "danger.index"):
+        shutil.copyfile(prepared / learnt, made / learnt)
+    return made
