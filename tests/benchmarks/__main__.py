@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import bench_paging, bench_processes, bench_search, bench_webhook
+from tests.benchmarks import bench_live, bench_paging, bench_processes, bench_search, bench_webhook
 from tests.benchmarks.stage import bench
 
 if __name__ == "__main__":
@@ -10,6 +10,7 @@ if __name__ == "__main__":
         for title, measure in (
             ("Webhook to reply", bench_webhook.measure),
             ("Paging", bench_paging.measure),
+            ("Her word on the desk", bench_live.measure),
             ("More processes", bench_processes.measure),
         ):
             print(f"\n## {title}\n", flush=True)
