@@ -10,6 +10,7 @@ late hears who has it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,6 +51,7 @@ TAKE, PASS_ON, AGAIN, CONNECT = "1", "2", "3", "4"
 KEY: Final = "page"  # the step that a key on a page is fetched with
 HEAR: Final = "notice"  # the step that a key on a notice is fetched with
 ASKED: Final = "asked"  # the step that a key after taking is fetched with
+_CODE = re.compile(r"\[?\b([1-9]\d{4,5})(?:-\d+)?\b\]?")  # as `words.label` writes it, or alone
 _LAST_WORDS = 2  # of her messages that are read to whoever took it
 
 # What an advisor hears to be joined with the clinician, who is on the line; None where she is not.
@@ -248,7 +250,7 @@ class PageCalls:
             outgoing = await outbox.find_by_id(conn, call.outbound_id or 0)
             if outgoing is not None:
                 await reach_store.note_key(conn, outgoing.recipient, asked.now)
-        said = self._aloud(text, call.language)
+        said = self._aloud(_CODE.sub(lambda found: aloud.digits(found[1]), text), call.language)
         if asked.count("again") >= 3:
             return [said, *self._goodbye(call, "call.notice.end")]
         action = self._calls.step_url(HEAR, call.id, again=asked.count("again") + 1)
