@@ -393,7 +393,7 @@ def sms_report(to: str, sid: str, state: str) -> Posted:
 
 
 # What tidies, audits and keeps the rota's records changes nothing that anybody was promised.
-_QUIET = (
+QUIET = (
     "bot.app.Line._tidy",
     "bot.shelving.tidy",
     "escalation.heartbeat.",
@@ -404,7 +404,7 @@ _QUIET = (
 
 def points_of(met: Mapping[str, int]) -> list[Point]:
     """Every point of a life, each as often as it was met, in the order in which their names were met first."""
-    loud = {name: count for name, count in met.items() if not name.startswith(_QUIET)}
+    loud = {name: count for name, count in met.items() if not name.startswith(QUIET)}
     return [(name, nth) for name, count in loud.items() for nth in range(1, count + 1)]
 
 
