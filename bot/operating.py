@@ -17,7 +17,7 @@ from bot import bulk
 from bot.app import build_house, channels_of
 from bot.house import House
 from bot.serving import LOCAL_ADVISOR
-from escalation import auditor_store, on_duty
+from escalation import auditor_store, on_duty, reach_tests
 from escalation import files as ladder_files
 from escalation import store as escalations
 from escalation.local_time import say_instant
@@ -330,6 +330,8 @@ async def _check_storage(settings: Settings) -> list[Finding]:
             channels = frozenset({"desk", *(channel.value for channel in settings.channels)})
             try:
                 sentences = await on_duty.what_is_wrong(conn, clock.now(), channels=channels)
+                untested = await reach_tests.who_is_untested(conn, clock.now(), channels=channels)
+                sentences += reach_tests.sentences(untested)
             except NoLadder:
                 sentences = ["No ladder has been saved yet; `varde serve` brings the one that ships."]
             findings += [Finding(Severity.OPEN, "coverage", sentence) for sentence in sentences]

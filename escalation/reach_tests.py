@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import paging, quiet, reach_store, rehearsal, rota_store, store
 from escalation.carry import Means, alarm_coordinators, lane_to
+from escalation.local_time import say_instant
 from escalation.on_duty import ALL_CHANNELS, Present, gather, quiet_hours
 from escalation.paging import Wish
 from escalation.reach import DESK
@@ -363,6 +364,18 @@ async def who_is_untested(
             silent = bool(silent_on & set(missing))
             found.append(Untested(person, present.name_of(person), names, silent, at, tuple(sorted(rosters))))
     return sorted(found, key=lambda each: (each.begins is not None, each.begins or now, each.staff_id))
+
+
+def sentences(found: Iterable[Untested]) -> list[str]:
+    """The same in plain sentences, for `varde check`; who has no way that could be tested is told of elsewhere."""
+    return [
+        f'The roster "{", ".join(each.rosters)}" has "{each.staff_id}" on call '
+        f"{'now' if each.begins is None else 'from ' + say_instant(each.begins)}, "
+        f"{'who did not answer the last test on' if each.silent else 'who has not lately answered on'} "
+        f"{', '.join(each.channels)}."
+        for each in found
+        if each.channels
+    ]
 
 
 async def _on_call_soon(conn: AsyncConnection, now: datetime) -> dict[str, tuple[datetime | None, set[str]]]:

@@ -222,6 +222,17 @@ async def test_who_is_untested_is_known(house: House) -> None:
     assert asha.channels == ()
 
 
+async def test_who_is_untested_is_told_to_whoever_checks(house: House) -> None:
+    async with house.db.write() as conn:
+        await reach_store.note_answer(conn, "asha", str(house.contacts["asha"][Channel.SMS]), house.now)
+        assert reach_tests.sentences(await who_is_untested(conn, house.now)) == [
+            'The roster "main" has "asha" on call from 2026-11-22T19:00:00Z, who has not lately answered on telegram.'
+        ]
+        now = EVENING + minutes(1)
+        [said] = reach_tests.sentences(await who_is_untested(conn, now))
+    assert '"asha" on call now' in said
+
+
 async def test_silence_makes_untested_whoever_answered_before(house: House) -> None:
     async with house.db.write() as conn:
         for contact in house.contacts["asha"].values():
