@@ -47,6 +47,22 @@ LINE = "line"  # the actor where nobody did it but time
 DESK = "desk"  # the contact of whoever acts on the desk: what is said to them stands there
 
 
+# After these words nobody need tap a page of theirs any more.
+_PAGE_HAS_HAD_ITS_TIME = frozenset(
+    {
+        ToAdvisor.YOURS,
+        ToAdvisor.NOTED,
+        ToAdvisor.ALREADY_TAKEN,
+        ToAdvisor.ALREADY_CLOSED,
+        ToAdvisor.TAKEN_BY_OTHER,
+        ToAdvisor.ENDED,
+        ToAdvisor.SHIFT_ENDED,
+        ToAdvisor.PASSED_ON,
+        ToAdvisor.KEPT,
+    }
+)
+
+
 class Front(Protocol):
     """The front door, as far as the waiting room needs it."""
 
@@ -354,12 +370,20 @@ class Carrier:
         if reach is None:
             return
         subject = f"staff:{told.person}"
+        if told.word in _PAGE_HAS_HAD_ITS_TIME and reach.channel == Channel.TELEGRAM:
+            message = replace(message, strikes=await self._answered(filed, told.person))
         await self._notice(filed, reach, message, subject=subject)
         if told.word is ToAdvisor.YOURS and reach.channel != "call":
             brief = await self._means.front.brief(self._conn, filed, language)
             if brief is not None:
                 # Sealed with the conversation's key, so that erasing the conversation erases it here too.
                 await self._notice(filed, reach, brief, subject=f"conversation:{filed.conversation_id}")
+
+    async def _answered(self, filed: Filed, staff_id: str) -> tuple[str, ...]:
+        """Somebody's pages of this escalation on Telegram, whose buttons mean nothing more; a bundle's still do."""
+        pages = await store.pages_of(self._conn, filed.id)
+        alone = [page.id for page in pages if page.staff_id == staff_id and page.code == filed.code]
+        return tuple(await outbox.numbers_of(self._conn, alone, Channel.TELEGRAM)) if alone else ()
 
     def _where(self, filed: Filed, told: TellAdvisor) -> Reach | None:
         """The contact to say it on: the one they wrote from, the one last used, or any that sends."""

@@ -120,6 +120,7 @@ class OutboundMessage:
     text: str = field(repr=False)
     choices: tuple[Choice, ...] = ()
     urgent: bool = False
+    strikes: tuple[str, ...] = ()  # the provider's ids of earlier messages to them whose choices have had their time
 
 
 class DeliveryError(Exception):

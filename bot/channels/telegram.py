@@ -180,10 +180,20 @@ class TelegramChannel:
                 reply_markup=keyboard,
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
             )
-            return Sent(str(sent.message_id))
         except _FAILURES as error:
             failure = error
+        else:
+            await self._strike(chat, message.strikes)
+            return Sent(str(sent.message_id))
         _fail(failure)
+
+    async def _strike(self, chat: int, numbers: Sequence[str]) -> None:
+        """Take the buttons off earlier messages. Where that fails they stay, and a tap is told that it has moved on."""
+        for number in numbers:
+            try:
+                await self._bot.edit_message_reply_markup(chat_id=chat, message_id=int(number), reply_markup=None)
+            except _FAILURES as error:
+                log.info("buttons_stay", error_type=type(error).__name__)
 
     async def find_sent(self, to: Address, message: OutboundMessage, attempt: SendAttempt) -> Sent | None:
         return None
