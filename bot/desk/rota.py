@@ -32,6 +32,7 @@ from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_tellin
 from escalation import closed_days, rota_store
 from escalation.plan import Plan
 from escalation.roster import Span
+from escalation.swaps import shift_id
 from helpline.messages import Country
 from helpline.sessions import staff_of
 from helpline.web import LANGUAGE, Access, Refused, Route
@@ -77,6 +78,7 @@ class RotaDesk:
                 {
                     "roster": name if len(names) > 1 else "",
                     "span": tell.span(span.start, span.end, zone),
+                    "swap": f"{HERE}/swaps?shift={shift_id(name, staff.id, span.start)}#give",
                     "now": span.covers(now),
                 }
                 for name, span, zone in sorted(mine, key=lambda each: (each[1].start, each[0]))

@@ -271,11 +271,11 @@ class RosterDesk:
             wrong["zone"] = Wrong("desk.rota.no.zone")
             return await self._page(request, typed, new=new, wrong=wrong, status=422)
         zone = ZoneInfo(typed.zone)
+        written = write(typed.sheet, zone)
+        wrong |= written.wrong
         begins = _begins(typed, zone, now)
         if isinstance(begins, Wrong):
             wrong["valid_from"] = begins
-        written = write(typed.sheet, zone)
-        wrong |= written.wrong
         if wrong or written.schedule is None or isinstance(begins, Wrong):
             return await self._page(request, typed, new=new, wrong=wrong, status=422)
         mark = _mark(form)

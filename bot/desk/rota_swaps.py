@@ -63,7 +63,8 @@ class SwapDesk:
     async def show(self, request: web.Request) -> web.StreamResponse:
         """What waits for an answer, one's own shifts, and those of colleagues."""
         told = request.query.get("told", "")
-        return await self._page(request, notice=f"desk.rota.swap.told.{told}" if told in _TOLD else "")
+        typed = Typed(shift=request.query.get("shift", ""))
+        return await self._page(request, typed=typed, notice=f"desk.rota.swap.told.{told}" if told in _TOLD else "")
 
     async def offer(self, request: web.Request) -> web.StreamResponse:
         """Give a shift away, swap it, or ask for a colleague's."""
@@ -145,17 +146,7 @@ class SwapDesk:
             status=status,
             to_answer=[teller.row(each) for each in offers.to_answer],
             waiting=[teller.row(each) for each in offers.waiting],
-            mine=[
-                {
-                    "id": each.id,
-                    "words": teller.shift(each),
-                    "others": [(other.id, teller.named(other)) for other in theirs if other.roster == each.roster][
-                        :_MOST
-                    ],
-                }
-                for each in ahead
-                if each.person == staff.id
-            ],
+            mine=[(each.id, teller.shift(each)) for each in ahead if each.person == staff.id],
             theirs=[(each.id, teller.named(each)) for each in theirs[:_MOST]],
             past=[{**teller.row(each), "state": tell.say(f"desk.rota.swap.state.{each.state.value}")} for each in past],
             all_open=[teller.row(each) for each in everything],

@@ -12,7 +12,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.desk.door import DeskDoor
-from bot.desk.rota_calendar import say_day, say_moment
+from bot.desk.rota_calendar import clock, say_day, say_moment
 from bot.desk.rota_sheet import Wrong
 from bot.desk.telling import Telling
 from escalation.coverage import Hole
@@ -67,7 +67,9 @@ class RotaTelling(Telling):
         return say_moment(instant, zone, self._speaks)
 
     def span(self, start: datetime, end: datetime, zone: ZoneInfo) -> str:
-        """From one time to another where the roster is kept."""
+        """From one time to another where the roster is kept; within a day the day is said once."""
+        if start.astimezone(zone).date() == end.astimezone(zone).date():
+            return f"{self.at(start, zone)}–{clock(end, zone)}"
         return self.say("desk.rota.span", start=self.at(start, zone), end=self.at(end, zone))
 
     def day_name(self, day: date) -> str:

@@ -16,8 +16,8 @@ from escalation.exchange import State
 from escalation.rota_store import LeaveState
 from helpline.accounts import Role
 from tests.bot.browsing import Client, Page, get, post, read
-from tests.bot.rota_browsing import form_of, send
-from tests.bot.test_desk_rota import browser, come_in, cora, people, roster, take_on
+from tests.bot.rota_browsing import filled, form_of, forms_of, send
+from tests.bot.test_desk_rota import browser, come_in, cora, people, roster, save_roster, take_on
 
 __all__ = ["browser", "cora", "people", "roster"]  # fixtures
 
@@ -40,13 +40,20 @@ async def noor(line: Line, browser: Any, roster: None) -> Client:
 
 async def press_on(client: Client, address: str, action: str, do: str = "", **changes: str) -> Page:
     """Press the button of one form on a page; of several alike the first that has the given fields to fill."""
-    from tests.bot.rota_browsing import filled, forms_of
-
     page = await get(client, address)
     for given, pairs in forms_of(page):
         if given.get("action", "").endswith(action) and set(changes) <= {name for name, _ in pairs}:
             return await send(client, given["action"], [*filled(pairs, changes), *([("do", do)] if do else [])])
     raise AssertionError(f"no form for {action} with {sorted(changes)} on {address}")
+
+
+def option_of(page: Page, words: str) -> str:
+    """The value of the option that begins so."""
+    return next(
+        value
+        for value, said in re.findall(r'<option value="([^"]*)"[^>]*>([^<]*)<', page.text)
+        if said.startswith(words)
+    )
 
 
 async def who_is_on_call(line: Line, at: datetime) -> tuple[str, ...]:
@@ -79,13 +86,8 @@ async def test_a_shift_passes_on_only_when_both_have_said_yes(line: Line, asha: 
 
 async def test_a_swap_gives_each_the_others_shift(line: Line, asha: Client, noor: Client) -> None:
     page = await get(noor, SWAPS)
-    mine, other = re.search(r'name="shift" value="([0-9a-f]{12})">', page.text), None
-    for option, words in re.findall(r'<option value="([0-9a-f]{12})">([^<]*)<', page.text):
-        if "Asha: mandag 30. november" in words:
-            other = option
-    assert mine is not None
-    assert other is not None
-    sent = await press_on(noor, SWAPS, "/offer", "swap", back=other, shift=mine[1])
+    other = option_of(page, "Asha: mandag 30. november")
+    sent = await press_on(noor, SWAPS, "/offer", "swap", back=other)
     assert sent.url == SWAPS + "?told=offered"
     assert (await press_on(asha, SWAPS, "/accept")).url == SWAPS + "?told=accepted"
     assert await who_is_on_call(line, NEXT_WEEK) == ("asha",)
@@ -94,14 +96,9 @@ async def test_a_swap_gives_each_the_others_shift(line: Line, asha: Client, noor
 
 async def test_a_colleagues_shift_is_asked_for_declined_and_stays(line: Line, asha: Client, noor: Client) -> None:
     page = await get(asha, SWAPS)
-    wanted = next(
-        option
-        for option, words in re.findall(r'<option value="([0-9a-f]{12})">([^<]*)<', page.text)
-        if "Noor: mandag 23. november" in words
-    )
-    given, pairs = next((g, p) for g, p in [form_of(page, action="/offer")])
-    token = dict(pairs)["csrf"]
-    sent = await send(asha, given["action"], [("csrf", token), ("shift", wanted), ("do", "take")])
+    wanted = option_of(page, "Noor: mandag 23. november")
+    fields = {"csrf": page.csrf, "shift": wanted, "do": "take"}
+    sent = await post(asha, SWAPS + "/offer", fields)
     assert sent.url == SWAPS + "?told=offered"
     assert (await press_on(noor, SWAPS, "/decline")).url == SWAPS + "?told=declined"
     assert await who_is_on_call(line, NEXT_WEEK) == ("noor",)
@@ -144,7 +141,7 @@ async def test_what_cannot_be_is_said_and_the_choice_stays(line: Line, asha: Cli
     token = (await get(noor, "/desk/account")).csrf
     gone = await post(noor, SWAPS + "/offer", {"csrf": token, "do": "give", "shift": "0" * 12})
     assert gone.status == 422
-    [theirs] = re.findall(r'name="shift" value="([0-9a-f]{12})"', (await get(asha, SWAPS)).text)[:1]
+    theirs = option_of(await get(noor, SWAPS), "Asha: ")
     foreign = await post(noor, SWAPS + "/offer", {"csrf": token, "do": "give", "shift": theirs})
     assert foreign.status == 422
     async with line.house.db.read() as conn:
@@ -157,8 +154,6 @@ async def test_an_offer_under_which_the_roster_changed_is_overtaken(
     await press_on(noor, SWAPS, "/offer", "give", taker="asha")
     async with line.house.db.write() as conn:
         version = (await version_store.versions_of(conn, "main"))[0]
-    from tests.bot.test_desk_rota import save_roster
-
     rotation = {**version.definition["rotations"]["uke"], "participants": ["eva"]}
     await save_roster(line, {**version.definition, "rotations": {"uke": rotation}})
     page = await press_on(asha, SWAPS, "/accept")
@@ -289,7 +284,7 @@ async def test_leave_from_a_file_is_seen_before_it_is_taken(line: Line, asha: Cl
     async with line.house.db.read() as conn:
         assert await rota_store.leave_of(conn, "asha") == []
     for _ in range(2):  # a second click changes nothing
-        given, pairs = next(form_of(page, action="/file") for _ in range(1))
+        given, pairs = form_of(page, action="/file")
         assert (await send(asha, given["action"], [*pairs, ("do", "take")])).url == LEAVE + "?told=imported"
     async with line.house.db.read() as conn:
         [asked] = await rota_store.leave_of(conn, "asha")
