@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import rota_talk
 from bot.house import House
 from bot.store import Conversation
 from bot.voice import joining
@@ -53,6 +54,9 @@ async def hear(
     )
     if tested is not None:
         return tested
+    shifts = await rota_talk.hear(conn, room.means, staff_id=staff_id, text=text, token=token, now=now)
+    if shifts is not None:
+        return shifts
     stood_in = await stand_ins.hear(conn, room.means, staff_id=staff_id, token=token, now=now)
     if stood_in is not None:
         return stood_in

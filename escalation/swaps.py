@@ -190,7 +190,7 @@ async def accept(conn: AsyncConnection, means: Means, exchange_id: str, staff_id
         )
     done = await rota_store.answer_exchange(conn, made.id, state=State.ACCEPTED, by=staff_id, now=now, taker=taker)
     await _note(conn, done, "shift_exchanged", staff_id, now)
-    await _tell_both(conn, means, present, done, now)
+    await _tell_other(conn, means, present, done, staff_id, now)
     log.info("shift_exchanged", exchange_id=done.id, kind=done.kind.value)
     return done
 
@@ -269,16 +269,24 @@ async def _open(conn: AsyncConnection, exchange_id: str, staff_id: str) -> Excha
     return made
 
 
-async def _tell_both(conn: AsyncConnection, means: Means, present: Present, done: Exchange, now: datetime) -> None:
+def passed_on(done: Exchange) -> list[tuple[Span, str, str]]:
+    """Which shift has passed from whom to whom."""
     assert done.taker is not None
     parts = [(done.span, done.holder, done.taker)]
-    if done.back is not None:
-        parts.append((done.back, done.taker, done.holder))
-    for number, (span, giver, receiver) in enumerate(parts):
+    return parts if done.back is None else [*parts, (done.back, done.taker, done.holder)]
+
+
+async def _tell_other(
+    conn: AsyncConnection, means: Means, present: Present, done: Exchange, answered: str, now: datetime
+) -> None:
+    """Tell the one who waited; whoever answered sees it where they did."""
+    for number, (span, giver, receiver) in enumerate(passed_on(done)):
         shown = replace(done, id=f"{done.id}-{number}", span=span)
-        await _tell_one(conn, means, present, shown, receiver, "rota.accepted.taker", now)
-        name = present.name_of(receiver)
-        await _tell_one(conn, means, present, shown, giver, "rota.accepted.holder", now, name=name)
+        if receiver != answered:
+            await _tell_one(conn, means, present, shown, receiver, "rota.accepted.taker", now)
+        if giver != answered:
+            name = present.name_of(receiver)
+            await _tell_one(conn, means, present, shown, giver, "rota.accepted.holder", now, name=name)
 
 
 async def _tell_one(

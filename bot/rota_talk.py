@@ -1,0 +1,319 @@
+"""Shifts in an advisor's own chat: see them, give one away, ask for one, swap, and answer a colleague.
+
+By button on Telegram, and by a few words on any telephone. While an advisor has a clinician every bare word is for her,
+so here only what begins with a stroke (/vakt) or comes from a button is understood then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from escalation import on_duty, rota_notices, rota_words, store, swaps
+from escalation.carry import Means
+from escalation.exchange import CannotExchange, Exchange, Objection, State
+from escalation.on_duty import Present
+from escalation.swaps import Ahead
+from helpline.accounts import Role, Staff
+from helpline.messages import Choice, Language, OutboundMessage
+
+MINE_AHEAD = timedelta(days=60)
+ALL_AHEAD = timedelta(days=14)
+MOST = 8  # shifts in one message
+
+_SHOW_MINE = frozenset(
+    ["vakt", "vakta", "mine vakter", "vaktene mine", "pass", "mina pass", "passen", "shift", "my shifts"]
+)
+_SHOW_ALL = frozenset(
+    ["vakter", "vaktliste", "vaktlista", "vaktlisten", "alle vakter", "pass alla", "jourlista", "jourlistan", "shifts"]
+)
+_GIVE = re.compile(r"(?:gi|gje|ge|give) (?P<one>[0-9]{1,2})(?: (?:til|till|to) (?P<name>.{1,60}))?")
+_TAKE = re.compile(r"(?:ta|take) (?P<one>[0-9]{1,2})")
+_SWAP = re.compile(r"(?:bytt|byt|byta|swap) (?P<one>[0-9]{1,2}) (?:mot|for) (?P<other>[0-9]{1,2})")
+_ANSWER = re.compile(r"(?:vakt|pass|shift) (?P<said>ja|yes|nei|nej|no)(?: (?P<one>[0-9]{1,2}))?")
+_YES = frozenset({"ja", "yes"})
+
+
+class Wants(StrEnum):
+    """What somebody asks of their rota."""
+
+    MINE = "mine"
+    ALL = "all"
+    GIVE = "give"
+    TAKE = "take"
+    SWAP = "swap"
+    YES = "yes"
+    NO = "no"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a message asks for, by its form alone."""
+
+    wants: Wants
+    one: int = 0  # a number in the list that was shown; 0 where none was said
+    other: int = 0
+    name: str = ""
+
+
+def read(text: str) -> Asked | None:
+    """What a message says of shifts; None where it speaks of something else."""
+    said = " ".join(text.casefold().strip().removeprefix("/").rstrip(".!?").split())
+    if said in _SHOW_MINE:
+        return Asked(Wants.MINE)
+    if said in _SHOW_ALL:
+        return Asked(Wants.ALL)
+    if found := _GIVE.fullmatch(said):
+        return Asked(Wants.GIVE, int(found["one"]), name=found["name"] or "")
+    if found := _TAKE.fullmatch(said):
+        return Asked(Wants.TAKE, int(found["one"]))
+    if found := _SWAP.fullmatch(said):
+        return Asked(Wants.SWAP, int(found["one"]), int(found["other"]))
+    if found := _ANSWER.fullmatch(said):
+        return Asked(Wants.YES if found["said"] in _YES else Wants.NO, int(found["one"] or 0))
+    return None
+
+
+async def hear(
+    conn: AsyncConnection, means: Means, *, staff_id: str, text: str, token: str, now: datetime
+) -> OutboundMessage | None:
+    """Do what was asked of the rota, and what is said to that; None where the message is about something else."""
+    tap = rota_words.tap_of(token) if token else None
+    asked = read(text) if not token else None
+    if tap is None and asked is None:
+        return None
+    if asked is not None and not text.lstrip().startswith("/") and await store.owned_by(conn, staff_id):
+        return None
+    present = await on_duty.gather(conn, await store.policy(conn), now, channels=means.channels)
+    member = present.staff.get(staff_id)
+    if member is None or not member.roles & {Role.ADVISOR, Role.COORDINATOR}:
+        return None
+    talk = _Talk(conn, means, present, member, now)
+    try:
+        if tap is not None:
+            return await talk.tapped(tap.wish, tap.what)
+        assert asked is not None
+        return await talk.said(asked)
+    except CannotExchange as refused:
+        return talk.say(f"rota.cannot.{refused.objection.value}")
+
+
+class _Talk:
+    """One message about the rota, being answered."""
+
+    def __init__(self, conn: AsyncConnection, means: Means, present: Present, member: Staff, now: datetime) -> None:
+        self._conn = conn
+        self._means = means
+        self._present = present
+        self._member = member
+        self._now = now
+        self._language: Language = present.language_of(member.id)
+        self._zone = rota_notices.zone_of(member)
+
+    def say(self, key: str, *choices: Choice, **said: object) -> OutboundMessage:
+        """A phrase in their language."""
+        return OutboundMessage(self._means.phrases.say(key, self._language, **said), choices)
+
+    async def said(self, asked: Asked) -> OutboundMessage:
+        """What was written."""
+        match asked.wants:
+            case Wants.MINE:
+                return await self._show_mine()
+            case Wants.ALL:
+                return await self._show_all()
+            case Wants.GIVE:
+                shift = _numbered(await self._mine(), asked.one)
+                taker = self._colleague(asked.name) if asked.name else None
+                if shift is None:
+                    return self.say("rota.which")
+                if asked.name and taker is None:
+                    return self.say("rota.who", name=asked.name)
+                return await self._give(shift, taker)
+            case Wants.TAKE | Wants.SWAP:
+                theirs, mine = _numbered(await self._others(), asked.one), _numbered(await self._mine(), asked.other)
+                if theirs is None or (asked.wants is Wants.SWAP and mine is None):
+                    return self.say("rota.which")
+                return await self._ask_for(theirs, mine if asked.wants is Wants.SWAP else None)
+            case Wants.YES | Wants.NO:
+                waiting = (await swaps.open_for(self._conn, self._member.id)).to_answer
+                if not waiting:
+                    return self.say("rota.cannot.not_open")
+                chosen = waiting[0] if len(waiting) == 1 and not asked.one else _at(waiting, asked.one)
+                if chosen is None:
+                    return await self._show_mine()
+                return await self._answer(chosen.id, yes=asked.wants is Wants.YES)
+
+    async def tapped(self, wish: str, what: str) -> OutboundMessage:
+        """A button."""
+        match wish:
+            case "give":
+                shift = next((each for each in await self._mine() if each.id == what), None)
+                if shift is None:
+                    raise CannotExchange(Objection.UNKNOWN)
+                return await self._give(shift, None)
+            case "back":
+                done = await swaps.withdraw(self._conn, self._means, what, self._member.id, self._now)
+                return self.say("rota.withdrawn", shift=self._shift(done))
+            case _:
+                return await self._answer(what, yes=wish == "yes")
+
+    # --- lists ---------------------------------------------------------------------------------------------------
+
+    async def _mine(self) -> list[Ahead]:
+        return await swaps.shifts_ahead(self._conn, self._now, staff_id=self._member.id, within_=MINE_AHEAD)
+
+    async def _others(self) -> list[Ahead]:
+        found = await swaps.shifts_ahead(self._conn, self._now, within_=ALL_AHEAD)
+        return [each for each in found if each.person != self._member.id]
+
+    async def _show_mine(self) -> OutboundMessage:
+        mine = await self._mine()
+        offers = await swaps.open_for(self._conn, self._member.id)
+        lines = [self._text("rota.mine")] if mine else [self._text("rota.mine.none", days=MINE_AHEAD.days)]
+        lines += self._listed(mine, "rota.mine.line")
+        if mine:
+            lines.append(self._text("rota.mine.how"))
+        choices = [
+            Choice(rota_words.token_of("give", each.id), self._text("rota.give", number=number))
+            for number, each in enumerate(mine[:3], 1)
+        ]
+        for made in offers.waiting:
+            lines.append(self._text("rota.waiting", shift=self._shift(made)))
+            choices.append(Choice(rota_words.token_of("back", made.id), self._text("rota.withdraw")))
+        for number, made in enumerate(offers.to_answer, 1):
+            asked = rota_words.offer(
+                self._means.phrases,
+                made,
+                name=self._present.name_of(made.made_by),
+                zone=self._zone,
+                language=self._language,
+            )
+            several = len(offers.to_answer) > 1
+            lines.append(f"{number}. {asked.text}" if several else asked.text)
+            choices += [
+                replace(choice, label=f"{choice.label} {number}") if several else choice for choice in asked.choices
+            ]
+        return OutboundMessage("\n".join(lines), tuple(choices[:10]))
+
+    async def _show_all(self) -> OutboundMessage:
+        others = await self._others()
+        if not others:
+            return self.say("rota.all.none", days=ALL_AHEAD.days)
+        named = {each.person: self._present.name_of(each.person) for each in others}
+        lines = [self._text("rota.all")]
+        lines += self._listed(others, "rota.all.line", lambda each: {"name": named[each.person]})
+        if Role.ADVISOR in self._member.roles:
+            lines.append(self._text("rota.all.how"))
+        return OutboundMessage("\n".join(lines))
+
+    def _listed(
+        self, shifts: Sequence[Ahead], key: str, more: Callable[[Ahead], Mapping[str, object]] = lambda _: {}
+    ) -> list[str]:
+        lines = [
+            self._text(
+                key,
+                number=number,
+                shift=rota_words.say_span(each.span, self._zone, self._language),
+                roster=each.roster,
+                **more(each),
+            )
+            for number, each in enumerate(shifts[:MOST], 1)
+        ]
+        if len(shifts) > MOST:
+            lines.append(self._text("rota.mine.more", count=len(shifts) - MOST))
+        return lines
+
+    # --- what is done --------------------------------------------------------------------------------------------
+
+    async def _give(self, shift: Ahead, taker: str | None) -> OutboundMessage:
+        made = await swaps.give_away(
+            self._conn,
+            self._means,
+            roster=shift.roster,
+            holder=self._member.id,
+            span=shift.span,
+            taker=taker,
+            now=self._now,
+        )
+        return self._sent(made)
+
+    async def _ask_for(self, theirs: Ahead, mine: Ahead | None) -> OutboundMessage:
+        if mine is None:
+            made = await swaps.ask_to_take(
+                self._conn,
+                self._means,
+                roster=theirs.roster,
+                holder=theirs.person,
+                span=theirs.span,
+                taker=self._member.id,
+                now=self._now,
+            )
+            return self._sent(made)
+        if mine.roster != theirs.roster:
+            raise CannotExchange(Objection.TANGLED)
+        made = await swaps.offer_swap(
+            self._conn,
+            self._means,
+            roster=mine.roster,
+            holder=self._member.id,
+            span=mine.span,
+            taker=theirs.person,
+            back=theirs.span,
+            now=self._now,
+        )
+        return self._sent(made)
+
+    def _sent(self, made: Exchange) -> OutboundMessage:
+        back = Choice(rota_words.token_of("back", made.id), self._text("rota.withdraw"))
+        return self.say("rota.sent", back, shift=self._shift(made), name=self._present.name_of(made.holder))
+
+    async def _answer(self, exchange_id: str, *, yes: bool) -> OutboundMessage:
+        answer = swaps.accept if yes else swaps.decline
+        done = await answer(self._conn, self._means, exchange_id, self._member.id, self._now)
+        if done.state is State.OVERTAKEN:
+            raise CannotExchange(Objection.NOT_THEIRS)
+        if not yes:
+            return self.say("rota.declined.noted", shift=self._shift(done))
+        lines = []
+        for span, giver, receiver in swaps.passed_on(done):
+            shift = rota_words.say_span(span, self._zone, self._language)
+            if receiver == self._member.id:
+                lines.append(self._text("rota.accepted.taker", shift=shift))
+            elif giver == self._member.id:
+                lines.append(self._text("rota.accepted.holder", shift=shift, name=self._present.name_of(receiver)))
+        return OutboundMessage("\n".join(lines))
+
+    # --- words ---------------------------------------------------------------------------------------------------
+
+    def _text(self, key: str, **said: object) -> str:
+        return self._means.phrases.say(key, self._language, **said)
+
+    def _shift(self, made: Exchange) -> str:
+        return rota_words.say_span(made.span, self._zone, self._language)
+
+    def _colleague(self, name: str) -> str | None:
+        """Whoever is meant: by the short name, the whole name, or a first name that only one has."""
+        wanted = name.casefold().strip()
+        others = [self._present.staff[each] for each in self._present.with_role(Role.ADVISOR)]
+        others = [each for each in others if each.id != self._member.id]
+        for matches in (
+            [each for each in others if each.id == wanted],
+            [each for each in others if each.name.casefold() == wanted],
+            [each for each in others if each.name.casefold().split()[:1] == [wanted]],
+        ):
+            if len(matches) == 1:
+                return matches[0].id
+        return None
+
+
+def _numbered(shifts: Sequence[Ahead], number: int) -> Ahead | None:
+    return shifts[number - 1] if 0 < number <= min(len(shifts), MOST) else None
+
+
+def _at(waiting: Sequence[Exchange], number: int) -> Exchange | None:
+    return waiting[number - 1] if 0 < number <= len(waiting) else None
