@@ -25,6 +25,7 @@ from helpline.vault import Vault
 TOPIC = "rooms"  # rung when somebody is to be brought into a room
 HIDDEN = "hidden:"  # begins the address of a caller who shows no number
 WAITS_FOR_HER = timedelta(hours=6)  # what is said to somebody who cannot be called back
+AGREED_FOR = timedelta(days=7)  # after which whoever writes from that telephone is taken for somebody else
 ROOM_FOR = timedelta(seconds=90)  # that an advisor waits alone in a room
 
 
@@ -55,7 +56,12 @@ callers = table_of(CallerRow)
 _c = callers.c
 _find = select(callers).where(_c.conversation_id == bindparam("which"))
 _find_locked = _find.with_for_update()
-_at = select(_c.conversation_id).where(_c.fingerprint == bindparam("which"))
+_texted_at = (
+    update(callers)
+    .where(_c.fingerprint == bindparam("which"), _c.agreed_at > bindparam("since", type_=UtcDateTime()))
+    .values(agreed_at=bindparam("now", type_=UtcDateTime()))
+    .returning(_c.conversation_id)
+)
 
 
 @dataclass(frozen=True)
@@ -162,9 +168,11 @@ async def withdraw(conn: AsyncConnection, conversation_id: str) -> None:
     )
 
 
-async def conversation_texted_at(conn: AsyncConnection, fingerprint: str) -> str | None:
-    """The telephone conversation whose clinician agreed to be texted at this address."""
-    found: str | None = (await conn.execute(_at, {"which": fingerprint})).scalar_one_or_none()
+async def conversation_texted_at(conn: AsyncConnection, fingerprint: str, now: datetime) -> str | None:
+    """The telephone conversation whose clinician agreed to be texted at this address, and has been there since."""
+    found: str | None = (
+        await conn.execute(_texted_at, {"which": fingerprint, "now": now, "since": now - AGREED_FOR})
+    ).scalar_one_or_none()
     return found
 
 

@@ -107,7 +107,7 @@ async def _conversation_of(
         staff = await _proved_address(conn, house, message, text, now)
     if staff is None and message.channel is Channel.SMS:
         # She agreed on the telephone to be texted here: voice and text are one conversation from then on.
-        called = await caller_store.conversation_texted_at(conn, house.vault.fingerprint_of(message.sender))
+        called = await caller_store.conversation_texted_at(conn, house.vault.fingerprint_of(message.sender), now)
         if called is not None:
             await store.fall_due(conn, called, now)
             return called, None

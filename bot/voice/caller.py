@@ -103,6 +103,8 @@ LOOK = "look"  # the step that is fetched when something has happened beside the
 LEFT = "left"  # the step that is fetched when the room she was in has ended
 ON_LINE_FOR = timedelta(minutes=3)  # without a word from Twilio
 IN_A_ROOM_FOR = timedelta(hours=2)
+ASK_AFTER = timedelta(minutes=2)  # without a word from Twilio; a round is a fraction of it
+ASK_IN_A_ROOM_AFTER = timedelta(minutes=20)
 CALL_BACK_AGAIN = (timedelta(minutes=3), timedelta(minutes=10))  # after a call back that nobody took
 _PATIENCE = 3.5  # seconds that a reply is waited for before she hears "one moment"
 _PEEK = 0.2  # seconds between two looks
@@ -165,6 +167,8 @@ class Caller:
         filed = await escalations.find_open(conn, conversation.id)
         if filed is None:
             await self._begin_anew(conn, conversation)
+            # Whoever agreed to be texted before may be another; she is asked for herself.
+            await caller_store.withdraw(conn, conversation.id)
         await caller_store.note_on_line(conn, conversation.id, call.id, now + ON_LINE_FOR)
         known = await caller_store.find(conn, conversation.id, now)
         told = Talk(
@@ -684,8 +688,11 @@ class Caller:
 
     async def _keep(self, conn: AsyncConnection, call: Call, told: Talk, now: datetime) -> None:
         await store.set_talk(conn, self._house.vault, call, talk.to_json(told))
+        joined = told.at is At.JOINED
+        # Whatever is to be said to her waits for this call: its end must not go unnoticed for long.
+        await store.change(conn, call.id, due_at=now + (ASK_IN_A_ROOM_AFTER if joined else ASK_AFTER))
         if call.conversation_id is not None and told.at not in {At.OVER, At.CHECKING}:
-            until = now + (IN_A_ROOM_FOR if told.at is At.JOINED else ON_LINE_FOR)
+            until = now + (IN_A_ROOM_FOR if joined else ON_LINE_FOR)
             await caller_store.note_on_line(conn, call.conversation_id, call.id, until)
 
     async def _fresh_conversation(self, conn: AsyncConnection, asked: Asked, now: datetime) -> str | None:

@@ -431,9 +431,7 @@ class _Turn:
             case CodeUnknown():
                 self._code_unknown()
             case StaffTold(key=key, escalation=escalation):
-                self.say(key)
-                self.go(At.STAFF_TAKEN if escalation else At.STAFF, escalation=escalation)
-                self.say("staff.join" if escalation else "staff.code")
+                self._staff_told(key, escalation)
             case HungUp():
                 self.go(At.OVER)
                 self.do(Release())
@@ -921,6 +919,19 @@ class _Turn:
         self.say("callback.hello")
         self.say(f"emergency.{self.talk.country.value}")
         self._wait()
+
+    def _staff_told(self, key: str, escalation: str) -> None:
+        self.say(key)
+        if escalation:
+            self.go(At.STAFF_TAKEN, escalation=escalation, code_tries=0)
+            self.say("staff.join")
+            return
+        tries = self.talk.code_tries + 1
+        self.talk = replace(self.talk, code_tries=tries)
+        if tries >= CODE_TRIES:
+            self._staff_done()  # a number can be feigned, and codes are short
+        else:
+            self.say("staff.code")
 
     def _staff_done(self) -> None:
         self.go(At.OVER)

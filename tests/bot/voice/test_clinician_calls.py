@@ -18,6 +18,7 @@ from escalation.standing import State
 from escalation.store import Filed
 from helpline import inbox, outbox
 from helpline.messages import Address, Channel, InboundKind, InboundMessage
+from helpline.storage import StorageBusy
 from tests.bot.voice.conftest import ASHA, Telephone
 from tests.phone import Document, Placed
 
@@ -709,3 +710,88 @@ async def test_a_protected_place_is_not_named(ward: Ward) -> None:
     heard = await ward.waits(call)
     assert place.name not in heard.words
     assert "i kveld" in heard.words
+
+
+# --- another language ------------------------------------------------------------------------------------------------
+
+
+async def test_a_swedish_question_is_heard_and_answered_in_swedish(ward: Ward) -> None:
+    call, _ = await ward.calls(SWEDISH, called=LINE_IN_SWEDEN)
+    heard = await ward.says(call, "har patienten rätt till tolk")
+    assert "Svaret gäller" in heard.words
+    assert "Källa" in heard.words
+    assert "tryck 0" in heard.words
+    assert heard.languages == {"sv-SE"}
+    heard = await ward.presses(call, "0")
+    assert "Jag söker en rådgivare" in heard.words
+
+
+async def test_an_english_question_is_answered_in_english_with_whose_law_it_is(ward: Ward) -> None:
+    call, _ = await ward.calls()
+    await ward.presses(call, "9")
+    heard = await ward.says(call, "does the patient have a right to an interpreter")
+    assert "The answer is about" in heard.words
+    assert "press 0" in heard.words
+    assert heard.languages == {"en-GB"}
+
+
+async def test_a_nynorsk_question_is_answered_in_nynorsk(ward: Ward) -> None:
+    call, _ = await ward.calls()
+    await ward.says(call, "nynorsk")
+    heard = await ward.says(call, "kva er refleksjonsperiode")
+    assert "Svaret gjeld" in heard.words
+    assert "Kjelde" in heard.words
+    assert heard.languages == {"nb-NO"}
+
+
+# --- what goes wrong on our side -------------------------------------------------------------------------------------
+
+
+async def test_a_process_that_dies_between_hearing_and_writing_down_loses_and_repeats_nothing(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, _ = await ward.calls()
+    kept = calls.set_talk
+    failing = iter([True, False])
+
+    async def dies_once(*given: object) -> None:
+        if next(failing, False):
+            raise StorageBusy("the disk is gone for a moment")
+        await kept(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(calls, "set_talk", dies_once)
+    heard = await ward.says(call, ASKED)
+    assert "Kilde" in heard.words
+    async with ward.t.line.house.db.read() as conn:
+        messages = await inbox.transcript(conn, ward.t.line.house.vault, await ward.conversation())
+    assert len(messages) == 1
+
+
+async def test_a_call_whose_end_nobody_told_us_of_does_not_swallow_what_is_said_to_her(ward: Ward) -> None:
+    call, _ = await ward.calls()
+    await ward.presses(call, "0")
+    call.status = "completed"  # and Twilio's word about it is lost
+    await ward.t.take(await ward.sought(), "asha")
+    assert not ward.rings()
+    await ward.t.pass_(minutes=3)
+    assert len(ward.rings()) == 1
+
+
+async def test_the_next_nurse_at_the_telephone_has_not_agreed_to_anything(ward: Ward) -> None:
+    call, _ = await ward.calls()
+    await ward.says(call, ASKED)
+    await ward.presses(call, "2")
+    await ward.presses(call, "1")
+    await ward.hangs_up(call)
+    texted = len(ward.texts())
+    filed = await _asked_and_hung_up(ward)
+    await ward.t.take(filed, "asha")
+    assert len(ward.texts()) == texted
+    assert ward.rings()
+
+
+async def test_somebody_who_feigns_an_advisors_number_cannot_try_codes_for_ever(ward: Ward) -> None:
+    theirs, _ = await ward.calls(ASHA)
+    for tried in range(talk.CODE_TRIES):
+        heard = await ward.presses(theirs, f"1234{tried}#")
+    assert heard.over
