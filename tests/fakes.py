@@ -135,6 +135,7 @@ class FakeProvider:
         self.faults: deque[Fault] = deque()  # each is for one call that sends or looks up
         self.updates: list[dict[str, Any]] = []  # what Telegram has for us
         self.acknowledged: list[str] = []  # taps
+        self.struck: list[tuple[str, str, bool]] = []  # chat, message, and whether it keeps buttons
         self.twilio_state = "queued"  # of messages that are listed
         self.opening = ""  # what Twilio puts before a trial account's words
         self._numbers = count(1)
@@ -171,6 +172,9 @@ class FakeProvider:
                 offset = int(fields.get("offset", 0))
                 self.updates = [update for update in self.updates if update["update_id"] >= offset]
                 return await self._answer(request, lambda: {"ok": True, "result": self.updates}, _telegram_refusal)
+            case "editMessageReplyMarkup":
+                self.struck.append((fields["chat_id"], fields["message_id"], "reply_markup" in fields))
+                return await self._answer(request, lambda: {"ok": True, "result": True}, _telegram_refusal)
             case "answerCallbackQuery":
                 self.acknowledged.append(fields["callback_query_id"])
                 return await self._answer(request, lambda: {"ok": True, "result": True}, _telegram_refusal)

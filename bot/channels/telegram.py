@@ -46,6 +46,7 @@ CALLBACK_LIMIT = 64  # bytes of callback data
 _PREFIX = "v1:"  # of our callback data, so that a button of another release is recognised as old
 _SHORT_LABEL = 14  # signs; two such buttons stand side by side on a narrow phone
 _WANTED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
+_STRIKE_PATIENCE = 2.0  # seconds for taking the buttons off an earlier message
 _POLL_PAUSE = 3.0  # seconds before asking again after a failure that named no wait
 _LOUD = ("telegram", "telegram.Bot", "telegram.request.BaseRequest", "telegram.request.HTTPXRequest", "httpx")
 
@@ -188,12 +189,17 @@ class TelegramChannel:
         _fail(failure)
 
     async def _strike(self, chat: int, numbers: Sequence[str]) -> None:
-        """Take the buttons off earlier messages. Where that fails they stay, and a tap is told that it has moved on."""
+        """Take the buttons off earlier messages. Where that fails they stay, and a tap is told that it has moved on.
+
+        Not for long: the message itself has gone, and must not be taken for one that hangs.
+        """
         for number in numbers:
             try:
-                await self._bot.edit_message_reply_markup(chat_id=chat, message_id=int(number), reply_markup=None)
-            except _FAILURES as error:
+                async with asyncio.timeout(_STRIKE_PATIENCE):
+                    await self._bot.edit_message_reply_markup(chat_id=chat, message_id=int(number), reply_markup=None)
+            except (*_FAILURES, TimeoutError) as error:
                 log.info("buttons_stay", error_type=type(error).__name__)
+                return
 
     async def find_sent(self, to: Address, message: OutboundMessage, attempt: SendAttempt) -> Sent | None:
         return None

@@ -552,6 +552,23 @@ async def test_a_tap_is_acknowledged_and_a_failure_there_harms_nobody(fault: Fau
     assert provider.acknowledged == ["3307542100900111222"]
 
 
+@pytest.mark.parametrize("fault", [None, Refused(400, 0, "message to edit not found"), Broken(502), Cut()])
+async def test_buttons_that_have_had_their_time_are_taken_off_and_a_failure_there_harms_nobody(
+    fault: Fault | None,
+) -> None:
+    async with FakeProvider() as provider:
+        adapter, to = make("telegram", provider.url, PATIENCE)
+        page = await adapter.send(to, OutboundMessage(WORDS, CHOICES), an_attempt())
+        if fault is not None:
+            provider.faults.extend([None, fault])  # type: ignore[list-item]  # the first call does well
+        struck = OutboundMessage("Sak 48213 er tatt av Noor.", strikes=(page.provider_message_id,))
+        sent = await adapter.send(to, struck, an_attempt())
+        await adapter.close()
+    assert sent.provider_message_id == provider.taken[-1].id
+    assert provider.struck == [(to.value, page.provider_message_id, False)]
+    assert provider.taken[-1].buttons == []
+
+
 # --- the fake is a channel like the others --------------------------------------------------------------------------
 
 
