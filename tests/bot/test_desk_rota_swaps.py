@@ -49,11 +49,8 @@ async def press_on(client: Client, address: str, action: str, do: str = "", **ch
 
 def option_of(page: Page, words: str) -> str:
     """The value of the option that begins so."""
-    return next(
-        value
-        for value, said in re.findall(r'<option value="([^"]*)"[^>]*>([^<]*)<', page.text)
-        if said.startswith(words)
-    )
+    options: list[tuple[str, str]] = re.findall(r'<option value="([^"]*)"[^>]*>([^<]*)<', page.text)
+    return next(value for value, said in options if said.startswith(words))
 
 
 async def who_is_on_call(line: Line, at: datetime) -> tuple[str, ...]:
