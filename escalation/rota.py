@@ -14,15 +14,26 @@ cannot move a handoff. Clock changes are met by these conventions:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from escalation.local_time import say_instant, understand_typed
-from escalation.roster import ROTATION, Schedule, Span, read_instant, read_schedule, read_zone
+from escalation.roster import (
+    ROTATION,
+    Override,
+    Schedule,
+    Shift,
+    Span,
+    Temporary,
+    read_instant,
+    read_schedule,
+    read_zone,
+)
 from helpline.content import ContentError, Node, node_of
 
 _LOOK_AHEAD = timedelta(days=2)
@@ -99,13 +110,82 @@ def timeline(schedule: Schedule, zone: ZoneInfo, since: datetime, until: datetim
         return ()
     edges = sorted({since, *(edge for edge in _edges(schedule, zone, since, until) if since < edge < until)})
     segments: list[Segment] = []
-    for start, end in itertools.pairwise([*edges, until]):
-        people = on_call(schedule, zone, start)
+    for (start, end), part in zip(itertools.pairwise([*edges, until]), _at_each(schedule, zone, edges), strict=True):
+        people = on_call(part, zone, start)
         if segments and segments[-1].on_call == people:
             segments[-1] = Segment(Span(segments[-1].span.start, end), people)
         else:
             segments.append(Segment(Span(start, end), people))
     return tuple(segments)
+
+
+def _at_each(schedule: Schedule, zone: ZoneInfo, edges: Sequence[datetime]) -> Iterator[Schedule]:
+    """At each of these instants, in order, the parts of the roster that may count then.
+
+    Who is on call is decided by `on_call` alone. This only spares it the parts that lie elsewhere, so that ten years
+    with thousands of overrides are told in one walk, and not by asking each override about each hour.
+    """
+    since, until = edges[0], edges[-1]
+    rules, layers = schedule.rules, schedule.layers
+    of_rules = ((*span, number) for number, rule in enumerate(rules) for span in rule.window.spans(zone, since, until))
+    of_layers = (
+        (*span, number)
+        for number, layer in enumerate(layers)
+        for window in layer.windows
+        for span in window.spans(zone, since, until)
+    )
+    always = [(since, until + _LOOK_AHEAD, number) for number, layer in enumerate(layers) if not layer.windows]
+    walks = zip(
+        _covering(of_rules, edges),
+        _covering(itertools.chain(of_layers, always), edges),
+        _covering(_numbered(schedule.overrides), edges),
+        _covering(_numbered(schedule.priority_shifts), edges),
+        _covering(_numbered(schedule.temporary), edges),
+        _covering(_numbered(schedule.away), edges),
+        strict=True,
+    )
+    before: tuple[tuple[int, ...], ...] | None = None
+    part = schedule
+    for present in walks:
+        if present != before:
+            before = present
+            part = replace(
+                schedule,
+                rules=tuple(rules[number] for number in present[0]),
+                layers=tuple(layers[number] for number in present[1]),
+                overrides=tuple(schedule.overrides[number] for number in present[2]),
+                priority_shifts=tuple(schedule.priority_shifts[number] for number in present[3]),
+                temporary=tuple(schedule.temporary[number] for number in present[4]),
+                away=tuple(schedule.away[number] for number in present[5]),
+            )
+        yield part
+
+
+Walked = tuple[datetime, datetime, int]  # from, to, and the number of the part that it belongs to
+
+
+def _numbered(parts: Iterable[Override | Shift | Temporary]) -> Iterator[Walked]:
+    for number, part in enumerate(parts):
+        yield part.span.start, part.span.end, number
+
+
+def _covering(spans: Iterable[Walked], edges: Sequence[datetime]) -> Iterator[tuple[int, ...]]:
+    """The numbers of those that cover each of these instants, which come in order."""
+    ahead = sorted(spans, reverse=True)
+    present: list[tuple[datetime, int]] = []  # a heap, the first to end on top
+    numbers: tuple[int, ...] = ()
+    for at in edges:
+        changed = False
+        while ahead and ahead[-1][0] <= at:
+            _, end, number = ahead.pop()
+            heappush(present, (end, number))
+            changed = True
+        while present and present[0][0] <= at:
+            heappop(present)
+            changed = True
+        if changed:
+            numbers = tuple(sorted({number for _, number in present}))
+        yield numbers
 
 
 def next_change(
