@@ -79,8 +79,11 @@ async def _due_holes(conn: AsyncConnection, present: Present, now: datetime) -> 
 
 
 async def _holes(conn: AsyncConnection, present: Present, now: datetime) -> tuple[Hole, ...]:
-    ahead = now + timedelta(days=coverage.DAYS)
-    return coverage.holes(await rota_store.plans(conn, now, ahead), now, speaks=present.speaks)
+    """The holes of the rosters that the ladders call; one that nobody calls keeps nobody waiting."""
+    called = (await store.policy(conn)).targets()
+    plans = await rota_store.plans(conn, now, now + timedelta(days=coverage.DAYS))
+    wanted = [plan for plan in plans if f"roster:{plan.name}" in called]
+    return coverage.holes(wanted, now, speaks=present.speaks)
 
 
 def _to_tell(

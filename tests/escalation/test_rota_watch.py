@@ -134,5 +134,13 @@ async def test_whoever_knows_of_a_hole_is_not_told_again(halves: House) -> None:
     assert actions.count("roster_hole_accepted") == 1
 
 
+async def test_a_roster_that_no_ladder_calls_alarms_nobody(halves: House) -> None:
+    async with halves.db.write() as conn:
+        await store.save_roster(
+            conn, name="spare", zone="Europe/Oslo", definition={}, valid_from=START, now=START, saved_by="maja"
+        )
+    assert await tick(halves) == []
+
+
 async def test_a_line_that_is_not_set_up_yet_stands_still(db: Database, vault: Vault) -> None:
     assert await rota_watch.tick(db, means_of(vault), START) == 0
