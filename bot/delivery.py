@@ -75,7 +75,6 @@ class Ticket:
 
     reference: str = ""  # our own opaque id of it
     known_as: str = ""  # the provider's id, where the call exists already
-    others: frozenset[str] = frozenset()  # the provider's ids of calls that are other messages'
 
 
 _NO_TICKET = Ticket()
@@ -92,6 +91,10 @@ class Calls(Protocol):
 
     async def in_doubt(self, conn: AsyncConnection, outgoing: Outgoing) -> Ticket:
         """What is known of the call that was perhaps made for this message."""
+        ...
+
+    async def claim(self, conn: AsyncConnection, outgoing: Outgoing, call_sid: str, now: datetime) -> bool:
+        """Whether this call that Twilio lists may be this message's; from then on it is nobody else's."""
         ...
 
     async def taken(self, conn: AsyncConnection, taken: Sequence[tuple[Outgoing, str]], now: datetime) -> None:
@@ -282,7 +285,7 @@ class Delivery:
         except VaultError:
             return None  # erased or unreadable: sending finds that too, and deals with it
         async with self._gates[outgoing.channel], asyncio.timeout(SEND_TIMEOUT):
-            return await adapter.find_sent(to, message, _attempt(outgoing, outgoing.attempt_id or "", ticket))
+            return await adapter.find_sent(to, message, self._attempt(outgoing, outgoing.attempt_id or "", ticket))
 
     async def _start(self, outgoing: Outgoing, now: datetime) -> None:
         """Note that this one is about to be handed over, and hand it over."""
@@ -384,7 +387,7 @@ class Delivery:
             raise Undeliverable("this channel is switched off")
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                attempt = _attempt(letter.outgoing, letter.attempt_id, letter.ticket)
+                attempt = self._attempt(letter.outgoing, letter.attempt_id, letter.ticket)
                 return await adapter.send(letter.to, letter.message, attempt)
         except TimeoutError as error:
             raise TryLater("the provider did not answer in time") from error
@@ -395,6 +398,23 @@ class Delivery:
             self._house.counts.trouble.labels("channel").inc()
             log.error("channel_failed", error_type=type(error).__name__, exc_info=True)
             raise TryLater("the channel failed") from error
+
+    def _attempt(self, outgoing: Outgoing, attempt_id: str, ticket: Ticket = _NO_TICKET) -> SendAttempt:
+        async def claims(sid: str) -> bool:
+            if self._spoken is None:
+                return True
+            async with self._house.db.write() as conn:
+                return await self._spoken.claim(conn, outgoing, sid, self._house.clock.now())
+
+        return SendAttempt(
+            attempt_id=attempt_id,
+            tag=outgoing.tag,
+            first_tried_at=outgoing.first_tried_at or outgoing.created_at,
+            repeated=outgoing.attempts > 0,
+            reference=ticket.reference,
+            known_as=ticket.known_as,
+            claims=claims if outgoing.channel is Channel.CALL else None,
+        )
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 
@@ -507,15 +527,3 @@ class Delivery:
             await self._aloud(conn, changed, now)
         else:
             await self._listener.delivered(conn, changed, now)
-
-
-def _attempt(outgoing: Outgoing, attempt_id: str, ticket: Ticket = _NO_TICKET) -> SendAttempt:
-    return SendAttempt(
-        attempt_id=attempt_id,
-        tag=outgoing.tag,
-        first_tried_at=outgoing.first_tried_at or outgoing.created_at,
-        repeated=outgoing.attempts > 0,
-        reference=ticket.reference,
-        known_as=ticket.known_as,
-        others=ticket.others,
-    )

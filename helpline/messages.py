@@ -6,6 +6,7 @@ Nothing here belongs to a provider. A channel turns its provider's payload into 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -156,4 +157,6 @@ class SendAttempt:
     repeated: bool  # an earlier try may have gone through
     reference: str = ""  # our own opaque id of a call, which stands in the addresses that the provider is given
     known_as: str = ""  # the provider's id, where the provider told us of it before we noted that it was taken
-    others: frozenset[str] = frozenset()  # provider's ids that are other messages'
+    # Whether what the provider lists under this id is this message, for what carries no words to know it by: says yes
+    # to one message only, whoever asks.
+    claims: Callable[[str], Awaitable[bool]] | None = field(default=None, compare=False, repr=False)

@@ -422,11 +422,13 @@ class TwilioCalls:
 
         Twilio lists no address of ours with a call, so it is known by receiver, sender and time, and by belonging to no
         other attempt: each call is told of under the reference it was made with, mostly before its making has returned.
+        Of two alike that are both in doubt each claims one; which is whose shows when Twilio next speaks of them.
         """
         if attempt.known_as:
             return Sent(attempt.known_as)
         since = attempt.first_tried_at - _CLOCK_DIFFERENCE
-        failure: Exception
+        candidates: list[str] = []
+        failure: Exception | None = None
         try:
             # A call that waits at Twilio has no start yet, so the day is looked at here and not asked for.
             # The newest come first, so that one page is enough.
@@ -436,12 +438,16 @@ class TwilioCalls:
             for known in listed:
                 begun = known.date_created or known.start_time
                 recent = begun is None or begun >= since
-                if known.sid and recent and known.sid not in attempt.others and _is_call(known):
-                    return Sent(str(known.sid))
-            return None
+                if known.sid and recent and _is_call(known):
+                    candidates.append(str(known.sid))
         except FAILURES as error:
             failure = error
-        fail(failure, always_later=True)
+        if failure is not None:
+            fail(failure, always_later=True)
+        for sid in candidates:
+            if attempt.claims is None or await attempt.claims(sid):
+                return Sent(sid)
+        return None
 
     async def acknowledge(self, message: InboundMessage) -> None:
         return None

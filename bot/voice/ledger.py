@@ -28,7 +28,6 @@ log = structlog.get_logger(__name__)
 
 ASK_AFTER = timedelta(seconds=90)  # without a word from Twilio about a call that rings, or may ring
 JOINING = "join:"  # begins key and lane of a call that brings an advisor and a clinician together
-CLOCKS = timedelta(minutes=2)  # how far back calls of others are looked for
 
 
 class Ledger:
@@ -51,16 +50,26 @@ class Ledger:
                     tickets[outgoing.id] = Ticket(live.id, known_as=spoken_id(live, outgoing.id))
                     continue
                 newest = await _write_down(conn, outgoing, now)
-            tickets[outgoing.id] = await _ticket(conn, newest, outgoing)
+            tickets[outgoing.id] = Ticket(newest.id, known_as=newest.call_sid or "")
         return tickets
 
     async def in_doubt(self, conn: AsyncConnection, outgoing: Outgoing) -> Ticket:
         """What is known of the call that was perhaps made for this message."""
         made = (await store.tries_of(conn, [outgoing.id])).get(outgoing.id, [])
-        return await _ticket(conn, made[-1], outgoing) if made else Ticket()
+        return Ticket(made[-1].id, known_as=made[-1].call_sid or "") if made else Ticket()
+
+    async def claim(self, conn: AsyncConnection, outgoing: Outgoing, call_sid: str, now: datetime) -> bool:
+        """Whether this call that Twilio lists may be this message's; from then on it is nobody else's."""
+        await store.one_at_a_time(conn, [call_sid])
+        found = await store.find_by_sid(conn, call_sid)
+        if found is not None:
+            return found.outbound_id == outgoing.id
+        made = (await store.tries_of(conn, [outgoing.id])).get(outgoing.id, [])
+        return bool(made) and await known_as(conn, made[-1], call_sid, now) is not None
 
     async def taken(self, conn: AsyncConnection, taken: Sequence[tuple[Outgoing, str]], now: datetime) -> None:
         """Twilio took these, under ids of its own; it may have told of them before."""
+        await store.one_at_a_time(conn, [sid for _, sid in taken])
         tries = await store.tries_of(conn, [outgoing.id for outgoing, _ in taken])
         for outgoing, sid in taken:
             made = tries.get(outgoing.id, [])
@@ -74,18 +83,19 @@ def spoken_id(call: Call, outbound_id: int) -> str:
 
 
 async def known_as(conn: AsyncConnection, call: Call, call_sid: str, now: datetime) -> Call | None:
-    """The call that Twilio knows by this id, having been made by our request for `call`.
+    """The call that Twilio knows by this id, having been made by our request for `call`; after `one_at_a_time`.
 
-    Where our request was answered too late it may have been made twice: then each has a row, and both ring.
+    Where our request was answered too late it may have been made twice: then each has a row, and both ring. Where it
+    was claimed for another message that is alike, as two may be after a crash, it is that one's no longer.
     """
     known = await store.find_by_sid(conn, call_sid)
-    if known is not None:
+    if known is not None and (known.id == call.id or known.outbound_id == call.outbound_id):
         return known
+    if known is not None:
+        log.warning("call_was_anothers", call_id=call.id)
+        await store.change(conn, known.id, call_sid=None)
     if await store.note_sid(conn, call.id, call_sid):
         return await store.find(conn, call.id)
-    known = await store.find_by_sid(conn, call_sid)
-    if known is not None:
-        return known  # told of by another process at this moment
     log.warning("call_made_twice", call_id=call.id)
     return await store.add(
         conn,
@@ -132,15 +142,6 @@ async def _write_down(conn: AsyncConnection, outgoing: Outgoing, now: datetime) 
         staff_id=staff_id,
         outbound_id=outgoing.id,
     )
-
-
-async def _ticket(conn: AsyncConnection, call: Call, outgoing: Outgoing) -> Ticket:
-    if call.call_sid is not None:
-        return Ticket(call.id, known_as=call.call_sid)
-    if not outgoing.attempts:
-        return Ticket(call.id)  # nothing was asked of Twilio yet, so there is nothing to look for
-    since = (outgoing.first_tried_at or outgoing.created_at) - CLOCKS
-    return Ticket(call.id, others=await store.sids_since(conn, since))
 
 
 def _staff_of(outgoing: Outgoing) -> str | None:

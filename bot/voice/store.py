@@ -90,6 +90,9 @@ _find = select(calls).where(_c.id == bindparam("which"))
 _find_locked = _find.with_for_update()
 _find_by_sid = select(calls).where(_c.call_sid == bindparam("which"))
 _add = insert(calls)
+_lock_words = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(word, 0)) FROM unnest(CAST(:words AS text[])) AS word"
+)
 _is_live = _c.ended_at.is_(None)
 _live_of = (
     select(calls)
@@ -253,10 +256,10 @@ async def tries_of(conn: AsyncConnection, outbound_ids: Collection[int]) -> dict
     return found
 
 
-async def sids_since(conn: AsyncConnection, since: datetime) -> frozenset[str]:
-    """Twilio's ids of calls that were made since, as far as we know which calls they are."""
-    known = select(_c.call_sid).where(_c.made_at >= since, _c.call_sid.is_not(None))
-    return frozenset((await conn.execute(known)).scalars())
+async def one_at_a_time(conn: AsyncConnection, sids: Collection[str]) -> None:
+    """Let nobody else find out at the same moment whose these calls are; before any row is locked."""
+    if sids and conn.dialect.name == "postgresql":
+        await conn.execute(_lock_words, {"words": sorted(f"whose:{sid}" for sid in sids)})
 
 
 async def change(conn: AsyncConnection, call_id: str, **values: Any) -> None:
@@ -268,7 +271,10 @@ async def change(conn: AsyncConnection, call_id: str, **values: Any) -> None:
 
 
 async def note_sid(conn: AsyncConnection, call_id: str, call_sid: str) -> bool:
-    """Note Twilio's id of a call that has none yet; False where it has one, or the id is another call's."""
+    """Note Twilio's id of a call that has none yet; False where it has one, or the id is another call's.
+
+    After `one_at_a_time`.
+    """
     if await find_by_sid(conn, call_sid) is not None:
         return False
     noted = await conn.execute(update(calls).where(_c.id == call_id, _c.call_sid.is_(None)).values(call_sid=call_sid))

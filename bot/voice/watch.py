@@ -28,6 +28,7 @@ from escalation import store as escalations
 from escalation.advisors import PageNews
 from escalation.standing import State, Turn
 from escalation.store import Filed, PageMade, PageState
+from helpline import outbox
 from helpline.messages import Channel, DeliveryReport, DeliveryState, TryLater
 
 log = structlog.get_logger(__name__)
@@ -103,11 +104,12 @@ class Watch:
             await self.note(conn, call, news, self._house.clock.now())
 
     async def known(self, conn: AsyncConnection, call_id: str, call_sid: str, now: datetime) -> Call | None:
-        """The call that Twilio speaks of, locked: by its own id, or by the one that it was made with."""
-        found = await store.find_by_sid(conn, call_sid)
+        """The call that Twilio speaks of, locked: by the id that it was made with, or by Twilio's own."""
+        await store.one_at_a_time(conn, [call_sid])
+        made = await store.find(conn, call_id) if call_id else None
+        found = await ledger.known_as(conn, made, call_sid, now) if made is not None else None
         if found is None:
-            made = await store.find(conn, call_id, lock=True) if call_id else None
-            found = await ledger.known_as(conn, made, call_sid, now) if made is not None else None
+            found = await store.find_by_sid(conn, call_sid)
         return await store.find(conn, found.id, lock=True) if found is not None else None
 
     async def note(self, conn: AsyncConnection, call: Call, news: CallNews, now: datetime) -> Call:
@@ -158,8 +160,11 @@ class Watch:
         await self._report(conn, call, DeliveryState.DELIVERED, "", now)
 
     async def _report(self, conn: AsyncConnection, call: Call, state: DeliveryState, code: str, now: datetime) -> None:
-        if call.call_sid is not None:
-            await self._delivery.note_report(conn, DeliveryReport(Channel.CALL, call.call_sid, state, code), now)
+        sent = await outbox.find_by_id(conn, call.outbound_id) if call.outbound_id is not None else None
+        # As it was noted when it was sent; before that, as it will be.
+        sid = (sent.provider_message_id if sent is not None else None) or call.call_sid
+        if sid is not None:
+            await self._delivery.note_report(conn, DeliveryReport(Channel.CALL, sid, state, code), now)
 
     # --- what Twilio is asked ---
 
@@ -178,17 +183,17 @@ class Watch:
         if self._calls is None:
             return 0
         async with self._house.db.read() as conn:
-            if not await store.pages_under_way(conn, limit=1):
-                return 0
+            needless_ids = await self._needless(conn)
+        if not needless_ids:
+            return 0
         async with self._house.db.write() as conn:
-            needless = await self._call_off(conn, now)
+            needless = await store.call_off(conn, needless_ids, now)
         for call in needless:
             await self._tell(self._calls, call)
         return len(needless)
 
-    async def _call_off(self, conn: AsyncConnection, now: datetime) -> list[Call]:
-        needless = [call.id for call in await store.pages_under_way(conn) if not await self._needed(conn, call)]
-        return await store.call_off(conn, needless, now)
+    async def _needless(self, conn: AsyncConnection) -> list[str]:
+        return [call.id for call in await store.pages_under_way(conn) if not await self._needed(conn, call)]
 
     async def _needed(self, conn: AsyncConnection, call: Call) -> bool:
         """Whether any of the escalations that its page speaks for still waits for whoever is called."""
@@ -231,4 +236,3 @@ class Watch:
             later = await self.note(conn, found, news, now) if news is not None else found
             if not later.over:
                 await store.change(conn, call.id, due_at=now + _ASK_AFTER[call.kind], lease_token=None)
-            self._house.counts.trouble.labels("call_silent").inc()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bot.channels.voice import CallNews, CallState
 from bot.voice import store, watch
 from bot.voice.store import Call, CallKind
+from escalation import store as escalations
 from escalation.store import PageState
 from helpline import logs
 from helpline.messages import Language
@@ -143,6 +144,26 @@ async def test_another_call_to_the_same_phone_is_not_taken_for_it(telephone: Tel
     assert len([call for call in telephone.exchange.calls if call.to == ASHA]) == 2
     rows = [await telephone.row(call) for call in telephone.exchange.calls if call.to == ASHA]
     assert len({row.escalation_id for row in rows}) == 2
+
+
+async def test_two_calls_in_doubt_to_one_phone_are_each_somebodys(telephone: Telephone) -> None:
+    """Twilio lists nothing to tell them apart by; what it asks for does."""
+    await telephone.ask("c1")
+    await telephone.ask("c2")
+    telephone.exchange.faults.extend([Cut(taken=True), Cut(taken=True)])
+    await telephone.pass_(minutes=2)
+    await telephone.pass_(seconds=10)
+    first, second = telephone.exchange.calls
+    assert {first.to, second.to} == {ASHA}
+    for call in (second, first):
+        heard = await telephone.picked_up(call)
+        async with telephone.line.house.db.read() as conn:
+            made = await store.find(conn, call.reference)
+            assert made is not None
+            page = await escalations.find_page(conn, made.page_id or "")
+        assert page is not None
+        assert ", ".join(page.code) in heard.words
+        assert (await telephone.row(call)).id == call.reference
 
 
 async def test_a_call_made_twice_is_known_twice_and_either_can_take_it(telephone: Telephone) -> None:
