@@ -336,7 +336,7 @@ class Caller:
         took_in = await self._carry_out(this, moved, effects, now)
         if this.verbs is not None:
             return this.verbs
-        if took_in:
+        if took_in or told.at is At.THINKING:
             await self._wait_for_reply(await self._conversation_now(asked))
         return await self._settle(asked, this, moved)
 
@@ -364,7 +364,7 @@ class Caller:
             standing = await self._standing(conn, call, moved, now)
             for event in this.events:
                 moved, _ = talk.step(moved, event, standing)
-            moved = await self._with_news(conn, call, moved, standing, now)
+            moved = talk.with_a_word(await self._with_news(conn, call, moved, standing, now))
             await self._keep(conn, call, moved, now)
             if moved.at is At.OVER and moved.proved:
                 await self._release(conn, call, now)
@@ -643,8 +643,14 @@ class Caller:
         if filed is None:
             return Standing(web=self._web(told.language))
         room = await self._room_name(conn, call, now)
+        woken = {page.staff_id for page in await escalations.pages_of(conn, filed.id)}
         return Standing(
-            _case(filed), self._promise(filed, told.language, now), filed.code, room, self._web(told.language)
+            _case(filed),
+            self._promise(filed, told.language, now),
+            filed.code,
+            room,
+            self._web(told.language),
+            called=len(woken),
         )
 
     async def _room_name(self, conn: AsyncConnection, call: Call, now: datetime) -> str:
@@ -836,7 +842,8 @@ def _pressed_or_said(asked: Asked) -> Event:
     if turn.digits:
         return Keys(turn.digits)
     if turn.speech.strip():
-        return Heard(turn.speech, turn.confidence if turn.confidence is not None else 1.0)
+        # Nought stands for "not said" with some of the recognisers that Twilio chooses from, and words did come.
+        return Heard(turn.speech, turn.confidence or 1.0)
     return Nothing()
 
 

@@ -140,6 +140,7 @@ class Standing:
     code: str = ""  # of the escalation
     room: str = ""  # where an advisor waits for her on the phone
     web: str = ""  # where she can write instead, as it is said
+    called: int = 0  # advisors who were woken for it
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------
@@ -366,6 +367,13 @@ def document(talk: Talk) -> Document:
 def next_turn(talk: Talk) -> Talk:
     """The talk with a new, still silent document."""
     return replace(talk, turn=talk.turn + 1, says=())
+
+
+def with_a_word(talk: Talk) -> Talk:
+    """The talk, in which she does not hear mere silence after what she said."""
+    if talk.at is At.THINKING and not talk.says and not talk.moments:
+        return replace(talk, says=(Saying("voice.moment"),))
+    return talk
 
 
 def step(talk: Talk, event: Event, standing: Standing) -> Step:
@@ -673,7 +681,7 @@ class _Turn:
             # The reply does not come. What was said is on disk and will be answered; a human is sought meanwhile.
             self.say("long")
             self.do(TakeIn(token=ADVISOR_TOKEN))
-        elif moments % 2:
+        elif moments % 2 == 0:
             self.say("moment")
 
     # --- replies -----------------------------------------------------------------------------------------------------
@@ -777,12 +785,10 @@ class _Turn:
                     self.say("writing.menu")
             case Case.SOUGHT | Case.LAST_RESORT if self.talk.at is At.WRITING:
                 self._wait()
-            case Case.SOUGHT if self.standing.by:
-                self.say("seeking.by", by=self.standing.by)
-                if rounds % 3 == 0:
-                    self.say("seeking.menu")
             case Case.SOUGHT | Case.LAST_RESORT:
-                self.say("seeking.still")
+                self._who_was_called()
+                if self.standing.by:
+                    self.say("seeking.by", by=self.standing.by)
                 if rounds % 3 == 0:
                     self.say("seeking.menu")
             case Case.NONE:
@@ -791,6 +797,15 @@ class _Turn:
                 self.say("left.menu")
             case _:
                 assert_never(self.standing.case)
+
+    def _who_was_called(self) -> None:
+        match self.standing.called:
+            case 0:
+                self.say("seeking.still")
+            case 1:
+                self.say("seeking.one")
+            case many:
+                self.say("seeking.many", count=str(many))
 
     def _taken(self) -> None:
         if self.talk.at in {At.JOINED, At.CHECKING, At.STAFF, At.STAFF_TAKEN, At.WRITING}:

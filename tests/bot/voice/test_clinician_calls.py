@@ -19,7 +19,7 @@ from escalation.store import Filed
 from helpline import inbox, outbox
 from helpline.messages import Address, Channel, InboundKind, InboundMessage
 from helpline.storage import StorageBusy
-from tests.bot.voice.conftest import ASHA, Telephone
+from tests.bot.voice.conftest import ASHA, NOOR, Telephone
 from tests.phone import Document, Placed
 
 SHE = "+4790000010"  # a mobile number
@@ -233,9 +233,10 @@ async def test_a_reply_that_is_late_is_waited_for_with_a_word(ward: Ward) -> Non
     ward.t.line.voice.caller.patience = 0.0
     call, _ = await ward.calls()
     heard = await ward.t.exchange.says(call, ASKED)
-    assert heard.gather is not None  # nothing is said yet, and 0 works
-    heard = await ward.t.exchange.is_silent(call)
     assert "øyeblikk" in heard.words
+    assert heard.gather is not None  # and 0 works
+    heard = await ward.t.exchange.is_silent(call)
+    assert heard.gather is not None
     await ward.t.line.settle()
     heard = await ward.t.exchange.is_silent(call)
     assert "Kilde" in heard.words
@@ -272,6 +273,12 @@ async def test_bad_recognition_is_borne_once_and_then_a_human_is_sought(ward: Wa
     assert await ward.open_escalation() is not None
 
 
+async def test_a_recogniser_that_tells_no_confidence_is_believed(ward: Ward) -> None:
+    call, _ = await ward.calls()
+    heard = await ward.says(call, ASKED, confidence=0.0)
+    assert "Kilde" in heard.words
+
+
 async def test_danger_is_heard_however_unsure_the_recogniser_is(ward: Ward) -> None:
     call, _ = await ward.calls()
     heard = await ward.says(call, "han står utenfor døra med kniv og truer henne", confidence=0.1)
@@ -301,7 +308,11 @@ async def test_nought_seeks_an_advisor_and_says_by_when(ward: Ward) -> None:
     for key in ("trykk 1", "trykk 2", "trykk 3", "trykk 0"):
         assert key in heard.words
     heard = await ward.waits(call)
-    assert "leter fortsatt" in heard.words
+    assert "Én rådgiver er varslet" in heard.words
+    assert "senest" in heard.words
+    for _ in range(10):
+        heard = await ward.waits(call)
+    assert "2 rådgivere er varslet" in heard.words
 
 
 async def test_an_advisor_who_takes_it_by_phone_is_joined_with_her(ward: Ward) -> None:
@@ -358,6 +369,19 @@ async def test_she_hears_when_the_advisor_is_gone_and_can_have_them_called_again
     heard = await ward.during(ward.t.exchange.presses(again, "1"))
     assert heard.room is not None
     assert (await ward.waits(hers)).room == heard.room
+
+
+async def test_an_advisor_with_nothing_but_a_phone_is_not_called_while_on_it(ward: Ward) -> None:
+    hers, _ = await ward.calls()
+    await ward.presses(hers, "0")
+    for _ in range(12):
+        await ward.waits(hers)
+    theirs = ward.t.call_to(NOOR)
+    await ward.t.picked_up(theirs)
+    heard = await ward.during(ward.t.exchange.presses(theirs, "1"))
+    assert heard.room is not None
+    await ward.t.line.settle()
+    assert ward.t.call_to(NOOR) is theirs
 
 
 async def test_a_voicemail_does_not_come_into_the_room(ward: Ward) -> None:
