@@ -35,9 +35,11 @@ from bot.delivery import Delivery
 from bot.house import House
 from bot.inbox import take_in
 from bot.waiting_room import WaitingRoom
-from escalation import advisors, auditor, auditor_store, store
+from escalation import advisors, auditor, auditor_store, leave, store, swaps
 from escalation.auditor import Fault, What
+from escalation.exchange import CannotExchange
 from escalation.on_duty import gather
+from escalation.roster import Span
 from escalation.standing import State
 from escalation.store import Filed
 from helpline import outbox, staffing
@@ -408,6 +410,29 @@ class Night:
                         take, no = (choice.token for choice in given.message.choices[:2])
                         found.append((who, provider.channel, take, no))
         return found
+
+    async def gives_shift(self, who: str, to: str, *, hours: float, agreed: bool) -> None:
+        """Somebody gives the rest of their shift to a colleague, who says yes or no."""
+        span, means = Span(self.now, self.now + timedelta(hours=hours)), self.room.means
+
+        async def act(conn: AsyncConnection) -> None:
+            with contextlib.suppress(CannotExchange):
+                made = await swaps.give_away(conn, means, roster="main", holder=who, span=span, taker=to, now=self.now)
+                answer = swaps.accept if agreed else swaps.decline
+                await answer(conn, means, made.id, to, self.now)
+
+        await self.does(act)
+
+    async def is_away(self, who: str, hours: float) -> None:
+        """Leave that holds at once; perhaps nobody is left."""
+        self.misfortune = True
+        span = Span(self.now, self.now + timedelta(hours=hours))
+
+        async def act(conn: AsyncConnection) -> None:
+            with contextlib.suppress(leave.LeaveRefused):
+                await leave.enter(conn, staff_id=who, span=span, by="maja", now=self.now)
+
+        await self.does(act)
 
     async def leaves_work(self, who: str) -> None:
         self.misfortune = True

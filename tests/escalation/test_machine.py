@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -86,6 +86,14 @@ class AnyNight(RuleBasedStateMachine):
             self.night.misfortune = True
         self.run(self.night.does(lambda conn: self.night.save_roster(conn, people)))
 
+    @rule(person=an_advisor, to=an_advisor, hours=st.sampled_from((0.25, 2.0)), agreed=st.booleans())
+    def a_shift_is_given_away(self, person: str, to: str, hours: float, agreed: bool) -> None:
+        self.run(self.night.gives_shift(person, to, hours=hours, agreed=agreed))
+
+    @rule(person=an_advisor, hours=st.sampled_from((0.25, 3.0)))
+    def somebody_is_on_leave(self, person: str, hours: float) -> None:
+        self.run(self.night.is_away(person, hours))
+
     @rule(person=an_advisor)
     def somebody_leaves_work(self, person: str) -> None:
         self.run(self.night.leaves_work(person))
@@ -133,6 +141,7 @@ def play(make_url: Callable[[], str], *, nights: int, steps: int) -> None:
         settings=settings(
             max_examples=int(MANY) if MANY else nights,
             derandomize=not MANY,
+            phases=(Phase.generate, Phase.shrink),
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),
