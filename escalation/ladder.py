@@ -57,6 +57,7 @@ from escalation.standing import (
 
 LATE = timedelta(minutes=2)  # a move later than this means that the service was down
 _MINUTE = timedelta(minutes=1)
+_MAY_WAIT = (PageReason.STEP, PageReason.SHIFT)
 _NO_REST: Mapping[str, str] = {}  # nobody has quiet hours
 
 Moved = tuple[Escalation, Effects]
@@ -140,7 +141,7 @@ def climb(escalation: Escalation, now: datetime, staffing: Staffing) -> Moved:
     if late and moved.state is State.SEEKING and not any(isinstance(effect, TellClinician) for effect in said):
         late_word = ToClinician.NOBODY_YET if moved.promise_at is None else ToClinician.DELAYED
         said.append(TellClinician(late_word, by=moved.promise_at))
-    moved = _send_due(moved, now, said, late=late)
+    moved = _send_due(moved, now, staffing, said, late=late)
     return _settle(moved, now, staffing), tuple(said)
 
 
@@ -335,8 +336,13 @@ def _end_turn(escalation: Escalation, person: str, turn: Turn) -> Escalation:
     )
 
 
-def _send_due(escalation: Escalation, now: datetime, said: list[Effect], *, late: bool) -> Escalation:
+def _send_due(
+    escalation: Escalation, now: datetime, staffing: Staffing, said: list[Effect], *, late: bool
+) -> Escalation:
     due = sorted((page for page in escalation.planned if page.due_at <= now), key=lambda page: page.due_at)
+    # Whoever got a page there a moment ago gets the next ones together, a little later; nothing urgent waits for that.
+    held = [page for page in due if page.reason in _MAY_WAIT and page.way.contact in staffing.held]
+    due = [page for page in due if page not in held]
     called = {each.person: each for each in escalation.called}
     number = escalation.pages
     sent: set[tuple[str, str]] = set()
@@ -351,7 +357,10 @@ def _send_due(escalation: Escalation, now: datetime, said: list[Effect], *, late
         said.append(Page(number, page.person, page.way.contact, page.rung, page.reason, early=page.early, late=late))
     return replace(
         escalation,
-        planned=tuple(page for page in escalation.planned if page.due_at > now),
+        planned=(
+            *(page for page in escalation.planned if page.due_at > now),
+            *(replace(page, due_at=staffing.held[page.way.contact]) for page in held),
+        ),
         called=tuple(called.values()),
         pages=number,
     )
@@ -526,7 +535,7 @@ def decline(
     if not moved.asked_now and moved.state is State.SEEKING:
         moved = _next_step(moved, now, staffing, said)
     said.append(answer(ToAdvisor.PASSED_ON, *(other for other in moved.asked_now if other != person)))
-    moved = _send_due(moved, now, said, late=False)
+    moved = _send_due(moved, now, staffing, said, late=False)
     return _settle(moved, now, staffing), tuple(said)
 
 
@@ -542,7 +551,7 @@ def move_up(escalation: Escalation, now: datetime, staffing: Staffing) -> Moved:
             moved = _last_resort(escalation, now, staffing, said)
         case _:
             moved = _next_step(escalation, now, staffing, said)
-    moved = _send_due(moved, now, said, late=False)
+    moved = _send_due(moved, now, staffing, said, late=False)
     return _settle(moved, now, staffing), tuple(said)
 
 
@@ -555,7 +564,7 @@ def hand_back(
         return escalation, (refusal,)
     said: list[Effect] = []
     moved = _put_back(escalation, now, staffing, said, ToAdvisor.HANDED_BACK)
-    moved = _send_due(moved, now, said, late=False)
+    moved = _send_due(moved, now, staffing, said, late=False)
     return _settle(moved, now, staffing), tuple(said)
 
 
@@ -661,7 +670,7 @@ def pass_on(
         return escalation, (TellAdvisor(person, ToAdvisor.ASKED_OVER, contact, (to,)),)
     said: list[Effect] = []
     moved = _ask_over(escalation, {to: to}, escalation.step, now, staffing, said, contact)
-    moved = _send_due(moved, now, said, late=False)
+    moved = _send_due(moved, now, staffing, said, late=False)
     return _settle(moved, now, staffing), tuple(said)
 
 
@@ -683,7 +692,7 @@ def pass_up(
     moved = _ask_next(replace(escalation, handover=waiting), now, staffing, said, contact)
     if not any(isinstance(effect, TellAdvisor) and effect.word is ToAdvisor.ASKED_OVER for effect in said):
         said.append(TellAdvisor(person, ToAdvisor.CANNOT_ASK, contact))
-    moved = _send_due(moved, now, said, late=False)
+    moved = _send_due(moved, now, staffing, said, late=False)
     return _settle(moved, now, staffing), tuple(said)
 
 
@@ -827,7 +836,7 @@ def _decline_handover(
     moved = replace(_end_turn(escalation, person, Turn.DECLINED), handover=handover)
     if not rest:
         moved = _ask_next(moved, now, staffing, said)
-        moved = _send_due(moved, now, said, late=False)
+        moved = _send_due(moved, now, staffing, said, late=False)
     asked = moved.handover.asked if moved.handover is not None else ()
     said.append(TellAdvisor(person, ToAdvisor.PASSED_ON, contact, asked))
     return _settle(moved, now, staffing), tuple(said)
@@ -865,7 +874,7 @@ def fall_back(
         moved = replace(moved, step_due_at=now)
     if moved.state is State.SEEKING:
         moved = _seek(moved, now, staffing, said)
-    moved = _send_due(moved, now, said, late=False)
+    moved = _send_due(moved, now, staffing, said, late=False)
     return _settle(moved, now, staffing), tuple(said)
 
 

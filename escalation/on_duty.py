@@ -29,6 +29,7 @@ _contacts = table_of(ContactMethodRow)
 ALL_CHANNELS = frozenset(CHANNELS)
 LOOK_AHEAD = timedelta(days=2)  # how far the next change of shift is looked for
 FORECAST = timedelta(days=14)
+TOGETHER = timedelta(minutes=1)  # routine pages that come so soon after each other come in one message
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,10 @@ async def gather(
         # Whoever is on leave is let alone, unless everybody is: a role that is called must not be empty for that.
         here = tuple(id_ for id_ in members if id_ not in away)
         duty[f"role:{role.value}"] = Duty(here or members, leave_changes)
+    held = {
+        str(contact): at + TOGETHER
+        for contact, at in (await reach_store.lately_paged(conn, staff, now - TOGETHER, now))
+    }
     own = await reach_store.all_rules(conn)
     hours = [each for each in await quiet_hours(conn, staff) if each.stand_in not in away]
     if (edge := quiet.next_change(hours, now, within=LOOK_AHEAD)) is not None:
@@ -141,6 +146,7 @@ async def gather(
             languages=languages,
             specialities=specialities,
             resting=quiet.stand_ins(hours, urgency, now),
+            held=held if urgency is Urgency.ROUTINE else {},
         )
         for urgency in Urgency
     }

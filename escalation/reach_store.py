@@ -13,10 +13,11 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Boolean, Index, Integer, LargeBinary, String, delete, insert, select, text, update
+from sqlalchemy import Boolean, Index, Integer, LargeBinary, String, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
+from escalation import store
 from escalation.quiet import QuietHours
 from escalation.roster import Window
 from escalation.standing import Urgency
@@ -452,6 +453,22 @@ async def answers(conn: AsyncConnection) -> dict[int, datetime]:
     """When somebody last answered from each contact."""
     rows = await conn.execute(select(last_answers.c.contact_id, last_answers.c.at))
     return {row.contact_id: row.at for row in rows}
+
+
+async def lately_paged(
+    conn: AsyncConnection, staff_ids: Iterable[str], since: datetime, now: datetime
+) -> list[tuple[int, datetime]]:
+    """The contacts that got a routine page after `since` and before now, and when."""
+    p, e = store.pages.c, store.escalations.c
+    wanted = (
+        select(p.contact_id, func.max(p.made_at).label("at"))
+        .join(store.escalations, e.id == p.escalation_id)
+        .where(p.staff_id.in_(list(staff_ids)), p.made_at > since, p.made_at < now)
+        .where(e.urgency == Urgency.ROUTINE.value, p.channel != "desk")
+        .where(p.state.not_in([store.PageState.WITHDRAWN.value, store.PageState.REFUSED.value]))
+        .group_by(p.contact_id)
+    )
+    return [(row.contact_id, row.at) for row in await conn.execute(wanted)]
 
 
 # --- Numbers to prove ------------------------------------------------------------------------------------------------

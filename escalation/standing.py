@@ -98,6 +98,7 @@ class Staffing:
     languages: Mapping[str, frozenset[str]] = field(default_factory=dict)
     specialities: Mapping[str, frozenset[str]] = field(default_factory=dict)
     resting: Mapping[str, str] = field(default_factory=dict)  # who has quiet hours now, and who stands in for them
+    held: Mapping[str, datetime] = field(default_factory=dict)  # contacts that were paged just now: until when to wait
 
     def behind(self, target: str) -> tuple[str, ...]:
         """The people that a target means now."""

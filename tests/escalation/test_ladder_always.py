@@ -121,6 +121,11 @@ class AnyEscalation(RuleBasedStateMachine):
         self.staffing = self.staffed(dict(self.staffing.ways), duty)
         self.moves()
 
+    @rule(contacts=st.sets(st.sampled_from(CONTACTS)), left=st.floats(0.1, 1))
+    def contacts_were_paged_just_now(self, contacts: set[str], left: float) -> None:
+        until = dict.fromkeys(contacts, self.now + minutes(left))
+        self.note(*climbing.climb(self.escalation, self.now, replace(self.staffing, held=until)))
+
     @rule(resting=rests)
     def quiet_hours_begin_and_end(self, resting: dict[str, str]) -> None:
         self.resting = resting

@@ -142,6 +142,42 @@ async def test_urgent_ones_are_never_bundled(house: House) -> None:
     assert len(await house.sent_to("1001")) == 3
 
 
+async def test_routine_ones_within_a_minute_are_one_message_beside_the_first(house: House) -> None:
+    """The first goes at once; what comes within the minute after it waits for its end and goes together."""
+    opened = []
+    for number, later in enumerate((0, 0.2, 0.5, 0.9)):
+        house.after(later)
+        opened.append(await house.open(f"c{number}", urgency="routine"))
+        await house.tick()
+        assert len(await house.sent_to("1001")) == 1
+    await house.tick(1)
+    first, together = await house.sent_to("1001")
+    assert opened[0].filed.code in first
+    assert "3 klinikere" in together
+    await house.says("asha", together.split("]")[0].strip("["))
+    owners = [(await house.filed(each.filed.id)).escalation.owner for each in opened]
+    assert owners == [None, "asha", "asha", "asha"]
+
+
+async def test_urgent_page_does_not_wait_for_routine_ones(house: House) -> None:
+    await house.open("r1", urgency="routine")
+    await house.tick()
+    house.after(0.5)
+    await house.open("u1")
+    assert len(await house.sent_to("1001")) == 2
+
+
+async def test_routine_page_that_did_not_arrive_holds_nothing_back(house: House) -> None:
+    opened = await house.open("r1", urgency="routine")
+    await house.tick()
+    async with house.db.write() as conn:
+        await advisors.page_reported(conn, house.means, f"{opened.filed.id}:1", PageNews.REFUSED, house.now)
+    house.after(0.5)
+    await house.open("r2", urgency="routine")
+    await house.tick()
+    assert len(await house.sent_to("1001")) == 2
+
+
 async def test_a_bundle_stays_when_one_of_it_is_taken(house: House) -> None:
     opened = [await house.open(f"c{number}", urgency="routine") for number in range(2)]
     await house.tick()
@@ -265,9 +301,12 @@ async def test_one_that_cannot_be_moved_stops_nobody_else(house: House, monkeypa
     assert len(await house.pages(sound.filed.id)) == 1
     assert await house.pages(broken.filed.id) == []
     monkeypatch.undo()
+    house.now += watch.LEASE  # its lease is over, and the minute after the other's page is not
+    await house.tick()
+    assert await house.pages(broken.filed.id) == []
     house.now += watch.LEASE
     await house.tick()
-    assert len(await house.pages(broken.filed.id)) == 1
+    assert {page.channel for page in await house.pages(broken.filed.id)} == {"telegram", "sms"}
 
 
 async def test_one_that_cannot_be_read_stops_nobody_else(house: House) -> None:
