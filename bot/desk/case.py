@@ -97,7 +97,8 @@ class CaseDesk:
 
     def _data(self, request: web.Request, opened: Open) -> web.Response:
         entries = [self._room.rendered(request, entry) for entry in self._room.entries(request, opened)]
-        return web.json_response({"entries": "".join(entries)})
+        gone = "" if opened.case.mine else self._door.say(request, "desk.told.not_yours")
+        return web.json_response({"entries": "".join(entries), "gone": gone})
 
     async def seen(self, request: web.Request) -> web.StreamResponse:
         """The advisor has the page before them, and has read what stands on it."""

@@ -102,29 +102,40 @@ if (form) {
         if (!there.contains(document.activeElement)) there.innerHTML = html;
       },
       typing: () => typing.show(),
-      gone: (said) => {
-        stream.stop();
-        if (leaving) return;
-        tell(said);
-        for (const button of document.querySelectorAll(".send, .insert, .serve")) button.disabled = true;
-        // What was being written can still be copied; an empty page has nothing to keep.
-        if (!box.value && outgoing.isEmpty) location.assign("/desk/");
-      },
+      gone,
     },
-    poll: async () => {
-      const response = await fetch(location.href, { headers: { Accept: "application/json" } });
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      merge((await response.json()).entries);
-      begun = true;
-    },
+    poll: look,
     onLive: () => {
       if (notice.dataset.silent) tell("");
     },
     onSilence: () => {
       tell(form.dataset.notLive);
       notice.dataset.silent = "yes";
+      // A stream that is refused may mean that somebody else has the case by now.
+      look().catch(() => {});
     },
   });
+
+  async function look() {
+    const response = await fetch(location.href, { headers: { Accept: "application/json" } });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const data = await response.json();
+    if (data.gone) {
+      gone(data.gone);
+      return;
+    }
+    merge(data.entries);
+    begun = true;
+  }
+
+  function gone(said) {
+    stream.stop();
+    if (leaving) return;
+    tell(said);
+    for (const button of document.querySelectorAll(".send, .insert, .serve")) button.disabled = true;
+    // What was being written can still be copied; an empty page has nothing to keep.
+    if (!box.value && outgoing.isEmpty) location.assign("/desk/");
+  }
 
   // --- writing ------------------------------------------------------------------------------------------------------------
 
