@@ -358,6 +358,9 @@ class Caller:
                 await caller_store.note_on_line(conn, fresh, call.id, now + ON_LINE_FOR)
             elif stands is not None and stands.turn != this.turn:
                 return self._verbs(call, stands, await self._room_name(conn, call, now))
+            if call.conversation_id is not None:
+                # Before anything of hers is locked, in the order of whoever takes a case and comes into a room.
+                await escalations.find_open(conn, call.conversation_id, lock=True)
             conversation = await conversations.outline(conn, call.conversation_id) if call.conversation_id else None
             if conversation is not None and conversation.language is not moved.language:
                 moved = await self._in_language(conn, call, conversation, moved, this, now)
