@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import ics, leave, rota_notices, rota_store
+from escalation.carry import Means
 from escalation.ics import Away, Entry, Skipped, Why
 from escalation.leave import LeaveRefused, Reason
 from escalation.roster import Span
@@ -184,11 +185,13 @@ async def import_leave(
     now: datetime,
     holds: bool,
     dry_run: bool = False,
+    means: Means | None = None,
 ) -> Imported:
     """Leave from a calendar file; the same file again changes nothing.
 
     `holds`: a coordinator brings it in, and it holds at once; otherwise it is asked for. With `dry_run` nothing is
-    changed, and the answer is what would be. Raises `ics.Unreadable`, or `LeaveRefused` for somebody who is not here.
+    changed, and the answer is what would be. With `means` coordinators are told of what is asked for. Raises
+    `ics.Unreadable`, or `LeaveRefused` for somebody who is not here.
     """
     staff = await accounts.find_staff(conn, staff_id)
     if staff is None or not staff.active:
@@ -225,6 +228,8 @@ async def import_leave(
     result = Imported(**{name: tuple(spans) for name, spans in done.items()}, skipped=tuple(skipped))
     if not dry_run and (result.added or result.changed or result.cancelled):
         await _imported(conn, result, staff_id, by, now)
+        if means is not None and not holds:
+            await leave.tell_of_asked(conn, means, staff_id, (*result.added, *result.changed), now)
     return result
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -156,12 +156,21 @@ def _is_on_leave(plan: Plan, person: str, span: Span) -> bool:
 # --- The roster afterwards --------------------------------------------------------------------------------------------
 
 
-def reassigned(definition: Mapping[str, Any], zone: ZoneInfo, span: Span, holder: str, taker: str) -> dict[str, Any]:
+def reassigned(
+    definition: Mapping[str, Any],
+    zone: ZoneInfo,
+    span: Span,
+    holder: str,
+    taker: str,
+    *,
+    since: datetime | None = None,
+) -> dict[str, Any]:
     """The roster's definition in which `taker` is on call wherever `holder` was within the span.
 
-    Raises `CannotExchange` where no such definition follows from this one.
+    What was over before `since`, when the new version begins to hold, is left out: earlier versions tell of it. Raises
+    `CannotExchange` where no such definition follows from this one.
     """
-    before = read_schedule(node_of(definition, file="roster"), zone)
+    before = _without_the_past(read_schedule(node_of(definition, file="roster"), zone), since)
     shifted = _temporary_reassigned(definition, before, span, holder, taker)
     outside = list(spans_without(span, [each.span for each in before.temporary]))
     overrides = list(_overrides_reassigned(before, outside, holder, taker))
@@ -169,11 +178,21 @@ def reassigned(definition: Mapping[str, Any], zone: ZoneInfo, span: Span, holder
     if not overrides:
         del after_definition["overrides"]
     after = read_schedule(node_of(after_definition, file="roster"), zone)
+    around = Span(max(span.start - _DAY, since or span.start - _DAY), span.end + _DAY)
     if any(remark.refused for remark in remarks(after, zone)) or not _is_as_agreed(
-        before, after, zone, span, lambda person: taker if person == holder else person
+        before, after, zone, span, around, lambda person: taker if person == holder else person
     ):
         raise CannotExchange(Objection.TANGLED)
     return after_definition
+
+
+def _without_the_past(schedule: Schedule, since: datetime | None) -> Schedule:
+    if since is None:
+        return schedule
+    ahead = tuple(each for each in schedule.overrides if each.span.end > since)
+    return replace(
+        schedule, overrides=ahead, temporary=tuple(each for each in schedule.temporary if each.span.end > since)
+    )
 
 
 def _overrides_reassigned(before: Schedule, spans: list[Span], holder: str, taker: str) -> Iterator[Override]:
@@ -204,8 +223,6 @@ def _written_override(override: Override) -> dict[str, str]:
 def _temporary_reassigned(
     definition: Mapping[str, Any], before: Schedule, span: Span, holder: str, taker: str
 ) -> dict[str, Any]:
-    if not any(each.span.overlaps(span) for each in before.temporary):
-        return dict(definition)
     rewritten = []
     for each in before.temporary:
         inside = within(each.span, span)
@@ -220,7 +237,8 @@ def _temporary_reassigned(
                 ],
             }
         )
-    return {**definition, "temporary": rewritten}
+    rest = {key: part for key, part in definition.items() if key != "temporary"}
+    return {**rest, "temporary": rewritten} if rewritten else rest
 
 
 def _shift_reassigned(shift: Shift, span: Span | None, holder: str, taker: str) -> Iterator[Shift]:
@@ -233,12 +251,13 @@ def _shift_reassigned(shift: Shift, span: Span | None, holder: str, taker: str) 
         yield Shift(holder, part, shift.level)
 
 
-def _is_as_agreed(before: Schedule, after: Schedule, zone: ZoneInfo, span: Span, meant: Callable[[str], str]) -> bool:
+def _is_as_agreed(
+    before: Schedule, after: Schedule, zone: ZoneInfo, span: Span, around: Span, meant: Callable[[str], str]
+) -> bool:
     """Whether inside the span the one stands for the other, and around it nothing has changed."""
-    start, end = span.start - _DAY, span.end + _DAY
-    edges = {start, end, span.start, span.end}
+    edges = {around.start, around.end, span.start, span.end}
     for schedule in (before, after):
-        edges.update(segment.span.start for segment in rota.timeline(schedule, zone, start, end))
+        edges.update(segment.span.start for segment in rota.timeline(schedule, zone, around.start, around.end))
     for edge in sorted(edges):
         was, is_now = rota.on_call(before, zone, edge), rota.on_call(after, zone, edge)
         if is_now != (tuple(sorted({meant(person) for person in was})) if span.covers(edge) else was):

@@ -99,29 +99,41 @@ async def ask(conn: AsyncConnection, means: Means, *, staff_id: str, span: Span,
         conn, staff_id=staff_id, span=span, state=LeaveState.ASKED, by=staff_id, now=now
     )
     await _note(conn, made, "leave_asked", staff_id, now)
+    await tell_of_asked(conn, means, staff_id, [span], now)
+    rota_store.rota_changed(conn)
+    return made
+
+
+async def tell_of_asked(
+    conn: AsyncConnection, means: Means, staff_id: str, spans: Sequence[Span], now: datetime
+) -> None:
+    """Tell the coordinators what leave is asked for, with the holes it would leave."""
+    if not spans:
+        return
     present = await gather(conn, await store.policy(conn), now, channels=means.channels)
-    holes = await holes_left_by(conn, staff_id, span, now, present)
+    holes = [hole for span in spans for hole in await holes_left_by(conn, staff_id, span, now, present)]
+    first = min(span.start for span in spans)
     await rota_notices.tell(
         conn,
         means,
         present,
         present.with_role(Role.COORDINATOR),
-        lambda language: _asked_words(means, present, made, holes, language),
-        key=f"leave-asked:{made.id}",
+        lambda language: _asked_words(means, present, staff_id, spans, holes, language),
+        key=f"leave-asked:{staff_id}:{first:%Y%m%d%H%M}:{now:%Y%m%d%H%M%S}",
         now=now,
-        about=span.start,
+        about=first,
         avoid=staff_id,
     )
-    rota_store.rota_changed(conn)
-    return made
 
 
 def _asked_words(
-    means: Means, present: Present, made: Leave, holes: Sequence[Hole], language: Language
+    means: Means, present: Present, staff_id: str, spans: Sequence[Span], holes: Sequence[Hole], language: Language
 ) -> OutboundMessage:
-    zone = rota_notices.zone_of(present.staff.get(made.staff_id))
-    span = rota_words.say_span(made.span, zone, language)
-    text = means.phrases.say("rota.leave.asked", language, name=present.name_of(made.staff_id), span=span)
+    zone = rota_notices.zone_of(present.staff.get(staff_id))
+    said = [rota_words.say_span(span, zone, language) for span in spans[: rota_words.MOST_HOLES]]
+    if len(spans) > rota_words.MOST_HOLES:
+        said.append(means.phrases.say("rota.hole.more", language, count=len(spans) - rota_words.MOST_HOLES))
+    text = means.phrases.say("rota.leave.asked", language, name=present.name_of(staff_id), span=", ".join(said))
     empty = [hole for hole in holes if hole.language is None]
     if empty:
         listed = ", ".join(rota_words.say_span(hole.span, zone, language) for hole in empty[: rota_words.MOST_HOLES])

@@ -335,7 +335,7 @@ async def _versions_after(conn: AsyncConnection, made: Exchange, taker: str, now
         for span, giver, receiver in made.parts(taker, now):
             part = within(span, holds)
             if part is not None:
-                definition = reassigned(definition, zone, part, giver, receiver)
+                definition = reassigned(definition, zone, part, giver, receiver, since=holds.start)
         if definition != version.definition:
             changed.append(replace(version, definition=definition))
     if not changed:

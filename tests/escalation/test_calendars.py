@@ -230,6 +230,12 @@ async def test_an_advisors_own_file_asks(halves: House) -> None:
     assert await known(halves) == [(ALL_CHRISTMAS, LeaveState.ASKED)]
 
 
+async def test_coordinators_hear_of_what_a_file_asks_for(halves: House) -> None:
+    await bring(halves, CHRISTMAS, by="asha", holds=False, means=halves.means)
+    [said] = await halves.sent_to("+4790000003")
+    assert said.startswith("Asha ber om fri tor. 24. des. 00:00–søn. 27. des. 00:00. Da er det ingen på vakt tor. 24.")
+
+
 async def test_what_is_over_or_too_long_is_said(halves: House) -> None:
     past = an_event("DTSTART;VALUE=DATE:20251224", uid="past")
     long = an_event("DTSTART;VALUE=DATE:20261224", "DTEND;VALUE=DATE:20281224", uid="long")

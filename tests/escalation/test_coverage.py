@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from escalation import coverage
@@ -116,6 +116,7 @@ leaves = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(rules_, max_size=3),
     st.lists(leaves, max_size=3),

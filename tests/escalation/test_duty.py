@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from escalation import leave, rota_store, rota_watch, store
@@ -67,6 +67,7 @@ def test_a_clock_that_was_set_back_changes_nothing() -> None:
 looks = st.lists(st.integers(1, 200), min_size=1, max_size=60)  # minutes from one look to the next
 
 
+@settings(deadline=None)
 @given(looks)
 def test_the_record_has_no_pause_and_says_what_held(waits: list[int]) -> None:
     records = played(DAY_AND_NIGHT, waits)

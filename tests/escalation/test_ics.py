@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 
@@ -145,6 +145,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(pieces, st.text(max_size=20)), max_size=14))
 def test_whatever_is_uploaded_is_read_or_refused(lines: list[str]) -> None:
     for data in ("\r\n".join(lines).encode(errors="replace"), a_file("\r\n".join(lines).replace("\x00", ""))):

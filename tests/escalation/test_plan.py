@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from escalation.plan import NEXT_STEP, Plan, Version, spans_without
@@ -126,6 +126,7 @@ def test_duty_without_end_is_cut_at_mondays() -> None:
     assert asked[0] == asked[1] == asked[2] == (Shift("a", Span(at(0), at(7))),)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=6))
 def test_what_is_cut_out_and_what_is_left_make_the_whole(cuts: list[tuple[int, int]]) -> None:
     span = Span(at(0), at(0, 40))
@@ -137,6 +138,7 @@ def test_what_is_cut_out_and_what_is_left_make_the_whole(cuts: list[tuple[int, i
     assert all(one.end < other.start for one, other in itertools.pairwise(left))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 200), st.sampled_from("abc"), st.sampled_from([None, "z", NEXT_STEP])), max_size=4

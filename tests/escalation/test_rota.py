@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from escalation.local_time import Doubt, understand_typed
@@ -319,6 +319,7 @@ rotations = st.builds(
 moments = st.datetimes(YEAR_BEGINS, YEAR_BEGINS.replace(year=2013), timezones=st.just(UTC))
 
 
+@settings(deadline=None)
 @given(rotations, moments)
 def test_rotation_is_handed_on_only_at_its_handoffs(rotation: tuple[Schedule, ZoneInfo], moment: datetime) -> None:
     schedule, zone = rotation
@@ -330,6 +331,7 @@ def test_rotation_is_handed_on_only_at_its_handoffs(rotation: tuple[Schedule, Zo
         assert len(holders) == 1
 
 
+@settings(deadline=None)
 @given(rotations, moments)
 def test_shift_covers_the_instant(rotation: tuple[Schedule, ZoneInfo], moment: datetime) -> None:
     schedule, zone = rotation
@@ -347,6 +349,7 @@ windows = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(windows, min_size=1, max_size=3), st.sampled_from(ZONES), moments)
 def test_timeline_says_what_on_call_says(parts: list[dict[str, Any]], name: str, moment: datetime) -> None:
     zone = ZoneInfo(name)
@@ -366,6 +369,7 @@ def test_timeline_says_what_on_call_says(parts: list[dict[str, Any]], name: str,
     assert change == (segments[0].span.end if segments[0].span.end <= moment + timedelta(days=2) else None)
 
 
+@settings(deadline=None)
 @given(st.times(), st.times(), moments)
 def test_two_rules_that_share_the_day_never_leave_a_gap(one: Any, other: Any, moment: datetime) -> None:
     schedule = a_schedule(

@@ -108,7 +108,7 @@ def _one_shift_covers(schedule: Schedule, zone: ZoneInfo, instant: datetime, nam
         assert rotation.on_call(covering[0], zone) == rotation.participants[number % 3], (name, instant)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(ZONES), st.randoms(use_true_random=False), st.integers(0, 525_000))
 def test_two_halves_of_a_day_leave_no_gap_in_any_zone(name: str, chance: random.Random, minute: int) -> None:
     zone = ZoneInfo(name)
@@ -119,6 +119,7 @@ def test_two_halves_of_a_day_leave_no_gap_in_any_zone(name: str, chance: random.
     assert gaps(schedule, zone, since, since + 3 * DAY) == ()
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ZONES), st.randoms(use_true_random=False))
 def test_a_timeline_in_two_parts_is_the_timeline(name: str, chance: random.Random) -> None:
     zone = ZoneInfo(name)
