@@ -170,7 +170,14 @@ class LeaveDesk:
         try:
             async with self._house.db.write() as conn:
                 result = await calendars.import_leave(
-                    conn, staff_id=whose.id, data=data, by=staff.id, now=now, holds=holds, dry_run=not take
+                    conn,
+                    staff_id=whose.id,
+                    data=data,
+                    by=staff.id,
+                    now=now,
+                    holds=holds,
+                    dry_run=not take,
+                    means=self._door.room.means,
                 )
         except Unreadable as error:
             wrong = {"file": Wrong(f"desk.rota.leave.file.{error.why.value}")}
