@@ -97,3 +97,19 @@ async def test_what_the_auditor_found_and_that_nobody_outside_listens_is_said(
         fault = Fault("twilio", What.PROVIDER_FAILS)
         await auditor_store.file_fault(conn, fault, NINE, healed=False)
     assert of(await check_everything(), "auditor") == ["wrong twilio: provider fails, since 2026-11-22T09:00:00Z."]
+
+
+async def test_that_nobody_can_be_called_is_said_until_there_is_a_number(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def calls(sentences: list[str]) -> list[str]:
+        return [sentence for sentence in sentences if " call is off" in sentence]
+
+    assert len(calls(of(await check_everything(), "settings"))) == 1
+    monkeypatch.setenv("VARDE_PUBLIC_URL", "https://varde.example")
+    monkeypatch.setenv("VARDE_TWILIO_ACCOUNT_SID", "AC" + "0" * 32)
+    monkeypatch.setenv("VARDE_TWILIO_AUTH_TOKEN", "invented")
+    monkeypatch.setenv("VARDE_TWILIO_WHATSAPP_NUMBER", "+15005550006")
+    assert len(calls(of(await check_everything(), "settings"))) == 1, "WhatsApp alone cannot call"
+    monkeypatch.setenv("VARDE_TWILIO_NUMBER", "+15005550006")
+    assert calls(of(await check_everything(), "settings")) == []

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from escalation import advisors, reach_store
+from escalation import advisors, practice, reach_store
 from escalation.standing import State, Urgency
+from helpline.messages import Country, Language
 from helpline.outbox import OutboundState
 from tests.bot.voice.conftest import ASHA, NOOR, Telephone
 from tests.fakes import Broken
@@ -257,3 +258,23 @@ async def test_whoever_has_only_a_phone_is_not_called_again_with_what_she_has_he
     await telephone.pass_(minutes=0.1)
     assert [each for each in telephone.exchange.calls if each.to == NOOR] == [call]
     assert (await telephone.filed(filed)).escalation.owner == "noor"
+
+
+async def test_a_drill_says_so_and_ends_with_the_key(telephone: Telephone) -> None:
+    async with telephone.line.house.db.write() as conn:
+        await practice.start(
+            conn,
+            telephone.line.room.means,
+            urgency=Urgency.URGENT,
+            language=Language.NB,
+            country=Country.NO,
+            staff_id="maja",
+            now=telephone.now,
+        )
+    await telephone.pass_(minutes=2)
+    call = telephone.call_to(ASHA)
+    heard = await telephone.picked_up(call)
+    assert heard.words.startswith("Dette er en øvelse")
+    heard = await telephone.exchange.presses(call, "1")
+    assert "Øvelsen er ferdig" in heard.words
+    assert heard.over
