@@ -75,8 +75,8 @@ class LeaveDesk:
             Route("POST", LEAVE, self.ask, staff),
             Route("POST", LEAVE + "/file", self.file, staff, _BODY),
             Route("GET", LEAVE + "/file", self.back, staff),
-            Route("POST", LEAVE + "/{id:[0-9]{1,15}}/{what:grant|refuse|cancel}", self.decide, staff),
-            Route("GET", LEAVE + "/{id:[0-9]{1,15}}/{what:grant|refuse|cancel}", self.back, staff),
+            Route("POST", LEAVE + "/{id:[0-9]{1,15}}/{action:grant|refuse|cancel}", self.decide, staff),
+            Route("GET", LEAVE + "/{id:[0-9]{1,15}}/{action:grant|refuse|cancel}", self.back, staff),
         ]
 
     async def back(self, request: web.Request) -> web.StreamResponse:
@@ -135,7 +135,7 @@ class LeaveDesk:
         """Grant or refuse what was asked for, or take leave back."""
         staff = self._door.member(request, *MEMBERS)
         await self._door.form(request)
-        leave_id, what = int(request.match_info["id"]), request.match_info["what"]
+        leave_id, what = int(request.match_info["id"]), request.match_info["action"]
         now, means = self._house.clock.now(), self._door.room.means
         coordinates = Role.COORDINATOR in staff.roles
         try:

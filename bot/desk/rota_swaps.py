@@ -51,8 +51,8 @@ class SwapDesk:
             Route("GET", SWAPS, self.show, staff),
             Route("POST", SWAPS + "/offer", self.offer, staff),
             Route("GET", SWAPS + "/offer", self.back, staff),
-            Route("POST", SWAPS + "/{id:[0-9a-f]{4,40}}/{answer:accept|decline|withdraw}", self.answer, staff),
-            Route("GET", SWAPS + "/{id:[0-9a-f]{4,40}}/{answer:accept|decline|withdraw}", self.back, staff),
+            Route("POST", SWAPS + "/{id:[0-9a-f]{4,40}}/{action:accept|decline|withdraw}", self.answer, staff),
+            Route("GET", SWAPS + "/{id:[0-9a-f]{4,40}}/{action:accept|decline|withdraw}", self.back, staff),
         ]
 
     async def back(self, request: web.Request) -> web.StreamResponse:
@@ -97,7 +97,7 @@ class SwapDesk:
         staff = self._door.member(request, *MEMBERS)
         await self._door.form(request)
         now, means = self._house.clock.now(), self._door.room.means
-        exchange_id, answer = request.match_info["id"], request.match_info["answer"]
+        exchange_id, answer = request.match_info["id"], request.match_info["action"]
         act = {"accept": swaps.accept, "decline": swaps.decline, "withdraw": swaps.withdraw}[answer]
         try:
             async with self._house.db.write() as conn:
