@@ -20,7 +20,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from sqlalchemy import select
 
 from bot import store
 from bot.channels.twilio import TwilioAccount, TwilioChannel
+from bot.voice import store as calls
 from escalation import store as escalations
 from escalation.store import PageMade
 from helpline import accounts, outbox
@@ -78,6 +79,7 @@ personal:
   urgent: {{telegram: 0, sms: 200, call: 250}}
   routine: {{telegram: 0, sms: 200, call: 250}}
 """
+SOON = timedelta(seconds=8)
 Point = tuple[str, int]
 
 
@@ -179,11 +181,17 @@ class Life:
             if await holds():
                 return
             await asyncio.sleep(0.02)
-            if moment % 40 == 0:
+            if moment % 40 == 0 and not await self.is_soon():
                 self.stage.ahead += MINUTE
                 for line in self.lines:
                     line.set_ahead_a_minute()
         raise AssertionError(f"{what}: never\n{self.died}\n{self.lines[0].said()[-4000:]}")
+
+    async def is_soon(self) -> bool:
+        """Whether something falls due within seconds, so that it is waited for and not skipped over."""
+        async with self.stage.db.read() as conn:
+            found = [await each.next_due(conn) for each in (outbox, store, escalations, calls)]
+        return any(due is not None and due <= self.stage.now() + SOON for due in found)
 
     # --- what people do --------------------------------------------------------------------------------------------
 
