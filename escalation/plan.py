@@ -103,6 +103,10 @@ class Plan:
         """The same, as if everybody were here."""
         return replace(self, versions=tuple(version.without_leave() for version in self.versions))
 
+    def without_stand_ins(self) -> Plan:
+        """The same, with nobody in its holes."""
+        return replace(self, versions=tuple(replace(version, fallback=None) for version in self.versions))
+
     def shifts(self, since: datetime, until: datetime) -> tuple[Shift, ...]:
         """Each person's shifts that touch this time, whole, in the order they begin.
 

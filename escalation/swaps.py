@@ -26,7 +26,7 @@ from escalation.carry import Means, Wording
 from escalation.exchange import CannotExchange, Exchange, Kind, Objection, State, objection, reassigned
 from escalation.on_duty import Present, gather
 from escalation.plan import Plan, within
-from escalation.roster import Shift, Span, read_zone
+from escalation.roster import Span, read_zone
 from helpline import audit
 from helpline.accounts import Role
 from helpline.content import node_of
@@ -56,19 +56,17 @@ def shift_id(roster: str, person: str, start: datetime) -> str:
 async def shifts_ahead(
     conn: AsyncConnection, now: datetime, *, staff_id: str | None = None, within_: timedelta = AHEAD
 ) -> list[Ahead]:
-    """The shifts that have not ended, of one person or of everybody, in the order they begin. Leave hides none."""
+    """The shifts that have not ended, of one person or of everybody, in the order they begin.
+
+    Leave hides none, and to stand in for a hole is no shift.
+    """
     found: list[Ahead] = []
     for plan in await rota_store.plans(conn, now, now + within_):
-        for shift in plan.without_leave().shifts(now, now + within_):
-            if staff_id in (None, shift.person) and _by_roster(plan, shift):
+        for shift in plan.without_leave().without_stand_ins().shifts(now, now + within_):
+            if staff_id in (None, shift.person):
                 name = shift_id(plan.name, shift.person, shift.span.start)
                 found.append(Ahead(name, plan.name, shift.person, shift.span))
     return sorted(found, key=lambda each: (each.span.start, each.span.end, each.roster, each.person))
-
-
-def _by_roster(plan: Plan, shift: Shift) -> bool:
-    """Whether the roster itself names them there, and not only as the stand-in of its holes."""
-    return not any(each.by_fallback for each in plan.without_leave().timeline(shift.span.start, shift.span.end))
 
 
 async def give_away(

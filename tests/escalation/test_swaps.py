@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -182,6 +183,37 @@ async def test_shifts_are_listed_with_a_name_that_stays(halves: House) -> None:
         later_listed = await swaps.shifts_ahead(conn, START + 6 * HOUR, staff_id="asha", within_=2 * DAY)
     assert [each.span.start for each in now_listed] == [TODAY.start, TODAY.start + DAY]
     assert [each.id for each in later_listed][:2] == [each.id for each in now_listed]
+
+
+async def test_to_stand_in_for_a_hole_is_no_shift_to_give_away(halves: House) -> None:
+    by_day = {"rules": HALVES["rules"][:1]}
+    async with halves.db.write() as conn:
+        await store.save_roster(
+            conn, name="main", zone="Europe/Oslo", definition=by_day,
+            valid_from=START, now=START, saved_by="maja", fallback="asha",
+        )  # fmt: skip
+        listed = await swaps.shifts_ahead(conn, START, within_=2 * DAY)
+    assert [each.span for each in listed] == [TODAY, Span(TODAY.start + DAY, TODAY.end + DAY)]
+    with pytest.raises(CannotExchange):
+        await give(halves, "ulla", TONIGHT)
+    await yes(halves, await give(halves, "ulla"), "ulla")
+    assert [await on_call(halves, hour) for hour in (4, 6, 18)] == [("asha",), ("ulla",), ("asha",)]
+
+
+async def test_two_who_say_yes_at_the_same_instant_are_one_who_has_it(halves: House) -> None:
+    made = await give(halves, None)
+    said = await asyncio.gather(yes(halves, made, "ulla"), yes(halves, made, "noor"), return_exceptions=True)
+    [refused] = [each for each in said if isinstance(each, CannotExchange)]
+    assert refused.objection is Objection.NOT_OPEN
+    [done] = [each for each in said if isinstance(each, Exchange)]
+    assert await on_call(halves, 6) == (done.taker,)
+
+
+async def test_two_shifts_that_pass_on_at_the_same_instant_both_do(halves: House) -> None:
+    today = await give(halves, "ulla")
+    tomorrow = await give(halves, "noor", Span(TODAY.start + DAY, TODAY.end + DAY))
+    await asyncio.gather(yes(halves, today, "ulla"), yes(halves, tomorrow, "noor"))
+    assert [await on_call(halves, hour) for hour in (6, 30)] == [("ulla",), ("noor",)]
 
 
 async def test_whoever_waits_is_asked_of_the_new_holder_at_once(halves: House) -> None:
