@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_time
 
+from escalation.closed_days import closed_days
 from escalation.coverage import Hole
 from escalation.exchange import Exchange, Kind
 from escalation.roster import Span
-from helpline.messages import Choice, Language, OutboundMessage
-from helpline.phrases import Phrases
+from helpline.messages import Choice, Country, Language, OutboundMessage
+from helpline.phrases import ZONES, Phrases, say_list
 
 MOST_HOLES = 5  # named in one message; the desk shows the rest
 _LOCALES = {Language.NB: "nb_NO", Language.NN: "nn_NO", Language.SV: "sv_SE", Language.EN: "en_GB"}
@@ -29,6 +31,13 @@ def say_span(span: Span, zone: ZoneInfo, language: Language) -> str:
     if start.date() == end.date():
         return f"{first}–{format_time(end.time(), 'HH:mm', locale=locale)}"
     return f"{first}–{format_datetime(end, f'{day} HH:mm', locale=locale)}"
+
+
+def holidays_in(span: Span, zone: ZoneInfo, language: Language) -> list[str]:
+    """The holidays and eves that a span touches, where the clock of this zone is read."""
+    country = next((each for each, its in ZONES.items() if its.key == zone.key), Country.NO)
+    first, last = span.start.astimezone(zone).date(), (span.end - timedelta(seconds=1)).astimezone(zone).date()
+    return list(dict.fromkeys(day.name for day in closed_days(country, first, last, language)))
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,9 @@ def holes(
 
 def hole_line(phrases: Phrases, hole: Hole, *, zone: ZoneInfo, language: Language) -> str:
     """One hole in a line."""
-    said = {"roster": hole.roster, "span": say_span(hole.span, zone, language)}
+    named = holidays_in(hole.span, zone, language)
+    span = say_span(hole.span, zone, language) + (f" ({say_list(named, language)})" if named else "")
+    said = {"roster": hole.roster, "span": span}
     if hole.language is None:
         return phrases.say("rota.hole.line", language, **said)
     spoken = phrases.say(f"page.language.{hole.language}", language)
