@@ -22,6 +22,8 @@ from bot.desk.door import DeskDoor, names_of
 from bot.house import Side, page_topic, typing_topic
 from bot.replying import Piece, Weighed
 from bot.store import Conversation
+from bot.voice import joining
+from bot.voice.joining import Joined
 from bot.waiting_room import Passed
 from escalation import advisors
 from escalation import store as escalations
@@ -51,8 +53,11 @@ _TOLD = {"passed_on": "desk.told.passed_on", "cannot_pass_on": "desk.told.cannot
     "debrief": "desk.case.debrief.told",
     "wording": "desk.case.wording.told",
     "known": "desk.case.wording.known",
+    Joined.CALLING.value: "desk.connect.calling",
+    Joined.NO_PHONE.value: "desk.connect.no_phone",
+    Joined.NO_WAY.value: "desk.connect.no_way",
 }
-_ACTIONS = "take|reply|pass-on|close|keep|again|find|insert|serve|note|wording|follow-up|debrief"
+_ACTIONS = "take|reply|pass-on|close|keep|again|find|insert|serve|note|wording|follow-up|debrief|connect"
 
 
 class CaseDesk:
@@ -78,6 +83,7 @@ class CaseDesk:
             Route("POST", _CASE + "/seen", self.seen, staff),
             Route("POST", _CASE + "/typing", self.typing, staff),
             Route("POST", _CASE + "/pass-on", self.pass_on, staff),
+            Route("POST", _CASE + "/connect", self.connect, staff),
             Route("POST", _CASE + "/close", self.close, staff),
         ]
 
@@ -392,6 +398,17 @@ class CaseDesk:
         if moved_on and not to:
             return see_other("/desk/?told=passed_on")
         return see_other(f"/desk/{case_id}?told={'passed_on' if moved_on else 'cannot_pass_on'}")
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Have the advisor's phone called, to be joined with the clinician; pressed twice it rings once."""
+        staff = self._door.advisor(request)
+        await self._door.form(request)
+        case_id = request.match_info["case"]
+        async with self._house.db.write() as conn:
+            joined = await joining.join(conn, self._door.room, case_id, staff.id, self._house.clock.now())
+        if joined is Joined.NOT_YOURS:
+            raise Refused(404, "error.not_found")
+        return see_other(f"/desk/{case_id}?told={joined.value}")
 
     async def close(self, request: web.Request) -> web.StreamResponse:
         """End the case: why, how it ended, and whether the line lacked knowledge."""

@@ -17,7 +17,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import brief as briefs
-from bot import cases, gaps, notes_store, store, transcript
+from bot import caller_store, cases, gaps, notes_store, store, transcript
 from bot.answers import title as title_of
 from bot.beside import Beside, Card, Services, last_question, reader_of
 from bot.brief import Brief
@@ -34,7 +34,7 @@ from escalation.closing import SAYABLE_OUTCOMES, SAYABLE_REASONS
 from escalation.store import Filed
 from helpline import accounts, audit
 from helpline.accounts import Role, Staff
-from helpline.messages import Language
+from helpline.messages import Channel, Language
 from helpline.phrases import ZONES, say_date, say_time
 from helpline.sessions import staff_of
 from helpline.web import LANGUAGE, Refused
@@ -183,6 +183,7 @@ class CaseRoom:
         brief: Brief | None = None
         notes: tuple[Note, ...] = ()
         later: dict[str, Any] = {"follow_up_day": "", "flagged": False}
+        phone = ""
         async with self.house.db.read() as conn:
             colleagues = await accounts.list_staff(conn, role=Role.ADVISOR)
             names = await names_of(conn)
@@ -192,6 +193,7 @@ class CaseRoom:
                 seen = await notes_store.seen_by(conn, staff.id, [opened.filed.conversation_id])
                 seen_at = seen.get(opened.filed.conversation_id)
                 later = await self._later(conn, opened.filed, staff, language)
+                phone = await self._phone(conn, opened, now)
         entries = self.entries(request, opened)
         context = {
             "it": opened.case,
@@ -217,6 +219,7 @@ class CaseRoom:
             "note_id": secrets.token_hex(16),
             "guidance": typed.guidance or self._guidance(opened),
             "wording": typed.wording or self._wording(opened),
+            "phone": phone,
             "typed": typed,
             "notice": typed.notice,
             **later,
@@ -263,6 +266,13 @@ class CaseRoom:
             search=search,
             suggested=self.suggested(request, opened),
         )
+
+    async def _phone(self, conn: AsyncConnection, opened: Open, now: datetime) -> str:
+        """Whether the advisor can talk with her by phone: "line" while she is on it, "call" where she can be called."""
+        if not opened.case.mine or Channel.CALL.value not in self.door.room.means.channels:
+            return ""
+        known = await caller_store.find(conn, opened.filed.conversation_id, now)
+        return "" if known is None else "line" if known.on_line else "call"
 
     # --- in words -----------------------------------------------------------------------------------------------------
 

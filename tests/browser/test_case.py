@@ -368,6 +368,7 @@ async def test_a_dropped_stream_says_so_and_loses_nothing(make_context: MakeCont
     asha = await staff_page(make_context, server, "asha", Role.ADVISOR)
     clinician = await waiting_clinician(await make_context())
     await asha.click("button:has-text('Ta saken')")
+    await expect(asha.locator("html")).to_have_class("live")
     await expect(said_by(clinician, "line").last).to_contain_text("har tatt saken")
     await asyncio.to_thread(server.stop, signal.SIGKILL)
     await asha.fill("#text", "Er dere alene?")
