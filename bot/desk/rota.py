@@ -29,7 +29,7 @@ from bot.desk.rota_calendar import (
     weekdays,
 )
 from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling, zone_called
-from escalation import closed_days, rota_store
+from escalation import closed_days, coverage, on_duty, rota_store, store
 from escalation.plan import Plan
 from escalation.roster import Span
 from escalation.swaps import shift_id
@@ -61,18 +61,24 @@ class RotaDesk:
         async with self._house.db.read() as conn:
             tell = await rota_telling(self._door, request, conn)
             ahead = await rota_store.plans(conn, now, now + _MINE_WITHIN)
+            present = await on_duty.gather(conn, await store.policy(conn), now, channels=self._door.room.means.channels)
             names = [plan.name for plan in ahead]
             chosen = request.query.get("roster", names[0] if names else "")
             plan = next((each for each in ahead if each.name == chosen), None)
             if plan is None and names:
                 raise Refused(404, "error.not_found")
             month = await self._month(request, conn, plan, now) if plan is not None else {}
+        zones = {each.name: zone_of(each, now) for each in ahead}
         mine = [
             (each.name, shift.span, zone_of(each, now)) for each in ahead for shift in _shifts_of(each, staff.id, now)
         ]
         return self._door.pages.page(
             "desk/rota.html",
             request[LANGUAGE],
+            holes=[
+                (f"{hole.roster}: " if len(names) > 1 else "") + tell.hole(hole, zones[hole.roster])
+                for hole in coverage.holes(ahead, now, speaks=present.speaks)
+            ],
             present=[self._present(request, tell, each, now) for each in ahead],
             mine=[
                 {

@@ -47,6 +47,7 @@ from helpline import audit
 from helpline.accounts import Role, Staff
 from helpline.content import node_of
 from helpline.messages import Language
+from helpline.phrases import say_list
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other
 
 ROSTERS: Final = HERE + "/rosters"
@@ -236,6 +237,8 @@ class RosterDesk:
             begins=tell.full_moment(found.valid_from),
             saved=tell.say("desk.rota.saved_by", name=tell.who(found.saved_by), time=tell.full_moment(found.saved_at)),
             days=_two_weeks(as_held, found.valid_from, now),
+            spoken=say_list([tell.say(f"language.{each}") for each in found.languages], request[LANGUAGE]),
+            fallback=_say_fallback(tell, found.fallback),
             zone_name=zone_called(self._door, request, zone.key),
             tell=tell,
             **await frame(self._door, request, ROSTERS),
@@ -542,6 +545,12 @@ def _say_remark(tell: RotaTelling, remark: Remark, zone: ZoneInfo) -> str:
     name = remark.name if tell.who(remark.name) == remark.name else tell.who(remark.name)
     time = tell.at(remark.at, zone) if remark.at is not None else ""
     return tell.say(f"desk.rota.remark.{remark.kind.value}", name=name, time=time)
+
+
+def _say_fallback(tell: RotaTelling, fallback: str) -> str:
+    if not fallback:
+        return tell.say("desk.rota.fallback.none")
+    return tell.say("desk.rota.fallback.next_step") if fallback == NEXT_STEP else tell.who(fallback)
 
 
 def _say_unfit(tell: RotaTelling, unfit: Unfit) -> str:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.app import Line
-from escalation import duty, rota_store, store, version_store
+from escalation import duty, leave, rota_store, store, version_store
 from escalation.roster import Span, read_schedule
 from helpline import accounts, audit
 from helpline.accounts import ContactChannel, Role
@@ -139,6 +139,19 @@ async def test_a_hole_is_said_in_words_and_nobody_is_known_before_the_first_vers
     assert page.text.count("Ingen på vakt") > 15
     assert "Ingen var på vakt" not in page.text
     assert "Ikke kjent" in page.text
+
+
+async def test_the_holes_ahead_are_listed_in_words_leave_and_language_included(
+    line: Line, browser: Any, roster: None
+) -> None:
+    asha = await come_in(line, await browser(), "asha", Role.ADVISOR)
+    assert "Noen har vakt hele tida de neste 14 dagene." in (await get(asha, "/desk/rota")).text
+    away = Span(datetime(2026, 12, 1, 7, 0, tzinfo=UTC), datetime(2026, 12, 1, 19, 0, tzinfo=UTC))
+    async with line.house.db.write() as conn:
+        await leave.enter(conn, staff_id="asha", span=away, by="cora", now=line.house.clock.now())
+    page = await get(asha, "/desk/rota")
+    assert "<li>tirsdag 1. desember 08:00–20:00</li>" in page.text
+    assert "Noen har vakt hele tida" not in page.text
 
 
 async def test_the_past_shows_what_was_and_not_what_was_planned(
@@ -316,6 +329,9 @@ async def test_a_language_that_nobody_speaks_is_a_hole_too(line: Line, cora: Cli
     version = await stored(line)
     assert (version.languages, version.fallback) == (("sv",), "next_step")
     assert 'name="languages" value="sv" checked' in page.text
+    kept = await get(cora, f"{ROSTER}/versions/{version.id}")
+    assert re.search(r"snakker</dt><dd>svensk</dd>", kept.text)
+    assert "<dd>Neste steg i varslingsstigen</dd>" in kept.text
 
 
 async def test_two_who_save_at_once_lose_nothing(line: Line, cora: Client, browser: Any, roster: None) -> None:
