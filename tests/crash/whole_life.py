@@ -23,7 +23,8 @@ async def survived(new_life: NewLife, *, processes: int = 1, of: slice = slice(N
         usual = await life.ending()
         await life.proved()
         assert not life.died
-        assert not life.doubted
+        # Of two processes one is set ahead a little before the other, and may doubt what the other has under way.
+        assert processes > 1 or not life.doubted
         points = points_of(life.met)
     names = list(dict.fromkeys(name for name, _ in points))
     if EVERY is not None:
