@@ -53,7 +53,7 @@ async def _row(made: Bench, dialect: str, processes: int) -> Sample:
         db = Database.connect(url)
         async with db.write() as conn:
             token = await staff_sessions.start(conn, ADVISOR, now=SystemClock().now())
-        advisor = {"Cookie": f"__Host-desk={token}"}
+        advisor = {"Cookie": f"__Host-desk={token}", "Accept": "text/html"}
         clinicians = [await Clinician.at(http, theirs) for _ in range(CLINICIANS)]
         pages: list[Desk] = []
         for clinician in clinicians:
@@ -85,23 +85,23 @@ class Clinician:
 
     http: aiohttp.ClientSession
     line: str
-    cookies: str
+    cookies: dict[str, str]
     form: str
 
     @classmethod
     async def at(cls, http: aiohttp.ClientSession, line: str) -> Self:
         async with http.get(f"{line}/", headers={"Accept": "text/html"}) as answer:
             page = await answer.text()
-            cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in answer.cookies.items())
+            cookies = {name: morsel.value for name, morsel in answer.cookies.items()}
         return cls(http, line, cookies, _found(r'name="id" value="([^"]+)"', page))
 
     async def say(self, words: str) -> None:
-        headers = {"Cookie": self.cookies, "Accept": "application/json"}
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"Cookie": cookies, "Accept": "application/json"}
         form = {"id": f"{self.form}", "text": words, "do": "send"}
         async with self.http.post(f"{self.line}/say", data=form, headers=headers) as answer:
             assert answer.status < 300, await answer.text()
-            for name, morsel in answer.cookies.items():
-                self.cookies += f"; {name}={morsel.value}"
+            self.cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
 
 
 @dataclass
