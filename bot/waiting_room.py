@@ -242,9 +242,10 @@ class WaitingRoom:
             await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.DELIVERED, now)
 
     async def delayed(self, conn: AsyncConnection, outgoing: Outgoing, wait: timedelta, now: datetime) -> None:
-        """A provider makes us wait: for a page, the next way is tried early."""
+        """A provider makes us wait: for a page, the next way is tried early, counting the time it took to say so."""
         if outgoing.page_id is not None:
-            await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.HELD_UP, now, retry_after=wait)
+            late = now - outgoing.created_at + wait
+            await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.HELD_UP, now, retry_after=late)
 
     async def given_up(self, conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> None:
         """It will not arrive: a page moves on, and whoever helps a clinician learns that she was not reached.
