@@ -14,7 +14,8 @@ What the ladder does that is easily lost in an edit:
 4. A page that came to nothing brings the person's next way forward; if no way is left for anybody, the step is over.
 5. Taking it ends the paging but not the supervision: without a first word, or without an answer, it goes back up.
 6. An answer to an old page is known as old and changes nothing.
-7. In somebody's quiet hours another is called in their place. Where she was called in vain they are woken all the same,
+7. The last resort is woken at once and again each time, whatever delays its people chose; later ways still come.
+8. In somebody's quiet hours another is called in their place. Where she was called in vain they are woken all the same,
    and the last resort knows no quiet hours.
 """
 
@@ -202,7 +203,7 @@ def _last_resort(escalation: Escalation, now: datetime, staffing: Staffing, said
         promise_at=None,
     )
     people = {**_let_rest(escalation, escalation.ladder.steps, staffing), **people}
-    return _call(moved, people, PageReason.LAST_RESORT, now, staffing)
+    return _call_again(moved, people, PageReason.LAST_RESORT, now, staffing)
 
 
 def _reachable(
@@ -261,16 +262,55 @@ def _let_rest(escalation: Escalation, steps: Iterable[Step], staffing: Staffing)
 def _call(
     escalation: Escalation, people: dict[str, str], reason: PageReason, now: datetime, staffing: Staffing
 ) -> Escalation:
-    """Begin these people's turn: their own rules are planned, and what was planned for them before is replaced."""
-    planned = [page for page in escalation.planned if page.person not in people]
+    """Begin these people's turn: their own rules are planned, and what was planned for them before is replaced.
+
+    A turn of which nothing has gone out yet goes on instead: begun anew at each step it would never come to its page.
+    """
     called = {each.person: each for each in escalation.called}
+    ahead = {page.person for page in escalation.planned}
+    unheard = {
+        person
+        for person in people
+        if person in ahead and person in called and called[person].turn is Turn.OPEN and not called[person].done
+    }
+    planned = [
+        replace(page, rung=escalation.rung, reason=reason) if page.person in unheard else page
+        for page in escalation.planned
+        if page.person in unheard or page.person not in people
+    ]
     for person, via in people.items():
         earlier = called.pop(person, None)
+        if earlier is not None and person in unheard:
+            called[person] = replace(earlier, via=via, rung=escalation.rung)
+            continue
         called[person] = Called(person, via, escalation.rung, since=now, paged_on=earlier.paged_on if earlier else None)
         planned += [
             Planned(now + way.after, person, way, escalation.rung, reason) for way in _usable(staffing.ways[person])
         ]
     return replace(escalation, planned=tuple(planned), called=tuple(called.values()))
+
+
+def _call_again(
+    escalation: Escalation, people: dict[str, str], reason: PageReason, now: datetime, staffing: Staffing
+) -> Escalation:
+    """Wake these people at once, and again each time, on the first of their ways; their later ones keep their time.
+
+    A turn that began anew each time would never come to a way that is later than the next time.
+    """
+    running = {page.person for page in escalation.planned if page.person in people and page.reason is reason}
+    moved = _call(escalation, {each: via for each, via in people.items() if each not in running}, reason, now, staffing)
+    planned = [replace(page, rung=moved.rung) if page.person in running else page for page in moved.planned]
+    for person in people:
+        theirs = [page for page in planned if page.person == person]
+        ways = _usable(staffing.ways[person])
+        if person in running:
+            if all(page.due_at > now for page in theirs):
+                planned.append(Planned(now, person, ways[0], moved.rung, reason))
+        elif theirs:
+            first = min(page.due_at for page in theirs) - now
+            planned = [page if page.person != person else replace(page, due_at=page.due_at - first) for page in planned]
+    called = tuple(replace(each, rung=moved.rung) if each.person in running else each for each in moved.called)
+    return replace(moved, planned=tuple(planned), called=called)
 
 
 def _usable(ways: tuple[Way, ...]) -> list[Way]:
@@ -782,6 +822,8 @@ def _ask_over(
     staffing: Staffing,
     said: list[Effect],
     contact: str | None = None,
+    *,
+    again: bool = False,
 ) -> Escalation:
     assert escalation.owner is not None
     earlier = escalation.handover
@@ -797,7 +839,8 @@ def _ask_over(
     )
     said.append(TellAdvisor(escalation.owner, ToAdvisor.ASKED_OVER, contact, tuple(people)))
     moved = replace(escalation, handover=handover, rung=escalation.rung + 1)
-    return _call(moved, people, PageReason.HANDOVER, now, staffing)
+    call = _call_again if again else _call
+    return call(moved, people, PageReason.HANDOVER, now, staffing)
 
 
 def _ask_next(
@@ -819,7 +862,7 @@ def _ask_next(
     people = _reachable(ladder.last_resort, staffing, _NO_REST)
     people.pop(escalation.owner or "", None)
     if people:
-        moved = _ask_over(escalation, people, len(ladder.steps), now, staffing, said, contact)
+        moved = _ask_over(escalation, people, len(ladder.steps), now, staffing, said, contact, again=True)
         assert moved.handover is not None
         return replace(moved, handover=replace(moved.handover, due_at=now + ladder.retry, remind_at=None))
     again = replace(handover, step=len(ladder.steps), due_at=now + ladder.retry, remind_at=None)

@@ -136,6 +136,10 @@ class Run:
                 self.note(minute, climbing.decline(escalation, person, now, staffing, as_of=as_of))
             case "pass_on", [person, to]:
                 self.note(minute, climbing.pass_on(escalation, person, to, now, staffing))
+            case "pass_up", [person]:
+                self.note(minute, climbing.pass_up(escalation, person, now, staffing))
+            case "keep", [person]:
+                self.note(minute, climbing.keep(escalation, person, now, staffing))
             case "hand_back", [person]:
                 self.note(minute, climbing.hand_back(escalation, person, now, staffing))
             case "close", [person]:

@@ -188,7 +188,8 @@ class StoredRun:
 
     async def add_rule(self, conn: AsyncConnection, person: str, after: float, contact: str) -> None:
         if (person, contact) not in self.contacts:
-            channel = ContactChannel.TELEGRAM if contact == "telegram" else ContactChannel.SMS
+            ways = {"telegram": ContactChannel.TELEGRAM, "call": ContactChannel.CALL}
+            channel = ways.get(contact, ContactChannel.SMS)
             self.contacts[person, contact] = await accounts.add_contact(
                 conn,
                 self.vault,
@@ -254,6 +255,10 @@ class StoredRun:
                 await advisors.decline(conn, means, page.id, person.lower(), now)
             case "pass_on", [person, to]:
                 await advisors.pass_on(conn, means, last, person.lower(), to.lower(), now)
+            case "pass_up", [person]:
+                await advisors.pass_up(conn, means, last, person.lower(), now)
+            case "keep", [person]:
+                await advisors.keep(conn, means, last, person.lower(), now)
             case "hand_back", [person]:
                 await advisors.hand_back(conn, means, last, person.lower(), now)
             case "close", [person]:
