@@ -25,6 +25,7 @@ class Form(StrEnum):
 
     WIDE = "wide"  # Telegram, WhatsApp, the web page, a terminal
     NARROW = "narrow"  # SMS: two segments, menu included
+    SPOKEN = "spoken"  # the telephone: whatever is listed is listed short, and nothing waits behind "more"
 
 
 class Speaker(Protocol):

@@ -284,7 +284,9 @@ class Conversations:
         return State(language=conversation.language, country=conversation.country)
 
     def _world(self, conversation: Conversation, message: Received, standing: Waiting | None, now: datetime) -> World:
-        form = Form.NARROW if Channel.SMS in {conversation.channel, message.channel} else Form.WIDE
+        form = Form.SPOKEN if message.channel is Channel.CALL else Form.WIDE
+        if Channel.SMS in {conversation.channel, message.channel}:
+            form = Form.NARROW
         return self._house.library.world(
             phrases=self._house.phrases, commands=self._house.commands, now=now, form=form, escalation=standing
         )

@@ -336,7 +336,7 @@ def tell(
     parts = [understood(draft, phrases, language)]
     if not shown.best and draft.shown:
         parts.append(phrases.say("refer.again", language))
-    if form is Form.NARROW:
+    if form is not Form.WIDE:
         # What always answers must stand in the first message, also where the rest waits behind "more".
         by_number = sorted(shown.best, key=lambda offer: not offer.service.phones)
         first, *others = [in_a_line(offer) for offer in by_number] or [""]

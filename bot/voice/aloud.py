@@ -84,7 +84,7 @@ def _looks_like(template: str) -> re.Pattern[str]:
     for words, name, _, _ in string.Formatter().parse(template):
         parts.append(re.escape(words))
         if name is not None:
-            parts.append(f"(?P={name})" if name in seen else rf"(?P<{name}>.+?)")
+            parts.append(f"(?P={name})" if name in seen else rf"(?P<{name}>.+)")
             seen.add(name)
     return re.compile(rf"(?<!\w){''.join(parts)}(?!\w)")
 
@@ -181,7 +181,7 @@ _PAIRS = re.compile(r"(?<![\d,.-])(?:\d{2} \d{2} \d{2} \d{2}|[2-9]\d{7})(?![\d,-
 _THREE_TWO_THREE = re.compile(r"(?<![\d,.-])(\d{3}) (\d{2}) (\d{3})(?![\d,-])")
 _SWEDISH = re.compile(r"(?<![\d,.])(0\d{1,3})[ -](\d{2,3}(?: ?\d{2,3}){1,3})(?!\d)")
 _SHORT_IN_PARTS = re.compile(r"(?<![\d,.])(11[46]) (\d{2,3})(?!\d)")
-_SHORT = re.compile(r"(?<![\w,.:-])(11[0-9]|1177|11414|116\d{3})(?![\d,.]\d|\d)")
+_SHORT = re.compile(r"(?<![\w,.:-])(11[0-9]|1177|11414|116\d{3}|0\d{4})(?![\d,.]\d|\d)")
 _BETWEEN = re.compile(r"(?<=\d)( [a-z])?\s?[–-]\s?(?=(\d+))")
 
 
@@ -254,6 +254,7 @@ def _smooth(text: str) -> str:
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"\s+([,.?:])", r"\1", text)
     text = re.sub(r",(?:\s*,)+", ",", text)
+    text = re.sub(r",\s*:", ":", text)
     text = re.sub(r"[,:]+\s*\.|\.\s*,", ".", text)
     text = re.sub(r"\.(?:\s*\.)+", ".", text)
     return text.strip(" ,")

@@ -28,7 +28,7 @@ from bot import answers, caller_store, dialogue, replies
 from bot import store as conversations
 from bot.channels.voice import CallState, Conference, Dial, Gather, Hangup, Say, Turn, TwilioCalls, Verb
 from bot.delivery import Delivery
-from bot.dialogue import ADVISOR, ANSWER, DETAILS, HELP
+from bot.dialogue import ADVISOR, ANSWER, DETAILS, HELP, REFERRAL
 from bot.house import House, page_topic
 from bot.inbox import take_in
 from bot.store import Conversation, Kind
@@ -108,6 +108,7 @@ ASK_IN_A_ROOM_AFTER = timedelta(minutes=20)
 CALL_BACK_AGAIN = (timedelta(minutes=3), timedelta(minutes=10))  # after a call back that nobody took
 _PATIENCE = 3.5  # seconds that a reply is waited for before she hears "one moment"
 _PEEK = 0.2  # seconds between two looks
+_AFTER_SERVICES = frozenset({f"{REFERRAL}:more", f"{REFERRAL}:place"})
 _PREFIXES = (("+47", Country.NO), ("+46", Country.SE))
 
 
@@ -456,6 +457,10 @@ class Caller:
             for choice in message.choices
             if choice.digit and choice.token != ADVISOR
         )
+        if choices and all(token in _AFTER_SERVICES for _, token, _ in choices):
+            # Numbers to write down: to be heard again and sent, like an answer.
+            onwards = tuple((str(place), token, label) for place, (_, token, label) in enumerate(choices, start=4))
+            return Words(message.text, Sort.ANSWER, choices=onwards)
         return Words(message.text, Sort.CHOICES if choices else Sort.PLAIN, choices=choices)
 
     # --- what the talk asks for --------------------------------------------------------------------------------------
@@ -467,8 +472,8 @@ class Caller:
             match effect:
                 case TakeIn():
                     took_in |= await self._take_in(this, effect, place)
-                case Agree(article=article):
-                    await self._agree(this, article, now)
+                case Agree(article=article, words=words):
+                    await self._agree(this, article, words, now)
                 case FindCode(code=code):
                     this.events.append(await self._return_by_code(this, code, now))
                 case TakeByCode(code=code):
@@ -507,7 +512,7 @@ class Caller:
             return None
         return await conversations.address_of(conn, self._house.vault, call.conversation_id)
 
-    async def _agree(self, this: _Told, article: str, now: datetime) -> None:
+    async def _agree(self, this: _Told, article: str, words: str, now: datetime) -> None:
         """She may be texted from now on; what she asked for is sent there by the same engine."""
         call, vault = this.call, self._house.vault
         async with self._house.db.write() as conn:
@@ -525,6 +530,12 @@ class Caller:
                     actor="clinician",
                     action="agreed_to_sms",
                     subject=f"conversation:{call.conversation_id}",
+                )
+            if words:
+                # What the directory holds of services: nothing of the patient is in it but a place and a need.
+                key = f"texted:{call.id}:{this.turn}"
+                await replies.write_down(
+                    conn, self._house, call.conversation_id, texted, OutboundMessage(words), key=key, now=now
                 )
         if article:
             token = f"{ANSWER}:{article}"
@@ -824,7 +835,7 @@ class Caller:
         if saying.key:
             text = phrases.say(saying.key, language, **saying.values)
         elif saying.key_of:
-            text = phrases.say("voice.key", language, label=_in_a_sentence(saying.words), digit=saying.key_of)
+            text = phrases.say("voice.key", language, label=saying.words.rstrip(" ?.:"), digit=saying.key_of)
         else:
             text = self._without_protected_places(saying.words, language)
         return Say(spoken(text, language, self._ear), language)
@@ -862,9 +873,3 @@ def _case(filed: Filed) -> Case:
 
 def _language_of(country: Country) -> Language:
     return Language.SV if country is Country.SE else Language.NB
-
-
-def _in_a_sentence(label: str) -> str:
-    """A choice's label in the middle of a sentence: only its first letter is large, where it is no abbreviation."""
-    first = label.partition(" ")[0]
-    return label if first.isupper() and len(first) > 1 else label[:1].lower() + label[1:]

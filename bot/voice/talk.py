@@ -85,6 +85,7 @@ class Talk:
     menu: Mapping[str, str] = field(default_factory=dict)  # key → token of what was offered last
     answer: tuple[Saying, ...] = ()  # what is said again on "repeat"
     article: str = ""  # of the answer that was read last
+    offered: tuple[tuple[str, str, str], ...] = ()  # key, token and label of what goes on from an answer
     message: str = field(default="", repr=False)  # what she dictated, masked, until she confirms it
     callable: bool = True  # we see her number
     textable: bool = True  # and it takes SMS, and SMS is switched on
@@ -109,6 +110,7 @@ def from_json(data: Mapping[str, Any]) -> Talk:
     known["language"], known["country"] = Language(known["language"]), Country(known["country"])
     for name in ("at", "back_to"):
         known[name] = At(known.get(name, At.QUESTION))
+    known["offered"] = tuple((key, token, label) for key, token, label in known.get("offered", ()))
     for name in ("says", "answer"):
         known[name] = tuple(_saying(each) for each in known.get(name, ()))
     return Talk(**known)
@@ -177,7 +179,7 @@ class Nothing:
 class Sort(StrEnum):
     """What a reply is, for what may be pressed after it."""
 
-    ANSWER = "answer"  # of an article
+    ANSWER = "answer"  # an article's words, or the services that were asked for
     CHOICES = "choices"  # it asks something
     PLAIN = "plain"
 
@@ -273,9 +275,10 @@ class TakeIn:
 
 @dataclass(frozen=True)
 class Agree:
-    """She agrees to SMS on this number; send the article's answer there, where there is one."""
+    """She agrees to SMS on this number; send the article's answer there, or what else was read to her."""
 
     article: str = ""
+    words: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -342,6 +345,11 @@ class Document:
 
 _SPEECH = frozenset({At.QUESTION, At.ANSWERED, At.CHOOSING, At.WRITING, At.DICTATING})
 _SECONDS = {At.THINKING: MOMENT, At.SEEKING: ROUND, At.WRITING: ROUND, At.LEFT: ROUND // 2}
+
+
+_HOW_IT_STOOD = frozenset(
+    f"voice.{key}" for key in ("writing.waiting", "seeking.still", "seeking.one", "seeking.many", "seeking.by")
+)
 
 
 def document(talk: Talk) -> Document:
@@ -599,14 +607,12 @@ class _Turn:
                     "9": lambda: self._change_language(Language.EN),
                 }
             case At.ANSWERED:
-                keys: dict[str, Callable[[], None]] = {
+                keys = {
                     "1": self._repeat,
                     "2": self._wants_sms,
                     "3": self._another_question,
                 }
-                if "4" in self.talk.menu:
-                    keys["4"] = lambda: self._think(TakeIn(token=self.talk.menu["4"]))
-                return keys
+                return keys | {key: self._choice(token) for key, token, _ in self.talk.offered}
             case At.CHOOSING:
                 return {key: self._choice(token) for key, token in self.talk.menu.items()}
             case At.AGREEING:
@@ -689,10 +695,15 @@ class _Turn:
     def _reply(self, words: Sequence[Words]) -> None:
         if not words or self.talk.at is At.CHECKING:
             return
-        said: list[Saying] = []
-        for each in words:
-            said += _in_sayings(each)
-        self.add(*said)
+        # First what is only told, and last what she may press a key for.
+        words = sorted(words, key=lambda each: each.sort is not Sort.PLAIN)
+        said = [saying for each in words for saying in _in_sayings(each)]
+        if self.talk.at in {At.SEEKING, At.WRITING}:
+            # What came is the news; how it stood before it came is none.
+            left = tuple(each for each in self.talk.says if each.key not in _HOW_IT_STOOD)
+            self.talk = replace(self.talk, says=(*said, *left))
+        else:
+            self.add(*said)
         if self.talk.at not in {At.THINKING, At.SEEKING, At.WRITING, At.QUESTION, At.ANSWERED, At.CHOOSING, At.LEFT}:
             # In the middle of something else: it was said, and what was asked is asked again.
             self._ask_again()
@@ -703,24 +714,22 @@ class _Turn:
             return
         match last.sort:
             case Sort.ANSWER:
-                helps = {key: token for key, token, _ in last.choices if key == "4"}
-                self.go(At.ANSWERED, answer=tuple(said), article=last.article, menu=helps)
+                self.go(At.ANSWERED, answer=tuple(said), article=last.article, offered=last.choices)
                 self._answer_menu()
             case Sort.CHOICES:
                 self.go(At.CHOOSING, answer=tuple(said), menu={key: token for key, token, _ in last.choices})
             case Sort.PLAIN:
-                self.go(At.ANSWERED, answer=tuple(said), article="", menu={})
+                self.go(At.ANSWERED, answer=tuple(said), article="", offered=())
                 self._answer_menu()
             case _:
                 assert_never(last.sort)
 
     def _answer_menu(self) -> None:
         self.say("menu.repeat")
-        if self.talk.textable and self.talk.article:
+        if self.talk.textable and (self.talk.article or self.talk.offered):
             self.say("menu.sms")
         self.say("menu.other")
-        if "4" in self.talk.menu:
-            self.say("menu.help")
+        self.add(*(Saying(words=label, key_of=key) for key, _, label in self.talk.offered))
         self.say("menu.advisor")
 
     def _repeat(self) -> None:
@@ -728,7 +737,7 @@ class _Turn:
         self._answer_menu()
 
     def _another_question(self) -> None:
-        self.go(At.QUESTION, article="", menu={})
+        self.go(At.QUESTION, article="", offered=())
         self.say("ask.other")
 
     # --- waiting for a human -----------------------------------------------------------------------------------------
@@ -873,8 +882,12 @@ class _Turn:
         self.say("sms.agree")
 
     def _agrees(self) -> None:
-        article = "" if self.talk.going else self.talk.article
-        self.do(Agree(article))
+        if self.talk.going:
+            self.do(Agree())
+        elif self.talk.article:
+            self.do(Agree(self.talk.article))
+        else:
+            self.do(Agree(words="\n\n".join(each.words for each in self.talk.answer if each.words)))
         self.say("sms.going" if self.talk.going else "sms.sent")
         if self.talk.going:
             self.talk = replace(self.talk, agreed=True)

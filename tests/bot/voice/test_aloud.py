@@ -55,6 +55,7 @@ NB, NN, SV, EN = Language.NB, Language.NN, Language.SV, Language.EN
         (NB, "«Tolk» (gratis) – alltid; 50 %", "Tolk, gratis, alltid, 50 prosent."),
         (NB, "kr 400 000", "kroner 400 000."),
         (NB, "i 2026 og 196 saker", "i 2026 og 196 saker."),
+        (NB, "Politiet (hele landet): 112, 02800", "Politiet, hele landet: 1 1 2, 0 2 8 0 0."),
         (NB, "kap. 112 i loven", "kapittel 112 i loven."),
     ],
 )
@@ -77,6 +78,13 @@ def test_the_source_is_said_short(language: Language) -> None:
     assert "2026" in heard
     assert "3" not in heard
     assert "Norge" not in heard
+
+
+def test_a_source_with_full_stops_in_it_is_said_whole() -> None:
+    written = PHRASES.say(
+        "answer.source", SV, cite="utlänningslagen 5 kap. 15 §", country="Sverige", revision=1, date="22.11.2026"
+    )
+    assert spoken(written, SV, EAR) == "Källa: utlänningslagen kapitel 5 paragraf 15. Granskat 22 november 2026."
 
 
 @given(st.sampled_from(list(Language)), st.text())

@@ -194,12 +194,24 @@ async def test_another_question_is_asked_by_key_or_simply_by_asking(ward: Ward) 
 
 async def test_a_clarifying_question_is_read_as_keys(ward: Ward) -> None:
     call, _ = await ward.calls()
-    heard = await ward.says(call, "hvem kan hjelpe pasienten her")
+    await ward.says(call, "hva er refleksjonsperiode")
+    heard = await ward.presses(call, "4")
+    assert "Hvor er pasienten" in heard.words
     assert "trykk 0" in heard.words
     heard = await ward.says(call, "Oslo")
-    assert "trykk 1" in heard.words
-    heard = await ward.presses(call, "1")
-    assert heard.gather is not None
+    assert "Kvinne: trykk 1" in heard.words
+    for _ in range(2):
+        heard = await ward.presses(call, "1")
+    assert "ROSA" in heard.words
+    assert "22, 33, 11, 60" in heard.words
+    assert len(heard.words.split()) < 120  # what can be borne by ear
+    assert (await ward.waits(call, 7)).gather is not None  # she writes the numbers down, and nobody is woken for that
+    assert await ward.open_escalation() is None
+    assert "22, 33, 11, 60" in (await ward.presses(call, "1")).words
+    await ward.presses(call, "2")
+    await ward.presses(call, "1")
+    await ward.t.line.settle()
+    assert "22 33 11 60" in ward.texts()[-1]
 
 
 async def test_what_names_somebody_is_masked_before_it_is_kept(ward: Ward) -> None:
@@ -214,6 +226,12 @@ async def test_what_names_somebody_is_masked_before_it_is_kept(ward: Ward) -> No
         remembered = await calls.talk_of(conn, house.vault, found)
     assert all("Nordmann" not in message.text for message in kept)
     assert "Nordmann" not in str(remembered)
+
+
+async def test_what_is_only_told_comes_before_what_has_keys(ward: Ward) -> None:
+    call, _ = await ward.calls()
+    heard = await ward.says(call, "pasienten heter Kari Nordmann, har pasienten rett til tolk")
+    assert heard.words.index("peke ut en person") < heard.words.index("trykk 0")
 
 
 async def test_a_request_that_twilio_repeats_changes_nothing(ward: Ward) -> None:
@@ -486,6 +504,7 @@ async def test_what_an_advisor_writes_is_read_to_her_and_what_she_says_is_writte
     await _write(ward, filed, "Er pasienten alene nå?")
     heard = await ward.waits(hers)
     assert "Er pasienten alene nå?" in heard.words
+    assert "ikke skrevet mer" not in heard.words
     heard = await ward.says(hers, "ja hun er alene på rommet")
     assert "sendt til rådgiveren" in heard.words
     assert any("alene på rommet" in taken.text for taken in ward.t.exchange.taken if taken.to == ASHA)
