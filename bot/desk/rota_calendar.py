@@ -95,7 +95,7 @@ def days_of(
     return [
         Day(
             day,
-            tuple(_stretches(known, day, zone, now, me)),
+            tuple(_joined(_stretches(known, day, zone, now, me))),
             today=day == today,
             week=monday <= day < monday + 7 * _DAY,
             inside=(day.year, day.month) == (looked_at.year, looked_at.month),
@@ -119,6 +119,21 @@ def _stretches(pieces: Sequence[Piece], day: date, zone: ZoneInfo, now: datetime
                 past=end <= now,
                 mine=me in piece.people,
             )
+
+
+def _joined(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
+    """What was and what goes on with the same people, as one: where the record ends now, nobody hands over."""
+    last: Stretch | None = None
+    for each in stretches:
+        if last is None:
+            last = each
+        elif last.people == each.people and last.known is Known.SEEN and each.known is Known.PLANNED and not each.past:
+            last = replace(each, start=last.start, whole=last.start == "00:00" and each.end == "24:00")
+        else:
+            yield last
+            last = each
+    if last is not None:
+        yield last
 
 
 def clock(at: datetime, zone: ZoneInfo) -> str:

@@ -15,10 +15,11 @@ from aiohttp import web
 
 from bot.desk.door import DeskDoor
 from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling
-from escalation import rota_store, swaps
+from escalation import rota_store, rota_words, swaps
 from escalation.exchange import CannotExchange, Exchange, Kind, Objection, State
 from escalation.swaps import Ahead
 from helpline.accounts import Role
+from helpline.messages import Language
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
 
 SWAPS: Final = HERE + "/swaps"
@@ -138,7 +139,7 @@ class SwapDesk:
                 if each.state is not State.OPEN
             ]
             everything = await rota_store.open_exchanges(conn) if Role.COORDINATOR in staff.roles else []
-        teller = _Teller(tell, zones, staff.id, several=len(zones) > 1)
+        teller = _Teller(tell, zones, request[LANGUAGE], several=len(zones) > 1)
         theirs = [each for each in ahead if each.person != staff.id]
         return self._door.pages.page(
             "desk/rota_swaps.html",
@@ -162,10 +163,10 @@ class SwapDesk:
 class _Teller:
     """Shifts and offers in the reader's words."""
 
-    def __init__(self, tell: RotaTelling, zones: Mapping[str, ZoneInfo], me: str, *, several: bool) -> None:
+    def __init__(self, tell: RotaTelling, zones: Mapping[str, ZoneInfo], language: Language, *, several: bool) -> None:
         self._tell = tell
         self._zones = zones
-        self._me = me
+        self._language = language
         self._several = several
 
     def row(self, made: Exchange) -> Mapping[str, Any]:
@@ -186,12 +187,14 @@ class _Teller:
         }
 
     def shift(self, each: Ahead) -> str:
-        """When it is, and by which roster where there are several."""
-        return self._span(each.roster, each.span)
+        """When it is, short enough for a list on a phone, and by which roster where there are several."""
+        zone = self._zones.get(each.roster, self._tell.zone)
+        said = rota_words.say_span(each.span, zone, self._language)
+        return f"{said} ({each.roster})" if self._several else said
 
     def named(self, each: Ahead) -> str:
         """Whose it is and when."""
-        return f"{self._tell.person(each.person)}: {self._span(each.roster, each.span)}"
+        return f"{self._tell.person(each.person)}: {self.shift(each)}"
 
     def _span(self, roster: str, span: Any) -> str:
         zone = self._zones.get(roster, self._tell.zone)

@@ -49,6 +49,17 @@ def test_the_days_say_what_the_plan_says_and_nothing_else(edges: list[int], zone
             assert one.end == other.start
 
 
+def test_where_the_record_ends_now_nobody_hands_over() -> None:
+    now = START + timedelta(hours=9)
+    seen = Piece(Span(START, now), ("asha",), Known.SEEN)
+    plan = [Piece(Span(now, START + timedelta(hours=24)), ("asha",))]
+    [day] = days_of([seen, *plan], ZONES[-1], START.date(), date(2026, 1, 2), now=now, me="", looked_at=START.date())
+    assert [(each.start, each.end, each.whole) for each in day.stretches] == [("00:00", "24:00", True)]
+    later = now + timedelta(hours=20)  # and where it ended long before, the rest was only planned
+    [day] = days_of([seen, *plan], ZONES[-1], START.date(), date(2026, 1, 2), now=later, me="", looked_at=START.date())
+    assert [(each.start, each.known) for each in day.stretches] == [("00:00", Known.SEEN), ("09:00", Known.PLANNED)]
+
+
 @given(planned=hours, was=hours)
 def test_what_was_lies_over_the_plan_without_overlap_or_loss(planned: list[int], was: list[int]) -> None:
     plan, seen = pieces(planned), pieces(was, Known.SEEN)
