@@ -26,9 +26,10 @@ from bot.voice.door import Asked
 from bot.voice.ledger import JOINING
 from bot.voice.store import Call, CallKind
 from bot.waiting_room import WaitingRoom
-from escalation import relay
+from escalation import relay, words
 from escalation import store as escalations
 from escalation.advisors import is_theirs
+from escalation.paging import Doing
 from escalation.store import Filed
 from helpline import accounts, outbox
 from helpline.accounts import ContactChannel
@@ -105,13 +106,18 @@ async def _can_be_reached(conn: AsyncConnection, room: WaitingRoom, filed: Filed
 async def tell_owner(
     conn: AsyncConnection, room: WaitingRoom, filed: Filed, phrase: str, now: datetime, *, key: str
 ) -> bool:
-    """Write to the advisor who has it, in their language, with the code of the case."""
+    """Write to the advisor who has it, in their language, with the code of the case and the button that joins them."""
     phrases = room.means.phrases
+
+    def wording(language: Language) -> OutboundMessage:
+        connect = words.menu(phrases, filed.id, [Doing.CALL], language=language)
+        return OutboundMessage(phrases.say(phrase, language, code=filed.code), connect, urgent=True)
+
     return await relay.to_owner(
         conn,
         room.means,
         filed,
-        lambda language: OutboundMessage(phrases.say(phrase, language, code=filed.code), urgent=True),
+        wording,
         key=key,
         subject=f"staff:{filed.escalation.owner}",
         now=now,
