@@ -75,10 +75,10 @@ class Voice:
     def loops(self) -> tuple[Loop, ...]:
         """What is done when a call is silent, when an escalation moves while somebody's phone rings for it, and when an
         advisor waits in a room."""
-        loops = (
+        if self._rooms is None:
+            return ()
+        return (
             Loop("calls", store.TOPIC, self.watch.tick, store.next_due),
             Loop("call off", escalations.TOPIC, self.watch.call_off),
+            Loop("rooms", caller_store.TOPIC, self._rooms.tick, caller_store.next_due),
         )
-        if self._rooms is None:
-            return loops
-        return (*loops, Loop("rooms", caller_store.TOPIC, self._rooms.tick, caller_store.next_due))

@@ -92,8 +92,14 @@ async def known_as(conn: AsyncConnection, call: Call, call_sid: str, now: dateti
     if known is not None and (known.id == call.id or known.outbound_id == call.outbound_id):
         return known
     if known is not None:
+        # Each had claimed the other's.
         log.warning("call_was_anothers", call_id=call.id)
+        mine = await store.find(conn, call.id)
+        claimed = mine.call_sid if mine is not None else None
         await store.change(conn, known.id, call_sid=None)
+        await store.change(conn, call.id, call_sid=None)
+        if claimed is not None:
+            await store.change(conn, known.id, call_sid=claimed)
     if await store.note_sid(conn, call.id, call_sid):
         return await store.find(conn, call.id)
     log.warning("call_made_twice", call_id=call.id)

@@ -9,6 +9,7 @@ advisor's next way is tried at once.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -174,8 +175,7 @@ class Watch:
             return 0
         async with self._house.db.write() as conn:
             silent = await store.claim_due(conn, now=now, hold=HOLD, limit=TOGETHER)
-        for call in silent:
-            await self._ask(self._calls, call, now)
+        await asyncio.gather(*(self._ask(self._calls, call, now) for call in silent))
         return len(silent)
 
     async def call_off(self, now: datetime) -> int:
@@ -188,8 +188,7 @@ class Watch:
             return 0
         async with self._house.db.write() as conn:
             needless = await store.call_off(conn, needless_ids, now)
-        for call in needless:
-            await self._tell(self._calls, call)
+        await asyncio.gather(*(self._tell(self._calls, call) for call in needless))
         return len(needless)
 
     async def _needless(self, conn: AsyncConnection) -> list[str]:
