@@ -410,6 +410,13 @@ async def open_tests_of(conn: AsyncConnection, staff_id: str, *, lock: bool = Fa
     return await _with_ways(conn, (await conn.execute(wanted.with_for_update() if lock else wanted)).all())
 
 
+async def find_test(conn: AsyncConnection, staff_id: str, code: str) -> ReachTest | None:
+    """The test of theirs that is answered by this code, however long ago it was."""
+    wanted = select(tests).where(tests.c.staff_id == staff_id, tests.c.code == code)
+    found = await _with_ways(conn, (await conn.execute(wanted)).all())
+    return found[0] if found else None
+
+
 async def latest_tests(conn: AsyncConnection, *, since: datetime, staff_id: str | None = None) -> list[ReachTest]:
     """The tests of this time, the latest first; of everybody unless one is named."""
     wanted = select(tests).where(tests.c.made_at >= since).order_by(tests.c.made_at.desc(), tests.c.id)
@@ -521,6 +528,9 @@ async def delete_older(conn: AsyncConnection, *, now: datetime) -> int:
     old = select(tests.c.id).where(tests.c.made_at < now - TESTS_KEPT_FOR).limit(500)
     ids = list((await conn.execute(old)).scalars())
     if ids:
+        # A code means one thing for as long as the message that holds it may be looked at.
+        codes = select(tests.c.code).where(tests.c.id.in_(ids), tests.c.code != "")
+        await conn.execute(delete(store.reply_codes).where(store.reply_codes.c.code.in_(codes)))
         await conn.execute(delete(tested_ways).where(tested_ways.c.test_id.in_(ids)))
         await conn.execute(delete(tests).where(tests.c.id.in_(ids)))
     await conn.execute(delete(numbers).where(numbers.c.expires_at < now - timedelta(days=1)))

@@ -285,7 +285,7 @@ async def hear(
     else:
         reply = paging.read_reply(text)
         if reply.code is not None:
-            test = next((each for each in tests if each.code == reply.code), None)
+            test = await reach_store.find_test(conn, staff_id, reply.code)
         elif reply.wish is Wish.TAKE and not await _means_a_page(conn, staff_id, now):
             # A bare "1" or "yes" is an answer to a test only where it can be nothing else.
             open_now = (each for each in tests if each.state is TestState.SENT)

@@ -245,6 +245,19 @@ async def test_silence_makes_untested_whoever_answered_before(house: House) -> N
     assert asha.silent
 
 
+async def test_old_code_is_known_as_a_tests_and_free_once_that_is_forgotten(house: House) -> None:
+    await tick(house, NINE)
+    await tick(house, TESTED)
+    [sent] = await found(house, "asha")
+    house.now = NINE + timedelta(days=80)
+    assert await answer(house, "asha", sent.code) is not None
+    assert await answer(house, "noor", sent.code) is None  # hers alone
+    async with house.db.write() as conn:
+        assert await store.meaning_of(conn, sent.code, "asha") is not None
+        await reach_store.delete_older(conn, now=NINE + timedelta(days=91))
+        assert await store.meaning_of(conn, sent.code, "asha") is None
+
+
 async def test_old_tests_are_forgotten(house: House) -> None:
     await tick(house, NINE)
     async with house.db.write() as conn:
