@@ -350,7 +350,11 @@ def _outcome(before: Escalation, after: Escalation, staff_id: str, cause: str) -
 
 
 async def rules_changed(conn: AsyncConnection, means: Means, staff_id: str, now: datetime) -> None:
-    """Somebody's contacts or personal rules have changed: pages that lie ahead of them follow."""
+    """Somebody's contacts or personal rules have changed: pages that lie ahead of them follow.
+
+    Who could not be reached until now may be on call for somebody who waits, so that is looked at anew too.
+    """
+    await store.make_due(conn, now)
     await _replan_all(conn, means, await _present(conn, means, now), staff_id, now)
 
 

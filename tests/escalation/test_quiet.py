@@ -280,6 +280,29 @@ async def test_end_of_quiet_hours_is_waited_for_like_a_change_of_shift(house: Ho
     assert duty.until == datetime(2026, 11, 22, 6, 0, tzinfo=UTC)  # seven o'clock in Oslo
 
 
+async def test_whoever_is_reached_from_now_on_is_woken_for_whoever_waits(house: House) -> None:
+    """Asha is on call and had no contact; the level is looked at again once she has."""
+    async with house.db.write() as conn:
+        for contact in house.contacts["asha"].values():
+            await accounts.remove_contact(conn, contact)
+    filed = (await house.open()).filed
+    assert [page.staff_id for page in await house.pages(filed.id)] == ["noor"]
+    house.after(0.5)
+    async with house.db.write() as conn:
+        await accounts.add_contact(
+            conn,
+            house.vault,
+            staff_id="asha",
+            channel=accounts.ContactChannel.SMS,
+            value="+4790000009",
+            now=house.now,
+            verified=True,
+        )
+        await advisors.rules_changed(conn, house.means, "asha", house.now)
+    await house.tick()
+    assert [page.staff_id for page in await house.pages(filed.id)] == ["noor", "asha"]
+
+
 async def test_quiet_hours_of_whoever_left_are_forgotten(house: House) -> None:
     made = await rest(house)
     async with house.db.write() as conn:
