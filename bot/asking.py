@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 from bot.commands import Commands
 from escalation import files as ladder_files
 from escalation import on_duty, rota, rota_store
-from escalation.duty import Recorded
+from escalation.duty import AWAKE, Recorded
+from escalation.on_duty import OnCall
 from helpline.clock import SystemClock
 from helpline.content import content_folder
 from helpline.database import Database
@@ -158,15 +159,16 @@ async def on_call_now(at: str | None) -> list[dict[str, Any]]:
         async with db.read() as conn:
             found = await on_duty.who_is_on_call(conn, instant)
             recorded = await rota_store.recorded_at(conn, instant) if instant < now else {}
+            last = await rota_store.last_records(conn) if instant < now else {}
         known = [_by_record(each) for each in sorted(recorded.values(), key=lambda each: each.roster)]
-        how = "unrecorded" if at is not None and instant < now else "roster"
+        past = at is not None and instant < now
         return known + [
             {
                 "roster": each.roster,
                 "people": list(each.people),
                 "until": each.until.isoformat() if each.until is not None else None,
                 "stands_in": each.by_fallback,
-                "how": how,
+                "how": _how(each, last.get(each.roster), instant) if past else "roster",
             }
             for each in found
             if each.roster not in recorded
@@ -185,6 +187,12 @@ async def on_call_now(at: str | None) -> list[dict[str, Any]]:
         }
         for each in ladder_files.read_rosters(content_folder() / "roster.yaml")
     ]
+
+
+def _how(found: OnCall, last: Recorded | None, at: datetime) -> str:
+    """Whether a past that is not on record yet is what the record will say: the line looks every half minute."""
+    between_looks = last is not None and last.seen and timedelta() <= at - last.span.end <= AWAKE
+    return "record" if last is not None and between_looks and last.people == found.people else "unrecorded"
 
 
 def _by_record(record: Recorded) -> dict[str, Any]:

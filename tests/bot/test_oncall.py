@@ -55,6 +55,11 @@ async def test_the_past_is_told_as_it_was_and_not_as_the_roster_says_now() -> No
     assert await asked(NOON) == [(["asha", "ulla"], "record")]
     assert await asked(NOON + HOUR) == [(["ulla"], "down")]
     assert await asked(NOON + 2 * HOUR) == [(["noor"], "unrecorded")]
+    async with open_house() as house, house.db.write() as conn:
+        later = Span(NOON + 3 * HOUR, NOON + 3 * HOUR)
+        await rota_store.write_record(conn, Recorded("main", later, ("noor",), seen=True))
+    assert await asked(NOON + 3 * HOUR + timedelta(seconds=40)) == [(["noor"], "record")]  # between two looks
+    assert await asked(NOON + 3 * HOUR + timedelta(minutes=4)) == [(["noor"], "unrecorded")]
     assert await asked(NOON + timedelta(days=365 * 100)) == [(["noor"], "roster")]
 
 
