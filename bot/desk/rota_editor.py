@@ -268,15 +268,19 @@ class RosterDesk:
         wrong: dict[str, Wrong] = {}
         if new and not _NAME.fullmatch(typed.name):
             wrong["name"] = Wrong("desk.rota.no.roster_name")
-        elif new and known:
-            wrong["name"] = Wrong("desk.rota.no.roster_taken")
         if not is_zone(typed.zone):
             wrong["zone"] = Wrong("desk.rota.no.zone")
             return await self._page(request, typed, new=new, wrong=wrong, status=422)
         zone = ZoneInfo(typed.zone)
         written = write(typed.sheet, zone)
-        wrong |= written.wrong
         begins = _begins(typed, zone, now)
+        # The second click of two, or the page loaded anew: it is saved already, and nobody was in between.
+        theirs = [each for each in known if each.id != typed.seen and each.saved_by == staff.id]
+        if order == "save" and any(_says(each, typed, written, begins, now) for each in theirs):
+            return see_other(f"{roster_address(typed.name)}?told=saved")
+        if new and known:
+            wrong["name"] = Wrong("desk.rota.no.roster_taken")
+        wrong |= written.wrong
         if isinstance(begins, Wrong):
             wrong["valid_from"] = begins
         if wrong or written.schedule is None or isinstance(begins, Wrong):
@@ -485,6 +489,13 @@ def _begins(typed: Typed, zone: ZoneInfo, now: datetime) -> datetime | Wrong:
         return begins
     # What was on call is not written anew, so a time that has passed means at once.
     return Wrong("desk.rota.no.too_late") if begins > now + _LATEST else max(begins, now)
+
+
+def _says(saved: Saved, typed: Typed, written: Written, begins: datetime | Wrong, now: datetime) -> bool:
+    """Whether this version is what the form would save."""
+    same_time = saved.valid_from <= now if not typed.valid_from else saved.valid_from == begins
+    told = (saved.zone, saved.definition, saved.languages, saved.fallback)
+    return same_time and told == (typed.zone, written.definition, typed.languages, typed.fallback)
 
 
 def _read(version: Saved) -> tuple[ZoneInfo, Schedule]:

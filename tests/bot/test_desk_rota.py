@@ -350,6 +350,20 @@ async def test_two_who_save_at_once_lose_nothing(line: Line, cora: Client, brows
     assert (await stored(line)).definition["rotations"]["uke"]["length"] == 3
 
 
+async def test_the_second_click_saves_nothing_twice(line: Line, cora: Client, roster: None) -> None:
+    page = await press(cora, await get(cora, ROSTER), "check", {"rotations.0.length": "2"})
+    assert (await press(cora, page, "save")).url == ROSTER + "?told=saved"
+    once = await stored(line)
+    assert (await press(cora, page, "save")).url == ROSTER + "?told=saved"
+    assert await stored(line) == once
+    new = await press(cora, await get(cora, "/desk/rota/rosters/new"), "check", {"name": "natt"})
+    for _ in range(2):
+        saved = await press(cora, new, "save", {"fallback": "next_step"})
+        assert saved.url == "/desk/rota/rosters/natt?told=saved"
+    async with line.house.db.read() as conn:
+        assert len(await version_store.versions_of(conn, "natt")) == 1
+
+
 async def test_an_older_version_is_brought_back_and_what_was_stays_listed(
     line: Line, cora: Client, roster: None, clock: SetClock
 ) -> None:
