@@ -623,15 +623,16 @@ class _Hearing:
             return Heard(Outcome.SILENT)
         owned = await store.owned_by(self._conn, self._staff_id)
         asked = await store.asked_of(self._conn, self._staff_id, since=self._now - CODES_FOR)
-        await self._say_help(owned, asked)
+        await self._say_help(owned, asked, all_of_it=meant)
         return Heard(Outcome.HELPED, (*owned, *asked))
 
-    async def _say_help(self, owned: Sequence[Filed], asked: Sequence[Filed]) -> None:
+    async def _say_help(self, owned: Sequence[Filed], asked: Sequence[Filed], *, all_of_it: bool = False) -> None:
         message = words.help_text(
             self._means.phrases,
             owned=[filed.code for filed in owned],
             asked=[filed.code for filed in asked],
             language=self._language,
+            all_of_it=all_of_it,
         )
         choices = [
             Choice(paging.case_token(Doing.OPEN, filed.id), self._text("case.open_code", code=filed.code))

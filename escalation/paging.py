@@ -51,7 +51,7 @@ _WORDS: Mapping[Wish, frozenset[str]] = {
     Wish.FOLLOWED: frozenset(["fulgt", "følgt", "følgd", "uppföljd", "uppföljt", "followed"]),
     Wish.DEBRIEF: frozenset(["prat", "prate", "snakk", "snakke", "samtal", "prata", "talk", "debrief"]),
     Wish.LIST: frozenset(["saker", "saka", "liste", "lista", "ärenden", "list", "cases"]),
-    Wish.ON_CALL: frozenset(["vakt", "jour", "oncall"]),
+    Wish.ON_CALL: frozenset(["hvem", "kven", "vem", "who", "vakt", "jour", "oncall"]),
     Wish.CLOSE: frozenset(["ferdig", "klar", "klart", "slutt", "slut", "avslutt", "avsluta", "close", "done"]),
     Wish.STOP: frozenset(["stop", "stopp", "stopall", "unsubscribe"]),
     Wish.START: frozenset(["start", "unstop"]),

@@ -254,8 +254,10 @@ def alarm(phrases: Phrases, raised: AlarmCoordinator, *, code: str, language: La
     return OutboundMessage(phrases.say(f"alarm.{raised.reason.value}", language, code=code), urgent=True)
 
 
-def help_text(phrases: Phrases, *, owned: Sequence[str], asked: Sequence[str], language: Language) -> OutboundMessage:
-    """What an advisor can write, with the codes that mean something to them now."""
+def help_text(
+    phrases: Phrases, *, owned: Sequence[str], asked: Sequence[str], language: Language, all_of_it: bool = False
+) -> OutboundMessage:
+    """What an advisor can write, with the codes that mean something to them now; all of it to whoever asks for that."""
     parts = []
     if owned:
         parts.append(phrases.say("staff.help.owned", language, codes=say_list(owned, language), code=owned[0]))
@@ -263,4 +265,6 @@ def help_text(phrases: Phrases, *, owned: Sequence[str], asked: Sequence[str], l
         parts.append(phrases.say("staff.help.asked", language, codes=say_list(asked, language), code=asked[0]))
     if not parts:
         parts.append(phrases.say("staff.help.nothing", language))
+    if all_of_it:
+        parts.append(phrases.say("staff.help.more", language, code=(*owned, *asked, "12345")[0]))
     return OutboundMessage("\n\n".join(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -22,6 +23,8 @@ from escalation.paging import (
     read_reply,
     short_of,
 )
+from helpline.messages import Language
+from tests.escalation.stored import PHRASES
 
 ids = st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True, max_size=3)
 
@@ -113,3 +116,17 @@ def test_anything_can_be_read(text: str) -> None:
 def test_colleagues_are_told_apart_in_a_button() -> None:
     handles = [f"{first}{number}" for first in ("asha", "noor", "maja") for number in range(500)]
     assert len({short_of(handle) for handle in handles}) == len(handles)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_what_the_help_names_is_understood(language: Language) -> None:
+    """Every request in the help, in each language, is one that can be read."""
+    said = PHRASES.say("staff.help.more", language, code="48213")
+    commands = re.findall(r"(/\w+):", said)
+    requests = re.findall(
+        r"48213 [^,.(]+", said.replace("NAVN", "noor").replace("NAMN", "noor").replace("NAME", "noor")
+    )
+    assert len(commands) == 2
+    assert len(requests) == 8
+    for each in (*commands, *requests):
+        assert read_reply(each).wish is not None, each
