@@ -18,6 +18,7 @@ from escalation.policy import CHANNELS, Policy, policy_remarks
 from escalation.quiet import QuietHours
 from escalation.reach import Contact, ways_of
 from escalation.roster import remarks as roster_remarks
+from escalation.rota_store import Leave
 from escalation.standing import Duty, Staffing, Urgency
 from helpline import accounts
 from helpline.accounts import ContactMethodRow, Role, Staff
@@ -86,10 +87,10 @@ class Present:
         return {id_: staffing.languages[id_] for id_ in self.staff if staffing.reachable(id_)}
 
 
-async def who_is_on_call(conn: AsyncConnection, at: datetime) -> list[OnCall]:
+async def who_is_on_call(conn: AsyncConnection, at: datetime, *, leave: Sequence[Leave] | None = None) -> list[OnCall]:
     """Who is on call at the instant, roster by roster."""
     found = []
-    for plan in await rota_store.plans(conn, at, at + LOOK_AHEAD):
+    for plan in await rota_store.plans(conn, at, at + LOOK_AHEAD, leave=leave):
         version = plan.version_at(at)
         if version is None:
             continue
@@ -113,10 +114,11 @@ async def gather(
         if row.staff_id in staff:
             off = row.id in stopped or row.channel not in channels
             reaches.setdefault(row.staff_id, []).append(Reach(row.id, row.staff_id, row.channel, off))
-    duty = {
-        f"roster:{on_call.roster}": Duty(on_call.people, on_call.until) for on_call in await who_is_on_call(conn, now)
-    }
     leave = await rota_store.granted(conn, now, now + LOOK_AHEAD)
+    duty = {
+        f"roster:{on_call.roster}": Duty(on_call.people, on_call.until)
+        for on_call in await who_is_on_call(conn, now, leave=leave)
+    }
     away = {each.staff_id for each in leave if each.span.covers(now)}
     edges = (edge for each in leave for edge in (each.span.start, each.span.end) if edge > now)
     leave_changes = min(edges, default=None)

@@ -146,9 +146,12 @@ roster_holes = table_of(RosterHoleRow)
 # --- The rosters through time ----------------------------------------------------------------------------------------
 
 
-async def plans(conn: AsyncConnection, since: datetime, until: datetime) -> tuple[Plan, ...]:
-    """Every roster as it holds from `since` to `until`, with the leave that has been granted."""
-    away = tuple(Shift(leave.staff_id, leave.span) for leave in await granted(conn, since, until))
+async def plans(
+    conn: AsyncConnection, since: datetime, until: datetime, *, leave: Sequence[Leave] | None = None
+) -> tuple[Plan, ...]:
+    """Every roster as it holds from `since` to `until`, with the leave that has been granted (where it is known)."""
+    known = leave if leave is not None else await granted(conn, since, until)
+    away = tuple(Shift(each.staff_id, each.span) for each in known)
     return tuple(
         Plan(name, tuple(_version(roster, away) for roster in versions))
         for name, versions in sorted((await store.versions_between(conn, since, until)).items())
