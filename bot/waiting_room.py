@@ -219,7 +219,27 @@ class WaitingRoom:
         passed = await self._to_clinician(conn, filed.conversation_id, message, key=key, now=now)
         if passed is Passed.NEW:
             await seeking.note_reply(conn, filed.id, By.STAFF, now, staff_id=staff_id)
+            await self._tell_that_it_waits(conn, filed, now)
         return passed
+
+    async def _tell_that_it_waits(self, conn: AsyncConnection, filed: Filed, now: datetime) -> None:
+        """She called from a number that she hides, and hung up: whoever writes to her is told so, once."""
+        address = await store.address_of(conn, self._house.vault, filed.conversation_id)
+        if address is None or not caller_store.is_hidden(address):
+            return
+        known = await caller_store.find(conn, filed.conversation_id, now)
+        if known is None or not known.on_line:
+            await relay.to_owner(
+                conn,
+                self.means,
+                filed,
+                lambda language: OutboundMessage(
+                    self._house.phrases.say("voice.relay.hidden", language, code=filed.code)
+                ),
+                key=f"hidden:{filed.id}:{filed.escalation.owner}",
+                subject=f"staff:{filed.escalation.owner}",
+                now=now,
+            )
 
     # --- what became of messages --------------------------------------------------------------------------------------
 

@@ -159,3 +159,13 @@ def test_every_abbreviation_is_said_in_every_language_that_has_it() -> None:
                 language,
                 written,
             )
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_what_is_heard_is_said_in_short_sentences_without_a_shout(language: Language) -> None:
+    keys = [key for key in PHRASES.texts if key.startswith(("voice.", "heard.")) and key != "voice.hints"]
+    for key in keys:
+        text = PHRASES.texts[key][language]
+        assert "!" not in text, key
+        longest = max(len(sentence.split()) for sentence in re.split(r"[.:?]", text))
+        assert longest <= 27, (key, text)

@@ -311,9 +311,7 @@ async def test_danger_is_heard_however_unsure_the_recogniser_is(ward: Ward) -> N
 async def test_danger_gives_the_number_first_and_pages_at_once(ward: Ward) -> None:
     call, _ = await ward.calls()
     heard = await ward.says(call, "han står utenfor døra med kniv og truer henne")
-    assert heard.words.startswith("Er noen i fare nå, ring 1 1 2") or heard.words.startswith(
-        "Er noen i fare nå: ring 1 1 2"
-    )
+    assert heard.words.startswith("Er noen i fare nå: legg på og ring 1 1 2.")
     assert await ward.t.paged(await ward.sought()) == [("asha", "sms")]
 
 
@@ -671,6 +669,9 @@ async def test_a_hidden_number_is_told_plainly_and_comes_back_by_code(ward: Ward
     assert ", ".join(filed.code) in heard.words
     await ward.hangs_up(call)
     await ward.t.take(filed, "asha")
+    await _write(ward, filed, "Ring meg igjen.")
+    await _write(ward, filed, "Jeg er her til sju.")
+    assert len([taken for taken in ward.t.exchange.taken if "skjult nummer" in taken.text]) == 1
     assert not ward.rings(HIDDEN)
     again, heard = await ward.calls(HIDDEN)
     assert "trykk 6" in heard.words
@@ -680,6 +681,7 @@ async def test_a_hidden_number_is_told_plainly_and_comes_back_by_code(ward: Ward
     heard = await ward.presses(again, f"{filed.code}#")
     assert "fant saken" in heard.words
     assert "har tatt saken" in heard.words
+    assert "Jeg er her til sju" in heard.words
 
 
 async def test_codes_are_not_tried_for_ever_and_open_nobody_elses_conversation(ward: Ward) -> None:
