@@ -128,7 +128,7 @@ class Line:
         self.house = house
         self.role = role
         self.room = WaitingRoom(house)
-        self.delivery = Delivery(house, self.room, Ledger())
+        self.delivery = Delivery(house, self.room, Ledger(house.counts))
         self.conversations = Conversations(house, self.room)
         self.gaps = GapKeeper(house)
         self.reminders = Reminders(house)

@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import store as conversations
 from bot.channels.voice import CallState
+from bot.counts import Counts
 from bot.delivery import Ticket
 from bot.voice import store
 from bot.voice.store import Call, CallKind
 from helpline import accounts
-from helpline.messages import Language
+from helpline.messages import Channel, Language
 from helpline.outbox import OutboundKind, Outgoing
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,9 @@ JOINING = "join:"  # begins key and lane of a call that brings an advisor and a 
 
 class Ledger:
     """What delivery is told of calls, and tells."""
+
+    def __init__(self, counts: Counts | None = None) -> None:
+        self._counts = counts
 
     async def about_to_call(
         self, conn: AsyncConnection, messages: Sequence[Outgoing], now: datetime
@@ -65,7 +69,7 @@ class Ledger:
         if found is not None:
             return found.outbound_id == outgoing.id
         made = (await store.tries_of(conn, [outgoing.id])).get(outgoing.id, [])
-        return bool(made) and await known_as(conn, made[-1], call_sid, now) is not None
+        return bool(made) and await known_as(conn, made[-1], call_sid, now, self._counts) is not None
 
     async def taken(self, conn: AsyncConnection, taken: Sequence[tuple[Outgoing, str]], now: datetime) -> None:
         """Twilio took these, under ids of its own; it may have told of them before."""
@@ -74,7 +78,7 @@ class Ledger:
         for outgoing, sid in taken:
             made = tries.get(outgoing.id, [])
             if made:
-                await known_as(conn, made[-1], sid, now)
+                await known_as(conn, made[-1], sid, now, self._counts)
 
 
 def spoken_id(call: Call, outbound_id: int) -> str:
@@ -82,7 +86,9 @@ def spoken_id(call: Call, outbound_id: int) -> str:
     return f"{call.call_sid}/{outbound_id}"
 
 
-async def known_as(conn: AsyncConnection, call: Call, call_sid: str, now: datetime) -> Call | None:
+async def known_as(
+    conn: AsyncConnection, call: Call, call_sid: str, now: datetime, counts: Counts | None = None
+) -> Call | None:
     """The call that Twilio knows by this id, having been made by our request for `call`; after `one_at_a_time`.
 
     Where our request was answered too late it may have been made twice: then each has a row, and both ring. Where it
@@ -103,6 +109,8 @@ async def known_as(conn: AsyncConnection, call: Call, call_sid: str, now: dateti
     if await store.note_sid(conn, call.id, call_sid):
         return await store.find(conn, call.id)
     log.warning("call_made_twice", call_id=call.id)
+    if counts is not None:
+        counts.sent_again.labels(Channel.CALL.value).inc()
     return await store.add(
         conn,
         kind=call.kind,

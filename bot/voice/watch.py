@@ -108,7 +108,7 @@ class Watch:
         """The call that Twilio speaks of, locked: by the id that it was made with, or by Twilio's own."""
         await store.one_at_a_time(conn, [call_sid])
         made = await store.find(conn, call_id) if call_id else None
-        found = await ledger.known_as(conn, made, call_sid, now) if made is not None else None
+        found = await ledger.known_as(conn, made, call_sid, now, self._house.counts) if made is not None else None
         if found is None:
             found = await store.find_by_sid(conn, call_sid)
         return await store.find(conn, found.id, lock=True) if found is not None else None

@@ -172,6 +172,7 @@ async def test_a_call_made_twice_is_known_twice_and_either_can_take_it(telephone
     telephone.exchange.faults.append(Cut(taken=True))
     await telephone.pass_(minutes=2)
     [first] = telephone.exchange.calls
+    counted = telephone.line.house.counts.sent_again.labels("call")._value.get()
     telephone.exchange.calls.clear()
     await telephone.pass_(seconds=10)
     [second] = telephone.exchange.calls
@@ -185,6 +186,7 @@ async def test_a_call_made_twice_is_known_twice_and_either_can_take_it(telephone
     assert (await telephone.filed(filed)).escalation.owner == "asha"
     assert second.status == "canceled"
     assert (await telephone.row(first)).id != (await telephone.row(second)).id
+    assert telephone.line.house.counts.sent_again.labels("call")._value.get() - counted == 1
 
 
 async def test_too_many_calls_at_once_bring_the_next_way_and_the_call_later(telephone: Telephone) -> None:
