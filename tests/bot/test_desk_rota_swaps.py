@@ -168,7 +168,7 @@ async def test_leave_shows_its_holes_before_it_is_asked_for_and_a_coordinator_de
 ) -> None:
     dates = {"start": "2026-12-01T08:00", "end": "2026-12-03T08:00"}
     page = await press_on(asha, LEAVE, LEAVE, "check", **dates)
-    assert "Da har ingen vakt:" in page.text
+    assert "Da blir det hull i lista:" in page.text
     assert "main: tirsdag 1. desember 08:00 til torsdag 3. desember 08:00" in page.text
     async with line.house.db.read() as conn:
         assert await rota_store.leave_of(conn, "asha") == []
@@ -178,7 +178,7 @@ async def test_leave_shows_its_holes_before_it_is_asked_for_and_a_coordinator_de
     assert await who_is_on_call(line, WEEK_AFTER) == ("asha",)
     waiting = await get(cora, LEAVE)
     assert "Asha" in waiting.text
-    assert "Da har ingen vakt:" in waiting.text
+    assert "Da blir det hull i lista:" in waiting.text
     assert (await press_on(cora, LEAVE, "/grant")).url == LEAVE + "?told=granted"
     assert await who_is_on_call(line, WEEK_AFTER) == ()
     back = await press_on(asha, LEAVE, "/cancel")
@@ -276,7 +276,7 @@ async def test_leave_from_a_file_is_seen_before_it_is_taken(line: Line, asha: Cl
     assert page.status == 200
     assert "tirsdag 1. desember 00:00 til torsdag 3. desember 00:00" in page.text
     assert "Avtalen gjentar seg." in page.text
-    assert "Da har ingen vakt:" in page.text
+    assert "Da blir det hull i lista:" in page.text
     assert "private" not in page.text
     async with line.house.db.read() as conn:
         assert await rota_store.leave_of(conn, "asha") == []
