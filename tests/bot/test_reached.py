@@ -15,13 +15,14 @@ from sqlalchemy import text as sql
 from bot.app import Line
 from bot.channels.local import LocalChannel
 from bot.desk.reached import MOST_QUIET_HOURS
+from bot.inbox import take_in
 from escalation import reach_store
 from escalation.reach_store import QuietSpell
 from escalation.standing import Urgency
 from helpline import accounts, outbox
 from helpline.accounts import ContactChannel, Role
 from helpline.clock import SetClock
-from helpline.messages import Channel
+from helpline.messages import Address, Channel, InboundKind, InboundMessage
 from tests.bot.browsing import Client, Page, get, post
 from tests.bot.conftest import MakeClient
 
@@ -320,6 +321,39 @@ async def test_test_is_sent_and_its_answer_shown(line: Line, asha: Client, clock
         for contact in (await ids(line, "asha")).values():
             await reach_store.note_answer(conn, "asha", str(contact), clock.now())
     assert "du svarte overalt" in shown(await get(asha, PAGE))
+
+
+async def writes(line: Line, channel: Channel, who: str, text: str = "", token: str = "") -> None:
+    """Somebody writes or taps on their telephone."""
+    kind = InboundKind.TAP if token else InboundKind.TEXT
+    message = InboundMessage(channel, f"in-{who}{text}{token}", Address(channel, who), kind, text, token)
+    assert isinstance(line.house.clock, SetClock)
+    line.house.clock.advance(timedelta(seconds=1))
+    assert await take_in(line.house, message)
+    await line.settle()
+
+
+async def test_test_is_answered_by_a_tap_and_by_a_word(line: Line, asha: Client) -> None:
+    await act(asha, "test")
+    async with line.house.db.read() as conn:
+        [test] = await reach_store.open_tests_of(conn, "asha")
+    await writes(line, Channel.TELEGRAM, "1001", token=f"reach:{test.id}")
+    assert "venter på svar på SMS" in shown(await get(asha, PAGE))
+    await writes(line, Channel.SMS, "+4790000001", "1")
+    assert "du svarte overalt" in shown(await get(asha, PAGE))
+    assert "Takk. Vi når deg her." in await messages(line, Channel.TELEGRAM)
+    assert "Takk. Vi når deg her." in await messages(line, Channel.SMS)
+
+
+async def test_stand_in_agrees_by_a_tap(line: Line, come: Any, asha: Client) -> None:
+    await come("noor", (TELEGRAM, "1002"))
+    await ask_for_quiet(asha)
+    [spell] = await quiet_hours(line)
+    await writes(line, Channel.TELEGRAM, "1001", token=f"standin:yes:{spell.id}")  # not hers to say
+    assert (await quiet_hours(line))[0].agreed_at is None
+    await writes(line, Channel.TELEGRAM, "1002", token=f"standin:yes:{spell.id}")
+    assert (await quiet_hours(line))[0].agreed_at is not None
+    assert any(text.startswith("Noor har sagt ja") for text in await messages(line, Channel.TELEGRAM))
 
 
 async def test_whoever_has_no_contact_is_told_what_to_do(line: Line, come: Any) -> None:
