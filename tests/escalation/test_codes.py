@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -21,7 +22,7 @@ def draws(monkeypatch: pytest.MonkeyPatch, *codes: str) -> None:
         digit = next(coming)
         return int(digit) if isinstance(of, range) else digit
 
-    monkeypatch.setattr(store.secrets, "choice", choice)
+    monkeypatch.setattr(secrets, "choice", choice)
 
 
 @pytest.mark.parametrize("days", [0, 8, 300])
