@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import phonenumbers
 import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import answers, caller_store, dialogue, replies
@@ -92,6 +93,7 @@ from helpline.messages import (
 )
 from helpline.outbox import Outgoing
 from helpline.phrases import ZONES, say_time
+from helpline.storage import StorageBusy
 from helpline.vault import VaultError
 from knowledge.urgency import Danger
 from routing.services import ServiceKind
@@ -149,9 +151,13 @@ class Caller:
 
     async def comes_in(self, turn: Turn, now: datetime) -> Sequence[Verb]:
         """Somebody calls the line."""
-        async with self._house.db.write() as conn:
-            known = await store.find_by_sid(conn, turn.call_sid)
-            call = known if known is not None else await self._begin(conn, turn, now)
+        try:
+            async with self._house.db.write() as conn:
+                known = await store.find_by_sid(conn, turn.call_sid)
+                call = known if known is not None else await self._begin(conn, turn, now)
+        except IntegrityError as error:
+            # Twilio asked twice at the same moment, and the other was quicker: the next try finds what it wrote.
+            raise StorageBusy("This call was begun by another.") from error
         return await self._document_of(call)
 
     async def _begin(self, conn: AsyncConnection, turn: Turn, now: datetime) -> Call:

@@ -812,6 +812,23 @@ async def test_a_process_that_dies_between_hearing_and_writing_down_loses_and_re
     assert len(messages) == 1
 
 
+async def test_a_call_that_is_begun_twice_at_the_same_moment_is_one(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, first = await ward.calls()
+    look = calls.find_by_sid
+    blind = iter([True, False])
+
+    async def too_early(*given: object) -> object:
+        return None if next(blind, False) else await look(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(calls, "find_by_sid", too_early)
+    again = await ward.t.exchange.fetches(call, f"{ward.t.exchange.public_url}/twilio/voice")
+    assert again.words == first.words
+    async with ward.t.line.house.db.read() as conn:
+        assert len((await conn.execute(select(calls.calls.c.id))).all()) == 1
+
+
 async def test_a_call_whose_end_nobody_told_us_of_does_not_swallow_what_is_said_to_her(ward: Ward) -> None:
     call, _ = await ward.calls()
     await ward.presses(call, "0")
