@@ -462,6 +462,21 @@ class Night:
         assert not strange, strange
         for which, conversation in enumerate(self.ids):
             await self._promises_hold(which, conversation)
+        await self._nobody_is_woken_in_vain()
+
+    async def _nobody_is_woken_in_vain(self) -> None:
+        """No page still waits to go out for what somebody has taken, or what is over; only for a colleague asked to."""
+        async with self.db.read() as conn:
+            waiting = await conn.execute(
+                select(store.pages.c.reason, store.escalations.c.state, outbox._o.key)
+                .join(store.escalations, store.escalations.c.id == store.pages.c.escalation_id)
+                .join(outbox._outbound, outbox._o.page_id == store.pages.c.id)
+                .where(outbox._o.state == OutboundState.WAITING.value)
+            )
+            for row in waiting:
+                alone = row.key.startswith("page:")  # a bundle speaks for others too
+                needed = row.state in _SEEKING or (row.state == State.TAKEN.value and row.reason == "handover")
+                assert needed or not alone, f"a page waits for what is {row.state}"
 
     def _excused(self, fault: Fault) -> bool:
         if fault.what is What.PAGE_UNSENT:
@@ -601,6 +616,7 @@ def _staff_address(channel: Channel, number: int) -> str:
     return str(7700900200 + number) if channel is Channel.TELEGRAM else f"+4790000{200 + number}"
 
 
+_SEEKING = (State.SEEKING.value, State.LAST_RESORT.value)
 _PLAIN = ("nobody_yet", "nobody_reached", "nobody_on_duty")
 _OSLO = ZoneInfo("Europe/Oslo")
 
