@@ -92,7 +92,7 @@ class Clinician:
     async def at(cls, http: aiohttp.ClientSession, line: str) -> Self:
         async with http.get(f"{line}/", headers={"Accept": "text/html"}) as answer:
             page = await answer.text()
-            cookies = {name: morsel.value for name, morsel in answer.cookies.items()}
+            cookies = {name: morsel.value for name, morsel in answer.cookies.items() if morsel.value}
         return cls(http, line, cookies, _found(r'name="id" value="([^"]+)"', page))
 
     async def say(self, words: str) -> None:
@@ -101,7 +101,7 @@ class Clinician:
         form = {"id": f"{self.form}", "text": words, "do": "send"}
         async with self.http.post(f"{self.line}/say", data=form, headers=headers) as answer:
             assert answer.status < 300, await answer.text()
-            self.cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
+            self.cookies |= {name: morsel.value for name, morsel in answer.cookies.items() if morsel.value}
 
 
 @dataclass
