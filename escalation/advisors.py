@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from escalation import ladder, reach_store, shift_store, store
 from escalation.carry import DESK, LINE, Carrier, Means, Move, lane_to
 from escalation.closing import CaseOutcome, CloseReason, Closing, may_still_be_said, usual_reason
-from escalation.effects import Effects
+from escalation.effects import Effects, TellAdvisor, ToAdvisor
 from escalation.on_duty import Present, gather
 from escalation.standing import Escalation, Staffing, State
 from escalation.store import Filed, PageMade, PageState
@@ -322,6 +322,8 @@ async def _do(
     )
     await Carrier(conn, means, present, now).carry_out([move])
     outcome = _outcome(before, escalation, staff_id, cause)
+    if any(isinstance(effect, TellAdvisor) and effect.word is ToAdvisor.ASKED_OVER for effect in effects):
+        outcome = Outcome.MOVED_ON  # also where a second press found them asked already
     log.info("advisor_acted", escalation_id=filed.id, cause=cause, outcome=outcome.value)
     return Done(outcome, after, present.name_of(escalation.owner) if escalation.owner else "")
 
@@ -338,6 +340,8 @@ def _outcome(before: Escalation, after: Escalation, staff_id: str, cause: str) -
             return Outcome.NOTED if after != before else Outcome.TAKEN_BY_OTHER
         case "closed":
             return Outcome.CLOSED
+        case "kept" if before.owner == staff_id and after == before:
+            return Outcome.ALREADY_YOURS
         case _ if after != before:
             return Outcome.MOVED_ON
         case "declined" if before.owner is None and before.turn_of(staff_id) is not None:

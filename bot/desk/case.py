@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 LONGEST_REPLY = 4_000  # characters
 MOST_CLAIMS = 12
 _BODY = 1_024 * KILOBYTE
+NEXT_STEP = "next:"  # in place of a colleague's handle, which has no colon
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _CASE = "/desk/{case:[0-9a-f]{16}}"
 _TOLD = {"passed_on": "desk.told.passed_on", "cannot_pass_on": "desk.told.cannot_pass_on"} | {
@@ -380,13 +381,15 @@ class CaseDesk:
                 raise Refused(404, "error.not_found")
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
-        """Ask a colleague to take over, or give the case back to the rota."""
+        """Ask a colleague or the next step to take over, or give the case back to the rota."""
         staff = self._door.advisor(request)
         form = await self._door.form(request)
         case_id, to = request.match_info["case"], str(form.get("to", ""))
         now, means = self._house.clock.now(), self._door.room.means
         async with self._house.db.write() as conn:
-            if to:
+            if to == NEXT_STEP:
+                done = await advisors.pass_up(conn, means, case_id, staff.id, now)
+            elif to:
                 done = await advisors.pass_on(conn, means, case_id, staff.id, to, now)
             else:
                 done = await advisors.hand_back(conn, means, case_id, staff.id, now)

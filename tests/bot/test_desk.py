@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text as sql
 
 from bot.app import Line
+from escalation import store as escalations
 from helpline import accounts, staff_sessions
 from helpline.accounts import ContactChannel, Role
 from helpline.clock import SetClock
@@ -484,6 +485,22 @@ async def test_giving_back_puts_it_on_the_list_again(asha: Client, client: Clien
     page = await post(asha, f"/desk/{taken}/pass-on", {"csrf": page.csrf, "to": ""})
     assert page.url.startswith("/desk/?told=")
     assert f'action="/desk/{taken}/take"' in page.text
+
+
+async def test_the_next_step_is_asked_and_it_stays_theirs_until_taken(
+    asha: Client, sign_in: Any, line: Line, taken: str
+) -> None:
+    await sign_in("noor")
+    page = await get(asha, f"/desk/{taken}")
+    for _ in range(2):  # pressing twice is as good as once
+        page = await post(asha, f"/desk/{taken}/pass-on", {"csrf": page.csrf, "to": "next:"})
+        assert page.notice == "Kollegaene er varslet."
+    async with line.house.db.read() as conn:
+        filed = await escalations.find(conn, taken)
+    assert filed is not None
+    assert filed.escalation.owner == "asha"
+    assert filed.escalation.handover is not None
+    assert filed.escalation.handover.asked == ("noor",)
 
 
 async def test_nobody_to_pass_on_to_is_said(asha: Client, taken: str) -> None:
