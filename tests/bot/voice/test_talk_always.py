@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +37,9 @@ from bot.voice.talk import (
     Words,
 )
 from helpline.messages import Country, Language
+from helpline.phrases import Phrases
 
+PHRASES = Phrases.load(Path(__file__).resolve().parents[3] / "content" / "phrases")
 ANSWER = Words("Ja. Kilde: loven.", Sort.ANSWER, "tolk", "Tolk", (("4", "w:tolk", "Hvem kan hjelpe"),))
 CHOICE = Words(
     "Er pasienten under 18?", Sort.CHOICES, choices=(("1", "ag:minor", "Under 18"), ("2", "ag:adult", "Over"))
@@ -105,6 +108,9 @@ def test_every_document_that_goes_on_listens_and_nought_always_calls_an_advisor(
             told, further = talk.step(told, each, standing)
             effects += further
         paper = talk.document(told)
+        for saying in paper.says:
+            if saying.key:
+                assert PHRASES.say(saying.key, saying.language or told.language, **saying.values)
         if paper.then is Then.HANG_UP:
             assert told.at is At.OVER
             return
