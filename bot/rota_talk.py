@@ -15,6 +15,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import on_duty, rota_notices, rota_words, store, swaps
+from escalation.advisors import CODES_FOR
 from escalation.carry import Means
 from escalation.exchange import CannotExchange, Exchange, Objection, State
 from escalation.on_duty import Present
@@ -87,7 +88,11 @@ async def hear(
     asked = read(text) if not token else None
     if tap is None and asked is None:
         return None
-    if asked is not None and not text.lstrip().startswith("/") and await store.owned_by(conn, staff_id):
+    if (
+        asked is not None
+        and not text.lstrip().startswith("/")
+        and await _is_meant_otherwise(conn, asked, staff_id, now)
+    ):
         return None
     present = await on_duty.gather(conn, await store.policy(conn), now, channels=means.channels)
     member = present.staff.get(staff_id)
@@ -101,6 +106,13 @@ async def hear(
         return await talk.said(asked)
     except CannotExchange as refused:
         return talk.say(f"rota.cannot.{refused.objection.value}")
+
+
+async def _is_meant_otherwise(conn: AsyncConnection, asked: Asked, staff_id: str, now: datetime) -> bool:
+    """Whether such bare words are for a clinician, or may be: "ta 1" of somebody who is being paged takes no shift."""
+    if await store.owned_by(conn, staff_id):
+        return True
+    return asked.wants is Wants.TAKE and bool(await store.asked_of(conn, staff_id, since=now - CODES_FOR))
 
 
 class _Talk:

@@ -176,6 +176,13 @@ async def test_a_coordinator_sees_and_an_editor_is_not_meant(house: House) -> No
     assert await tell(house, "edda", "vakt") is None
 
 
+async def test_whoever_is_paged_takes_no_shift_by_mistake(house: House) -> None:
+    opened = await house.open()
+    [page] = await house.pages(opened.filed.id)
+    assert await tell(house, page.staff_id, "ta 1") is None
+    assert await tell(house, page.staff_id, "vakt") is not None
+
+
 async def test_whoever_has_a_clinician_talks_with_her(house: House) -> None:
     opened = await house.open()
     await house.takes("asha", opened.filed.id)
