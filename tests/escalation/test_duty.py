@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from escalation import leave, rota_store, rota_watch, store
+from escalation import leave, rota_store, rota_watch, store, swaps
 from escalation.duty import AWAKE, EVERY, Recorded, carried_on
 from escalation.plan import Plan
 from escalation.roster import Span
@@ -152,3 +152,16 @@ async def test_looking_twice_at_the_same_instant_changes_nothing(house: House) -
         rows = (await conn.execute(rota_store.duty_records.select())).all()
     assert len(rows) == 1
     assert timedelta(minutes=2) < AWAKE
+
+
+async def test_the_record_and_old_offers_are_forgotten_in_time(house: House) -> None:
+    await look(house, 30)
+    span = Span(START + HOUR, START + 2 * HOUR)
+    async with house.db.write() as conn:
+        made = await swaps.give_away(conn, house.means, roster="main", holder="asha", span=span, now=START)
+        await rota_store.delete_older(conn, START + rota_store.KEPT_FOR)
+    assert await recorded(house, 0.2) is not None
+    async with house.db.write() as conn:
+        await rota_store.delete_older(conn, START + rota_store.KEPT_FOR + timedelta(days=1))
+        assert await rota_store.find_exchange(conn, made.id) is None
+    assert await recorded(house, 0.2) is None
