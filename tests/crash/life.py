@@ -134,6 +134,7 @@ class Life:
     met: Counter[str] = field(default_factory=Counter)
     died: list[Point] = field(default_factory=list)
     doubted: Counter[str] = field(default_factory=Counter)
+    hurried: int = 0  # how often time was let pass
 
     def __post_init__(self) -> None:
         self.left = deque(self.deaths)
@@ -182,6 +183,7 @@ class Life:
                 return
             await asyncio.sleep(0.02)
             if moment % 40 == 0 and not await self.is_soon():
+                self.hurried += 1
                 self.stage.ahead += MINUTE
                 for line in self.lines:
                     line.set_ahead_a_minute()
