@@ -28,7 +28,6 @@ EVERYBODY: Final = frozenset(Role)
 NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
     (frozenset({Role.COORDINATOR}), "desk.overview", "/desk/overview"),
-    (frozenset({Role.COORDINATOR}), "desk.overview", "/desk/overview"),
     (frozenset({Role.ADVISOR, Role.COORDINATOR}), "desk.rota", "/desk/rota"),
     (EVERYBODY, "desk.articles", "/desk/articles"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.drafts", "/desk/drafts"),
@@ -37,7 +36,6 @@ NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.gaps", "/desk/gaps"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.due", "/desk/due"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.laws", "/desk/laws"),
-    (frozenset({Role.COORDINATOR}), "desk.ladders", "/desk/ladders"),
     (frozenset({Role.COORDINATOR}), "desk.ladders", "/desk/ladders"),
     (frozenset({Role.ADMINISTRATOR}), "desk.staff", "/desk/staff"),
     (frozenset({Role.ADMINISTRATOR, Role.COORDINATOR}), "desk.records", "/desk/records"),
