@@ -150,9 +150,11 @@ class _Hearing:
     ) -> Heard:
         """Words that are for a clinician: for whom?"""
         mine = {filed.id: filed for filed in owned}
-        left = await shift_store.left_lately(
-            self._conn, self._staff_id, since=self._now - LEFT_LATELY, besides=_wrote_last(owned)
-        )
+        left: list[str] = []
+        if len(owned) == 1 and not named and replied is None:
+            left = await shift_store.left_lately(
+                self._conn, self._staff_id, since=self._now - LEFT_LATELY, besides=_wrote_last(owned)
+            )
         whose = paging.addressee(
             owned=mine,
             named=named,
