@@ -18,13 +18,13 @@ _TELLS: Mapping[Language, frozenset[str]] = {
         "ikke jeg hva hvem hvor hvordan hvorfor noen noe mye bare fra hun meg deg seg gjør gjøre også "
         "etter være vært ble blir når får skal av på og å til hvis uten pasienten pasienter kommer jeg'et "
         "ho's sykehuset sykehus legevakta tilbake etterpå fortsatt selv nå mens dere mitt hennes hjelpe "
-        "hjelp helsehjelp trenger bør må skjer forteller sier har et er en de det".split()
+        "hjelp helsehjelp trenger bør må skjer forteller sier har et er en de det her".split()
     ),
     Language.NN: frozenset(
         "ikkje eg kva kven kvar korleis kvifor nokon noko mykje berre frå ho meg deg seg gjer gjere også "
         "etter vere vore vart blir når får skal av på og å til dersom utan pasienten pasientar kjem dykk "
         "hennar hjelpe hjelp helsehjelp treng bør må skjer fortel seier har eit er ein dei det sjølv no "
-        "medan sjukehuset sjukehus".split()
+        "medan sjukehuset sjukehus her".split()
     ),
     Language.SV: frozenset(
         "inte jag vad vem var hur varför någon något mycket bara från hon mig dig sig gör göra också "

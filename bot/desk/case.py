@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cases, replying, store
+from bot import cases, notes_store, replying, store
 from bot.beside import reader_of
 from bot.desk.case_room import FOLLOWED, CaseRoom, Open, Typed, is_theirs
 from bot.desk.door import DeskDoor, names_of
@@ -108,10 +109,20 @@ class CaseDesk:
         return web.json_response({"entries": "".join(entries), "gone": gone})
 
     async def seen(self, request: web.Request) -> web.StreamResponse:
-        """The advisor has the page before them, and has read what stands on it."""
-        await self._door.form(request)
-        opened = await self._room.open_mine(request)
-        await self._room.note_seen(staff_of(request), opened)
+        """The advisor has the page before them, and has read as far as its latest entry. Tells nothing of the words."""
+        staff = self._door.advisor(request)
+        form = await self._door.form(request)
+        now, at = self._house.clock.now(), str(form.get("at", ""))
+        until = now
+        if at.isascii() and at.isdecimal() and len(at) < 18:
+            # An entry's instant is told in whole microseconds, rounded down.
+            until = min(now, datetime.fromtimestamp(int(at) / 1_000_000, UTC) + timedelta(milliseconds=1))
+        async with self._house.db.write() as conn:
+            filed = await escalations.find(conn, request.match_info["case"])
+            if filed is None or not advisors.is_theirs(filed, staff.id):
+                raise Refused(404, "error.not_found")
+            until = max(until, filed.escalation.opened_at)
+            await notes_store.note_seen(conn, filed.conversation_id, staff.id, until)
         return web.Response(status=204)
 
     async def typing(self, request: web.Request) -> web.StreamResponse:

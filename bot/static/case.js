@@ -76,7 +76,8 @@ if (form) {
   }
 
   function noteSeen() {
-    post("seen").catch(() => {});
+    const read = element.querySelectorAll(".entry.clinician");
+    post("seen", { at: read[read.length - 1].dataset.at }).catch(() => {});
   }
 
   document.addEventListener("visibilitychange", () => {

@@ -262,14 +262,17 @@ async def test_what_came_since_is_marked_until_it_is_seen(
 
 
 async def test_a_page_that_is_open_tells_what_it_has_shown(
-    asha: Client, client: Client, taken: str, clock: SetClock
+    asha: Client, client: Client, line: Line, taken: str, clock: SetClock
 ) -> None:
     page = await get(asha, f"/desk/{taken}")
     clock.advance(timedelta(minutes=1))
     await browsing.say(client, "hun vil ikke at de skal vite det")
-    response = await asha.post(f"/desk/{taken}/seen", data={"csrf": page.csrf}, headers=DATA)
-    assert response.status == 204
-    assert "uleste" not in (await get(asha, "/desk/")).text
+    views = len(await audited(line, "conversation_viewed"))
+    for at, unread in (("1", True), ("9" * 17, False)):
+        response = await asha.post(f"/desk/{taken}/seen", data={"csrf": page.csrf, "at": at}, headers=DATA)
+        assert response.status == 204
+        assert ("1 uleste" in (await get(asha, "/desk/")).text) is unread
+    assert len(await audited(line, "conversation_viewed")) == views  # it shows nothing
 
 
 async def test_each_sees_that_the_other_writes_and_nothing_of_it_is_kept(

@@ -86,6 +86,8 @@ def test_several_things_in_one_breath() -> None:
         ("vem betalar för vården", Language.SV),
         ("hvem betaler for behandlingen", Language.NB),
         ("she is scared and he will not leave the room", Language.EN),
+        ("is her brother still there", Language.EN),
+        ("ja, kollegaen min er her", None),  # bokmål and nynorsk alike, and no English
         ("112", None),
         ("", None),
         ("🙂", None),
