@@ -252,8 +252,10 @@ async def test_quiet_hours_are_asked_for_and_agreed_to(line: Line, asha: Client,
     [spell] = await quiet_hours(line)
     page = await act(asha, f"quiet/{spell.id}/agree")  # not hers to say
     assert "ikke der lenger" in shown(page)
+    assert "En kollega ber deg" in shown(await get(noor, PAGE))
     page = await act(noor, f"quiet/{spell.id}/agree")
     assert "Du varsles i de timene" in shown(page)
+    assert "En kollega ber deg" not in shown(page)
     assert (await quiet_hours(line))[0].agreed_at is not None
     assert "Avtalt" in shown(await get(asha, PAGE))
 
