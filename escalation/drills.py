@@ -38,8 +38,16 @@ def practised(
     more: Effects = ()
     if escalation.state in (State.TAKEN, State.LAST_RESORT):
         ended, more = ladder.close(escalation, now, staffing, by=escalation.owner or "")
+    # Whom the last resort would have woken sleeps on: no page, and no word that it is over.
+    asleep = {
+        effect.person for effect in effects if isinstance(effect, Page) and effect.reason is PageReason.LAST_RESORT
+    }
     said = [_in_practice(effect) for effect in (*effects, *more)]
-    return ended, tuple(effect for effect in said if effect is not None)
+    return ended, tuple(
+        effect
+        for effect in said
+        if effect is not None and not (isinstance(effect, TellAdvisor) and effect.person in asleep)
+    )
 
 
 def _in_practice(effect: Effect) -> Effect | None:
