@@ -189,8 +189,11 @@ class Carrier:
         ]
         made: list[PageMade] = []
         for group in paging.bundled(called):
-            if len(group) == 1:
-                made.append(await self._page(filed[group[0].escalation_id], group[0].page))
+            reach = self._present.reach(group[0].page.person, group[0].page.contact)
+            spoken = reach is not None and reach.channel == Channel.CALL
+            if len(group) == 1 or (spoken and group[0].page.reason is PageReason.HANDOVER):
+                # A key on a telephone answers for all of a call, and what is taken over is accepted one by one.
+                made += [await self._page(filed[each.escalation_id], each.page) for each in group]
             elif group[0].page.reason is PageReason.HANDOVER:
                 made += await self._page_packet(filed, group)
             else:
@@ -254,10 +257,7 @@ class Carrier:
             )
             for page in made
         ]
-        keys = made[0].channel == "call"
-        message = words.packet(
-            self._means.phrases, code=code, offers=offers, language=language, now=self._now, keys=keys
-        )
+        message = words.packet(self._means.phrases, code=code, offers=offers, language=language, now=self._now)
         tag = words.label(code)
         first = await self._hand_out(made[0], message, key=f"bundle:{code}", tag=tag, urgent=message.urgent)
         for page in made:

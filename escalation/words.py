@@ -176,12 +176,9 @@ class Offer:
 
 
 def packet(
-    phrases: Phrases, *, code: str, offers: Sequence[Offer], language: Language, now: datetime, keys: bool = False
+    phrases: Phrases, *, code: str, offers: Sequence[Offer], language: Language, now: datetime
 ) -> OutboundMessage:
-    """Everything that somebody is asked to take over at one moment; each is accepted by itself.
-
-    `keys` is for a telephone, where a digit is pressed for each.
-    """
+    """Everything that somebody is asked to take over at one moment; each is accepted by itself."""
     lines = [
         phrases.say(
             "case.packet.line", language, line=line(phrases, each.it, language=language, now=now), name=each.owner
@@ -191,12 +188,7 @@ def packet(
     lead = phrases.say("case.packet", language, tag=label(code), count=len(offers))
     how = phrases.say("case.packet.how", language, code=offers[0].it.code)
     choices = tuple(
-        Choice(
-            take_token(each.page_id),
-            phrases.say("case.take_code", language, code=each.it.code),
-            str(number) if keys and number < 10 else "",
-        )
-        for number, each in enumerate(offers, start=1)
+        Choice(take_token(each.page_id), phrases.say("case.take_code", language, code=each.it.code)) for each in offers
     )
     urgent = any(each.it.urgency is Urgency.URGENT for each in offers)
     return OutboundMessage("\n".join([lead, *(f"- {each}" for each in lines), how]), choices, urgent=urgent)

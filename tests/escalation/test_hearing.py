@@ -15,8 +15,9 @@ from escalation.seeking import By
 from escalation.standing import State
 from helpline import accounts, audit
 from helpline.messages import Channel, OutboundMessage
-from tests.escalation.house import House
+from tests.escalation.house import STEPS, House
 from tests.escalation.simulator import START, minutes
+from tests.escalation.stored import a_policy
 
 pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 TELEGRAM = Channel.TELEGRAM
@@ -397,6 +398,32 @@ async def test_one_packet_holds_all_that_is_open_and_each_is_accepted_by_itself(
     label = packets[0].split("]")[0].removeprefix("[")
     assert (await house.says("noor", label)).outcome is Outcome.HELPED
     assert (await house.filed(urgent.filed.id)).escalation.owner == "asha"
+
+
+async def test_on_the_phone_each_is_offered_in_a_page_of_its_own(house: House) -> None:
+    """A key answers for all of a call, so no call speaks for several that are to be accepted one by one."""
+    async with house.db.write() as conn:
+        for contact in await accounts.contacts(conn, house.vault, "noor"):
+            await accounts.remove_contact(conn, contact.id)
+        await accounts.add_contact(
+            conn,
+            house.vault,
+            staff_id="noor",
+            channel=accounts.ContactChannel.CALL,
+            value="+4790000022",
+            now=house.now,
+            verified=True,
+        )
+    policy = a_policy(STEPS, last_resort=["role:coordinator"])
+    policy["personal"] = {urgency: {"sms": 0, "telegram": 0, "call": 0} for urgency in ("urgent", "routine")}
+    async with house.db.write() as conn:
+        await store.save_ladders(conn, definition=policy, now=house.now, saved_by="test")
+    first, second = await house.open("c1"), await house.open("c2")
+    for opened in (first, second):
+        await house.says("asha", opened.filed.code, on=TELEGRAM)
+    await change_of_shift(house, 2)
+    called = [row for row, address, _ in await house.post() if address.value == "+4790000022" and row.page_id]
+    assert {row.escalation_id for row in called} == {first.filed.id, second.filed.id}
 
 
 async def test_what_is_not_accepted_is_brought_to_mind_and_then_climbs(house: House) -> None:
