@@ -423,7 +423,8 @@ async def ends_alike(life: Life, usual: Ending) -> None:
     await life.live()
     ending = await life.ending()
     for part in ("escalation", "pages", "happened", "said"):
-        assert getattr(ending, part) == getattr(usual, part), f"{part} differs after {life.died}"
+        differs = f"{part} differs after {life.died}: {getattr(ending, part)}"
+        assert getattr(ending, part) == getattr(usual, part), differs
     await life.proved()
 
 
