@@ -56,7 +56,7 @@ async def _row(made: Bench, dialect: str) -> str:
 
 
 async def _alone(made: Bench, dialect: str) -> Sample:
-    """Clinicians ask for an advisor at an even pace; each page is timed, what is said to the clinician is not."""
+    """Clinicians in danger write at an even pace; each page is timed, what is said to the clinician is not."""
     folder, url = await made.database(dialect, f"alone_{dialect[:2]}")
     took: list[float] = []
     async with Provider() as provider, line_at(made, folder, url, provider.url) as port:
@@ -70,7 +70,7 @@ async def _alone(made: Bench, dialect: str) -> Sample:
 
             provider.taken = taken
             began = time.perf_counter()
-            assert await caller.call(sms(f"+47901{number:05d}", "rådgiver", next(_numbers))) == 200
+            assert await caller.call(sms(f"+47901{number:05d}", DANGER, next(_numbers))) == 200
             async with asyncio.timeout(30):
                 pause = await paged - began
             if number >= 5:  # the first ones find everything cold
