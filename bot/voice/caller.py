@@ -36,7 +36,7 @@ from bot.store import Conversation, Kind
 from bot.voice import joining, ledger, store, talk
 from bot.voice.aloud import Ear, spoken
 from bot.voice.door import Asked
-from bot.voice.joining import Joined, Rooms
+from bot.voice.joining import LEFT, Joined, Rooms
 from bot.voice.store import Call, CallKind
 from bot.voice.talk import (
     AdvisorJoins,
@@ -102,7 +102,6 @@ log = structlog.get_logger(__name__)
 
 TURN = "turn"  # the step that is fetched with what she said or pressed
 LOOK = "look"  # the step that is fetched when something has happened beside the call
-LEFT = "left"  # the step that is fetched when the room she was in has ended
 ON_LINE_FOR = timedelta(minutes=3)  # without a word from Twilio
 IN_A_ROOM_FOR = timedelta(hours=2)
 ASK_AFTER = timedelta(minutes=2)  # without a word from Twilio; a round is a fraction of it

@@ -54,7 +54,7 @@ class Voice:
                 pages.ASKED: to_staff.asked,
                 called.TURN: caller.turn,
                 called.LOOK: caller.look,
-                called.LEFT: caller.left,
+                joining.LEFT: caller.left,
                 joining.JOIN: rooms.key,
                 joining.GONE: rooms.gone,
                 joining.WAIT: rooms.wait,

@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 CONNECT = "4"  # the key that asks for the clinician now, also where she must be called first
 JOIN = "join"  # the step that a key on a call to an advisor is fetched with
 GONE = "gone"  # the step that is fetched when an advisor's room has ended
+LEFT = "left"  # the step that is fetched when the room that a clinician was in has ended
 WAIT = "wait"  # what is heard in a room by whoever is alone in it
 LISTEN = 6  # seconds for a key
 TRIES = 2
@@ -184,6 +185,9 @@ class Rooms:
         self, conn: AsyncConnection, call: Call, escalation_id: str, now: datetime, *, calling_her: bool
     ) -> Sequence[Verb] | None:
         """Put the advisor on this call into a room, and bring the clinician there; None where she cannot come."""
+        standing = await store.find(conn, call.id, lock=True)
+        if standing is None or standing.over:
+            return None  # a key may reach us after its call: she must not be fetched to where nobody is
         filed = await escalations.find(conn, escalation_id, lock=True)
         if filed is None or call.staff_id is None or not is_theirs(filed, call.staff_id):
             return None
@@ -218,8 +222,17 @@ class Rooms:
     # --- in it and after it ---
 
     async def wait(self, asked: Asked) -> Sequence[Verb]:
-        """What whoever is alone in a room hears."""
-        return [self._say(asked.call, "voice.staff.fetching"), Pause(BREATH)]
+        """What whoever is alone in a room hears; where the other has left before they came, they are led out of it."""
+        call = asked.call
+        async with self._house.db.read() as conn:
+            if call.conversation_id is not None:
+                known = await caller_store.find(conn, call.conversation_id, asked.now)
+                onwards, alone = LEFT, known is None or known.room is None
+            else:
+                onwards, alone = GONE, await caller_store.room_of_call(conn, call.id) is None
+        if alone:
+            await self._lead(call, onwards)
+        return [self._say(call, "voice.staff.fetching"), Pause(BREATH)]
 
     async def gone(self, asked: Asked) -> Sequence[Verb]:
         """The room has ended for the advisor: she left, or never came."""
@@ -256,14 +269,18 @@ class Rooms:
                 (await store.find(conn, each), step) for ids, step in ((hers, "look"), (in_vain, GONE)) for each in ids
             ]
         for call, step in found:
-            if call is None or call.call_sid is None or call.over:
-                continue
-            try:
-                await self._calls.go_on_with(call.call_sid, self._calls.step_url(step, call.id))
-            except TryLater as error:
-                # She comes by herself within a round; an advisor hears that they still wait, and can hang up.
-                log.warning("call_not_fetched", call_id=call.id, error_type=type(error).__name__)
+            if call is not None:
+                await self._lead(call, step)
         return len(found)
+
+    async def _lead(self, call: Call, step: str) -> None:
+        if call.call_sid is None or call.over:
+            return
+        try:
+            await self._calls.go_on_with(call.call_sid, self._calls.step_url(step, call.id))
+        except TryLater as error:
+            # She comes by herself within a round; whoever is alone in a room is led out of it at the next breath.
+            log.warning("call_not_fetched", call_id=call.id, error_type=type(error).__name__)
 
     def _say(self, call: Call, key: str, **values: str) -> Say:
         language: Language = call.language

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot import caller_store
+from bot.caller_store import Room
 from bot.voice import joining
 from bot.voice.joining import Joined
 from escalation import advisors
@@ -106,3 +108,60 @@ async def test_nobody_hears_the_other_sides_number_or_name(ward: Ward) -> None:
         assert "asha" not in document.xml.casefold()
     made = next(call for call in ward.t.exchange.calls if call is theirs)
     assert made.from_ == hers.to
+
+
+async def room_of(ward: Ward, filed: Filed) -> Room | None:
+    async with ward.t.line.house.db.read() as conn:
+        known = await caller_store.find(conn, filed.conversation_id, ward.t.now)
+    return known.room if known is not None else None
+
+
+async def test_a_key_that_comes_after_its_call_brings_nobody_into_a_room(ward: Ward) -> None:
+    hers, filed = await on_the_line(ward, "asha")
+    await wishes(ward, filed, "asha")
+    theirs = ward.t.call_to(ASHA)
+    heard = await ward.t.picked_up(theirs)
+    assert heard.gather is not None
+    await ward.t.exchange.hangs_up(theirs)
+    late = await ward.during(ward.t.exchange.fetches(theirs, heard.gather["action"], Digits="1"))
+    assert late.room is None
+    assert await room_of(ward, filed) is None
+    assert (await ward.waits(hers)).room is None
+
+
+async def test_whoever_comes_into_a_room_that_was_left_meanwhile_is_led_out_of_it(ward: Ward) -> None:
+    hers, filed = await on_the_line(ward, "asha")
+    await wishes(ward, filed, "asha")
+    theirs = ward.t.call_to(ASHA)
+    await ward.t.picked_up(theirs)
+    await ward.during(ward.t.exchange.presses(theirs, "1"))
+    heard = await ward.waits(hers)
+    conference = heard.root.find("Dial/Conference")
+    assert conference is not None
+    alone = conference.attrib["waitUrl"]
+    await ward.t.exchange.fetches(hers, alone)
+    assert all("/left" not in update["Url"] for update in hers.updates)  # the advisor is on the way
+    await ward.hangs_up(theirs)
+    await ward.t.exchange.fetches(hers, alone)
+    assert "/left" in hers.updates[-1]["Url"]
+    onwards = await ward.during(ward.t.exchange.fetches(hers, hers.updates[-1]["Url"]))
+    assert onwards.room is None
+    assert onwards.gather is not None
+
+
+async def test_an_advisor_whose_room_is_no_more_is_led_out_of_it(ward: Ward) -> None:
+    hers, filed = await on_the_line(ward, "asha")
+    await wishes(ward, filed, "asha")
+    theirs = ward.t.call_to(ASHA)
+    await ward.t.picked_up(theirs)
+    entered = await ward.during(ward.t.exchange.presses(theirs, "1"))
+    conference = entered.root.find("Dial/Conference")
+    assert conference is not None
+    await ward.waits(hers)
+    await ward.hangs_up(hers)
+    async with ward.t.line.house.db.write() as conn:
+        held = await room_of(ward, filed)
+        if held is not None:
+            await caller_store.leave_room(conn, filed.conversation_id, held.name)
+    await ward.t.exchange.fetches(theirs, conference.attrib["waitUrl"])
+    assert "/gone" in theirs.updates[-1]["Url"]
