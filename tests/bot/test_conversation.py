@@ -17,7 +17,7 @@ from bot import dialogue, store
 from bot.app import Line
 from bot.house import House
 from bot.inbox import take_in
-from escalation import advisors
+from escalation import advisors, hearing
 from escalation import store as escalations
 from helpline import accounts, inbox
 from helpline.accounts import ContactChannel, Role
@@ -362,7 +362,7 @@ async def test_staff_hear_that_their_word_was_not_acted_on(stage: Stage) -> None
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("on purpose")
 
-    stage.patch.setattr(advisors, "hear", fails)
+    stage.patch.setattr(hearing, "hear", fails)
     await stage.say("hjelp", sender=ASHA)
     await stage.later(seconds=2)
     assert "ble ikke behandlet" in stage.told(ASHA)[-1]
