@@ -42,7 +42,7 @@ from bot.voice.ledger import Ledger
 from bot.waiting_room import WaitingRoom
 from bot.web import ProviderDoors
 from bot.webchat import Chat
-from escalation import reach_store, reach_tests, rota_watch
+from escalation import follow_ups, reach_store, reach_tests, rota_watch
 from escalation import store as escalations
 from helpline import audit, outbox
 from helpline.clock import Clock
@@ -208,6 +208,7 @@ class Line:
             running += [*self.work, Loop("tidy", "tidy", self._tidy, longest_sleep=timedelta(hours=1))]
             running.append(Loop("drafts", gate_runs.TOPIC, self.gatekeeper.tick, gatekeeper.next_due))
             running.append(Loop("reminders", LIBRARY, self.reminders.tick, longest_sleep=reminders.EVERY))
+            running.append(Loop("follow_ups", "follow_ups", self.room.remind, longest_sleep=follow_ups.EVERY))
             running.append(Loop("gaps", LIBRARY, self.gaps.tick, longest_sleep=timedelta(seconds=30)))
             rota = partial(rota_watch.tick, self.house.db, self.room.means)
             running.append(Loop("rota", escalations.ROTA_TOPIC, rota, longest_sleep=rota_watch.EVERY))

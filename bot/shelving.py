@@ -8,7 +8,7 @@ import structlog
 
 from bot import caller_store, gaps, notes_store, store
 from bot.house import House
-from escalation import auditor_store, calendars, reach_store, rota_store
+from escalation import auditor_store, calendars, reach_store, rota_store, shift_store
 from escalation import files as ladder_files
 from escalation import store as escalations
 from helpline import access_tokens, accounts, inbox, outbox
@@ -50,6 +50,7 @@ async def tidy(house: House, now: datetime) -> int:
             rows += await notes_store.delete_older(conn, before=now - ROWS_KEPT)
             rows += await gaps.delete_closed(conn, house.vault, before=now - gaps.KEPT_CLOSED)
             rows += await escalations.delete_older(conn, before=now - escalations.KEPT_FOR)
+            await shift_store.delete_orphans(conn)
             rows += await auditor_store.delete_older(conn, before=now - auditor_store.KEPT_FOR)
         forgotten += quiet
         if not quiet and not rows:
