@@ -76,7 +76,14 @@ def bench() -> Iterator[Bench]:
 
 @asynccontextmanager
 async def line_at(
-    bench: Bench, folder: Path, database_url: str, provider_url: str, *, role: str = "all", ahead: float = 0
+    bench: Bench,
+    folder: Path,
+    database_url: str,
+    provider_url: str,
+    *,
+    role: str = "all",
+    ahead: float = 0,
+    ladder: Path | None = None,
 ) -> AsyncIterator[int]:
     """A process of the line; its port."""
     port = free_port()
@@ -86,7 +93,7 @@ async def line_at(
         "VARDE_CONTENT_DIR": str(bench.content),
         "VARDE_DATA_DIR": str(folder),
         "VARDE_DATABASE_URL": database_url,
-        "VARDE_LADDER": str(bench.content / "ladder.yaml"),
+        "VARDE_LADDER": str(ladder or bench.content / "ladder.yaml"),
         "VARDE_LOG_LEVEL": "warning",
         "VARDE_SECRET_KEY": KEY,
         "VARDE_PUBLIC_URL": captured.PUBLIC_URL,
