@@ -808,7 +808,10 @@ def _ladder_version(row: AnyRow) -> LadderVersion:
 async def ladder_history(conn: AsyncConnection, *, limit: int = 50, lock: bool = False) -> list[LadderVersion]:
     """The versions of the ladders, the one that holds first; `lock` before saving one upon what was seen."""
     wanted = select(ladder_versions).order_by(ladder_versions.c.id.desc()).limit(limit)
-    return [_ladder_version(row) for row in await conn.execute(wanted.with_for_update() if lock else wanted)]
+    if lock:
+        # The first version is always there. Only what is read after the lock shows what another saved meanwhile.
+        await conn.execute(select(ladder_versions.c.id).order_by(ladder_versions.c.id).limit(1).with_for_update())
+    return [_ladder_version(row) for row in await conn.execute(wanted)]
 
 
 async def ladder_version(conn: AsyncConnection, id_: int) -> LadderVersion | None:
