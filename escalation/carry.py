@@ -188,7 +188,9 @@ class Carrier:
             if isinstance(effect, Page)
         ]
         made: list[PageMade] = []
-        for group in paging.bundled(called):
+        practice = [each for each in called if filed[each.escalation_id].reason == DRILL]
+        waiting = [each for each in called if each not in practice]
+        for group in (*paging.bundled(waiting), *paging.bundled(practice)):
             reach = self._present.reach(group[0].page.person, group[0].page.contact)
             spoken = reach is not None and reach.channel == Channel.CALL
             if len(group) == 1 or (spoken and group[0].page.reason is PageReason.HANDOVER):

@@ -104,3 +104,18 @@ async def test_a_drill_is_no_wait_of_any_clinician(house: House, declines: bool)
     async with house.db.read() as conn:
         assert await looking_back.waits_since(conn, filed.escalation.opened_at) == []
     assert filed.reason == DRILL
+
+
+async def test_a_drill_never_stands_in_one_message_with_those_who_wait(house: House) -> None:
+    """Who answered both at once would hear of practice alone, while a clinician is theirs."""
+    await house.open("c0", urgency="routine")
+    house.after(0.2)
+    drill = await start(house, Urgency.ROUTINE)
+    assert drill is not None
+    waiting = [await house.open(f"c{number}", urgency="routine") for number in (1, 2)]
+    await house.tick(1)
+    [drilled] = await house.pages(drill.id)
+    codes = {page.code for each in waiting for page in await house.pages(each.filed.id)}
+    assert len(codes) == 1
+    assert drilled.code == drill.code
+    assert any(drill.code in text and "ØVELSE" in text for text in await house.sent_to("1001"))
