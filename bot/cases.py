@@ -17,7 +17,7 @@ from escalation.standing import State, Urgency
 from escalation.store import Filed
 from helpline.accounts import Staff
 from helpline.messages import Language
-from helpline.phrases import ZONES, Phrases, say_time
+from helpline.phrases import ZONES, Phrases, say_list, say_time
 
 READ_AFTER_END = timedelta(hours=24)
 
@@ -39,6 +39,7 @@ class Case:
     note: str = ""
     takeable: bool = False
     mine: bool = False
+    offered_to: str = ""  # mine, and who was asked to take it over
     unread: str = ""  # how many messages this advisor has not seen, in words
     spoken: str = ""  # the clinician's language, as a code
     rank: tuple[bool, float] = (True, math.inf)  # urgent ones first, then by the time that is left
@@ -100,10 +101,16 @@ class Wording:
             note=self._note(filed, names, mine=mine, asked_over=asked_over),
             takeable=it.open and (not taken or asked_over),
             mine=mine,
+            offered_to=self._offered_to(filed, names) if mine else "",
             unread=self._say("desk.list.unread", count=unread) if mine and unread else "",
             spoken=filed.language.value,
             rank=(it.urgency is not Urgency.URGENT, (due - self._now).total_seconds() if due is not None else math.inf),
         )
+
+    def _offered_to(self, filed: Filed, names: Mapping[str, str]) -> str:
+        handover = filed.escalation.handover
+        asked = [names.get(person, person) for person in handover.asked] if handover is not None else []
+        return say_list(asked, self._language) if asked else ""
 
     def _minutes(self, since: datetime) -> int:
         return max(0, int((self._now - since).total_seconds() // 60))

@@ -43,11 +43,12 @@ log = structlog.get_logger(__name__)
 LONGEST_REPLY = 4_000  # characters
 MOST_CLAIMS = 12
 _BODY = 1_024 * KILOBYTE
-NEXT_STEP = "next:"  # in place of a colleague's handle, which has no colon
+NEXT_STEP, KEEP = "next:", "keep:"  # in place of a colleague's handle, which has no colon
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _CASE = "/desk/{case:[0-9a-f]{16}}"
 _TOLD = {"passed_on": "desk.told.passed_on", "cannot_pass_on": "desk.told.cannot_pass_on"} | {
     "kept": "desk.guidance.kept",
+    "kept_after_all": "desk.told.kept_after_all",
     "again": "desk.case.told.again",
     "noted": "desk.case.note.kept",
     "follow_up": "desk.case.follow_up.told",
@@ -392,7 +393,7 @@ class CaseDesk:
                 raise Refused(404, "error.not_found")
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
-        """Ask a colleague or the next step to take over, or give the case back to the rota."""
+        """Ask a colleague or the next step to take over, keep it after all, or give the case back to the rota."""
         staff = self._door.advisor(request)
         form = await self._door.form(request)
         case_id, to = request.match_info["case"], str(form.get("to", ""))
@@ -400,6 +401,8 @@ class CaseDesk:
         async with self._house.db.write() as conn:
             if to == NEXT_STEP:
                 done = await advisors.pass_up(conn, means, case_id, staff.id, now)
+            elif to == KEEP:
+                done = await advisors.keep(conn, means, case_id, staff.id, now)
             elif to:
                 done = await advisors.pass_on(conn, means, case_id, staff.id, to, now)
             else:
@@ -411,7 +414,8 @@ class CaseDesk:
         moved_on = done.outcome is Outcome.MOVED_ON
         if moved_on and not to:
             return see_other("/desk/?told=passed_on")
-        return see_other(f"/desk/{case_id}?told={'passed_on' if moved_on else 'cannot_pass_on'}")
+        told = "kept_after_all" if to == KEEP else "passed_on" if moved_on else "cannot_pass_on"
+        return see_other(f"/desk/{case_id}?told={told}")
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Have the advisor's phone called, to be joined with the clinician; pressed twice it rings once."""

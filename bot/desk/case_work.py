@@ -21,7 +21,9 @@ from bot.desk.case import typed_in
 from bot.desk.case_room import CaseRoom, Guidance, Open, Search, Typed, Wording, is_theirs
 from bot.desk.door import DeskDoor
 from bot.gaps import GapError
-from escalation import shift_store
+from escalation import follow_ups, shift_store
+from escalation import store as escalations
+from escalation.on_duty import gather
 from helpline.accounts import Staff
 from helpline.masking import MARKS
 from helpline.sessions import csrf_holds, staff_of
@@ -197,7 +199,10 @@ class CaseWork:
             return await self._room.page(request, opened, self._stale(request, typed_in(form)))
         async with self._house.db.write() as conn:
             await self._room.locked(conn, request, staff)
-            await shift_store.flag_debrief(conn, opened.filed.id, staff.id, self._house.clock.now())
+            now, means = self._house.clock.now(), self._door.room.means
+            if await shift_store.flag_debrief(conn, opened.filed.id, staff.id, now):
+                present = await gather(conn, await escalations.policy(conn), now, channels=means.channels)
+                await follow_ups.tell_of_debrief(conn, means, present, opened.filed, staff.id, now)
         return self._back(request, "debrief")
 
     # --- what the shelves learn ---------------------------------------------------------------------------------------

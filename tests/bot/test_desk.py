@@ -480,6 +480,23 @@ async def test_a_colleague_takes_over(asha: Client, sign_in: Any, client: Client
     assert QUESTION not in (await get(asha, f"/desk/{taken}")).text
 
 
+async def test_whoever_keeps_it_after_all_is_left_with_it(asha: Client, sign_in: Any, taken: str) -> None:
+    noor = await sign_in("noor")
+    page = await get(asha, f"/desk/{taken}")
+    assert "Jeg beholder den" not in page.text
+    page = await post(asha, f"/desk/{taken}/pass-on", {"csrf": page.csrf, "to": "noor"})
+    assert "Noor er spurt om å ta over" in page.text
+    for _ in range(2):  # pressing twice is as good as once
+        page = await post(asha, f"/desk/{taken}/pass-on", {"csrf": page.csrf, "to": "keep:"})
+        assert page.notice == "Du har saken. Ingen andre er spurt lenger."
+    assert "Jeg beholder den" not in page.text
+    board = await get(noor, "/desk/")
+    assert f'action="/desk/{taken}/take"' not in board.text
+    page = await post(noor, f"/desk/{taken}/pass-on", {"csrf": board.csrf, "to": "keep:"})
+    assert QUESTION not in page.text
+    assert (await reply(asha, taken)).status == 200
+
+
 async def test_giving_back_puts_it_on_the_list_again(asha: Client, client: Client, taken: str) -> None:
     page = await get(asha, f"/desk/{taken}")
     page = await post(asha, f"/desk/{taken}/pass-on", {"csrf": page.csrf, "to": ""})

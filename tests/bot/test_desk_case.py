@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +14,15 @@ from sqlalchemy import text as sql
 
 from bot.app import Line
 from bot.brief import danger_key
-from helpline.accounts import Role
+from helpline import accounts
+from helpline.accounts import ContactChannel, Role
 from helpline.clock import SetClock
 from helpline.content import content_folder
 from helpline.messages import Language
 from tests.bot import browsing
 from tests.bot.browsing import Client, Page, get, post
 from tests.bot.conftest import MakeClient
-from tests.bot.test_desk import HTML, asha, audited, reply, sign_in, taken, waiting
+from tests.bot.test_desk import HTML, asha, audited, hire, reply, sign_in, taken, waiting
 from tests.bot.test_webchat import DATA, QUESTION, Live
 
 __all__ = ["asha", "sign_in", "taken", "waiting"]
@@ -367,9 +369,25 @@ async def test_a_day_that_cannot_be_is_given_back(asha: Client, line: Line, take
 
 
 async def test_asking_for_a_talk_twice_is_asking_once(asha: Client, line: Line, taken: str) -> None:
+    await hire(line, "maja", Role.COORDINATOR)
+    line.room.means = replace(line.room.means, channels=frozenset({"desk", "sms"}))
+    async with line.house.db.write() as conn:
+        now = line.house.clock.now()
+        await accounts.add_contact(
+            conn,
+            line.house.vault,
+            staff_id="maja",
+            channel=ContactChannel.SMS,
+            value="+4790000003",
+            now=now,
+            verified=True,
+        )
     for _ in range(2):
         assert "ønsker en samtale" in (await press(asha, taken, "debrief")).notice
     assert await rows(line, "SELECT staff_id FROM debrief") == [("asha",)]
+    assert (
+        len(await rows(line, "SELECT id FROM outbound WHERE subject = 'staff:maja'")) == 1
+    )  # and the coordinator hears
 
 
 async def test_a_question_is_proposed_for_an_article_and_published_by_nobody(
