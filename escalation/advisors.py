@@ -21,6 +21,7 @@ from escalation.effects import Effects, TellAdvisor, ToAdvisor
 from escalation.on_duty import Present, gather
 from escalation.standing import Escalation, Staffing, State
 from escalation.store import Filed, PageMade, PageState
+from helpline import accounts
 
 log = structlog.get_logger(__name__)
 
@@ -446,18 +447,38 @@ async def owner_not_reached(
     """
     filed = await store.find(conn, escalation_id, lock=True)
     owner = filed.escalation.owner if filed is not None else None
-    if filed is None or not filed.escalation.open or owner is None or not lane.startswith(lane_to(owner, "")):
+    if owner is None or not lane.startswith(lane_to(owner, "")):
         return None
-    present = await _present(conn, means, now)
+    return await _owner_is_gone(conn, means, filed, now, cause="owner_not_reached")
+
+
+async def owner_left(conn: AsyncConnection, means: Means, escalation_id: str, now: datetime) -> Done | None:
+    """Its owner does not work here any more: somebody else is sought, and the clinician is told so.
+
+    None where it is nobody's, or its owner does work here.
+    """
+    filed = await store.find(conn, escalation_id, lock=True)
+    owner = filed.escalation.owner if filed is not None else None
+    staff = await accounts.find_staff(conn, owner) if owner is not None else None
+    if staff is not None and staff.active:
+        return None
+    return await _owner_is_gone(conn, means, filed, now, cause="owner_left")
+
+
+async def _owner_is_gone(
+    conn: AsyncConnection, means: Means, filed: Filed | None, now: datetime, *, cause: str
+) -> Done | None:
+    if filed is None or not filed.escalation.open or filed.escalation.owner is None:
+        return None
     return await _do(
         conn,
         means,
-        present,
-        escalation_id,
+        await _present(conn, means, now),
+        filed.id,
         now,
         lambda it, staffing: ladder.move_up(it, now, staffing),
-        cause="owner_not_reached",
-        staff_id=owner,
+        cause=cause,
+        staff_id=filed.escalation.owner,
         actor=LINE,
     )
 

@@ -48,7 +48,7 @@ class What(StrEnum):
     PROVIDER_FAILS = "provider_fails"  # nothing gets through by it; here the fault is the provider's
 
 
-HEALED: frozenset[What] = frozenset({What.NOTHING_PENDING, What.NO_OWNER, What.MISFILED})
+HEALED: frozenset[What] = frozenset({What.NOTHING_PENDING, What.NO_OWNER, What.MISFILED, What.OWNER_LEFT})
 
 _PROVIDERS: Mapping[str, str] = {"telegram": "telegram", "sms": "twilio", "whatsapp": "twilio", "call": "twilio"}
 

@@ -20,7 +20,7 @@ import aiohttp
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import auditor, auditor_store, store
+from escalation import advisors, auditor, auditor_store, store
 from escalation.auditor import Fault, What
 from escalation.auditor_store import FaultFiled
 from escalation.carry import Means, alarm_coordinators
@@ -76,7 +76,7 @@ async def look(db: Database, means: Means, now: datetime) -> Looked:
     healed: list[What] = []
     async with db.write() as conn:
         for fault in faults:
-            mended = fault.what in auditor.HEALED and await _heal(conn, fault, now)
+            mended = fault.what in auditor.HEALED and await _heal(conn, means, fault, now)
             if await auditor_store.file_fault(conn, fault, now, healed=mended):
                 log.error("audit_fault", escalation_id=fault.escalation_id, what=fault.what.value, healed=mended)
                 await _note(conn, fault, now, mended=mended)
@@ -86,7 +86,9 @@ async def look(db: Database, means: Means, now: datetime) -> Looked:
     return Looked(faults, tuple(healed))
 
 
-async def _heal(conn: AsyncConnection, fault: Fault, now: datetime) -> bool:
+async def _heal(conn: AsyncConnection, means: Means, fault: Fault, now: datetime) -> bool:
+    if fault.what is What.OWNER_LEFT:
+        return await advisors.owner_left(conn, means, fault.escalation_id, now) is not None
     filed = await store.find(conn, fault.escalation_id, lock=True)
     if filed is None or not filed.escalation.open:
         return False

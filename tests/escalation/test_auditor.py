@@ -337,7 +337,13 @@ async def test_an_owner_who_left_or_cannot_be_reached(house: House) -> None:
     assert await whats(house, 0) == [What.OWNER_UNREACHABLE]
     async with house.db.write() as conn:
         await conn.execute(update(accounts._staff).where(accounts._staff.c.id == "noor").values(active=False))
+    before = len(house.told)
     assert await whats(house, 0.5) == [What.OWNER_LEFT]
+    freed = (await house.filed(opened.filed.id)).escalation
+    assert freed.owner is None  # and somebody else is sought, without waiting for a deadline of nobody's
+    assert freed.state is State.SEEKING
+    assert len(house.told) == before + 1
+    assert What.OWNER_LEFT not in await whats(house, 1)
 
 
 async def test_one_that_cannot_be_read_is_told_and_stops_nobody(house: House) -> None:
