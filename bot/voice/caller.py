@@ -171,6 +171,18 @@ class Caller:
         conversation = await self._conversation(conn, number, country, now)
         call = await self._add(conn, turn, conversation.language, now, conversation_id=conversation.id)
         filed = await escalations.find_open(conn, conversation.id)
+        if number is not None and await self._may_be_another(conn, number, conversation, filed, now):
+            # Nothing of it is read aloud, begun anew or spoken over before she has said that it is hers.
+            told = Talk(
+                conversation.language,
+                conversation.country,
+                At.CHECKING,
+                textable=self._takes_sms(number),
+                proved=False,
+                shared=True,
+            )
+            log.info("call_came_in", call_id=call.id, returning=filed is not None, hidden=False)
+            return await self._open(conn, call, told, Answered(), now)
         if filed is None:
             await self._begin_anew(conn, conversation)
             # Whoever agreed to be texted before may be another; she is asked for herself.
@@ -186,6 +198,15 @@ class Caller:
         )
         log.info("call_came_in", call_id=call.id, returning=filed is not None, hidden=number is None)
         return await self._open(conn, call, told, Answered(returning=filed is not None), now)
+
+    async def _may_be_another(
+        self, conn: AsyncConnection, number: Address, conversation: Conversation, filed: Filed | None, now: datetime
+    ) -> bool:
+        """Whether this may not be who called from there before: a ward, or a whole hospital, may show one number."""
+        known = await caller_store.find(conn, conversation.id, now)
+        if known is not None and known.on_line:
+            return True
+        return filed is not None and not _is_mobile(number)
 
     async def _add(
         self,
@@ -271,13 +292,7 @@ class Caller:
         return found or self._house.country
 
     def _takes_sms(self, number: Address) -> bool:
-        if Channel.SMS not in self._house.channels:
-            return False
-        try:
-            kind = phonenumbers.number_type(phonenumbers.parse(number.value))
-        except phonenumbers.NumberParseException:
-            return False
-        return kind in {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
+        return Channel.SMS in self._house.channels and _is_mobile(number)
 
     # --- each turn ---------------------------------------------------------------------------------------------------
 
@@ -580,7 +595,7 @@ class Caller:
         await caller_store.note_on_line(conn, conversation_id, this.call.id, now + ON_LINE_FOR)
 
     async def _as_clinician(self, this: _Told, moved: Talk, now: datetime) -> None:
-        """A member of staff asks as anybody would: their number is not used, since it is an advisor's."""
+        """The number is not used, since it is an advisor's, or another clinician's."""
         async with self._house.db.write() as conn:
             conversation = await self._conversation(conn, None, moved.country, now)
             await self._begin_anew(conn, conversation)
@@ -746,7 +761,8 @@ class Caller:
             standing = await self._standing(conn, call, told, now)
             told, _ = talk.step(talk.next_turn(told), HungUp(), standing)
             await store.set_talk(conn, self._house.vault, call, talk.to_json(told))
-            await self._release(conn, call, now)
+            if told.proved:
+                await self._release(conn, call, now)
 
     async def _release(self, conn: AsyncConnection, call: Call, now: datetime) -> None:
         """She is off the line: what was not said goes by another way, now or when there is one."""
@@ -864,6 +880,15 @@ def _pressed_or_said(asked: Asked) -> Event:
         # Nought stands for "not said" with some of the recognisers that Twilio chooses from, and words did come.
         return Heard(turn.speech, turn.confidence or 1.0)
     return Nothing()
+
+
+def _is_mobile(number: Address) -> bool:
+    """Whether it is one person's telephone, as far as a number tells."""
+    try:
+        kind = phonenumbers.number_type(phonenumbers.parse(number.value))
+    except phonenumbers.NumberParseException:
+        return False
+    return kind in {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
 def _case(filed: Filed) -> Case:

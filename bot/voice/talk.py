@@ -52,7 +52,7 @@ class At(StrEnum):
     JOINED = "joined"  # she talks with an advisor
     LEFT = "left"  # the advisor is no longer on the line
     CODE = "code"  # she keys the code of an earlier call
-    CHECKING = "checking"  # we called back: is it she who picked up?
+    CHECKING = "checking"  # we called back, or somebody calls where another may have: is it she?
     STAFF = "staff"  # an advisor called: which escalation?
     STAFF_TAKEN = "staff_taken"  # it is theirs, and can be joined
     OVER = "over"
@@ -91,6 +91,7 @@ class Talk:
     textable: bool = True  # and it takes SMS, and SMS is switched on
     agreed: bool = False  # she said that it may be texted to
     proved: bool = True  # it is she: she called, or pressed the key when we did
+    shared: bool = False  # another may have called from this telephone, or has
     back_to: At = At.QUESTION  # after the question about SMS
     going: bool = False  # she asks for SMS because she wants to hang up
     code_tries: int = 0
@@ -309,7 +310,7 @@ class AskToTalk:
 
 @dataclass(frozen=True)
 class AsClinician:
-    """A member of staff asks as a clinician would."""
+    """Whoever is on this call asks apart from what belongs to the number: a member of staff, or a second clinician."""
 
 
 @dataclass(frozen=True)
@@ -458,6 +459,10 @@ class _Turn:
 
     def _answered(self, *, returning: bool) -> None:
         match self.talk.at:
+            case At.CHECKING if self.talk.shared:
+                self.say("greeting")
+                self.say(f"emergency.{self.talk.country.value}")
+                self.say("returning.check")
             case At.CHECKING:
                 self.say("callback.check")
             case At.STAFF:
@@ -527,6 +532,8 @@ class _Turn:
             case At.DICTATING | At.CONFIRMING:
                 self.say("message.dropped")
                 self._wait(message="")
+            case At.CHECKING if self.talk.shared:
+                self._is_another()
             case At.CHECKING:
                 self.go(At.OVER)
             case _ if self.standing.case is not Case.NONE:
@@ -553,7 +560,7 @@ class _Turn:
             case At.CODE:
                 self.say("code.ask")
             case At.CHECKING:
-                self.say("callback.check")
+                self.say("returning.check" if self.talk.shared else "callback.check")
             case At.STAFF:
                 self.say("staff.code")
             case At.STAFF_TAKEN:
@@ -580,10 +587,7 @@ class _Turn:
             self.do(TakeByCode(digits.rstrip("#")))
             return
         if at is At.CHECKING:
-            if digits[0] in {"1", ADVISOR_KEY}:
-                self._is_she()
-            else:
-                self._not_understood()
+            self._checked(digits[0])
             return
         key = digits[0]
         if key == ADVISOR_KEY:
@@ -772,7 +776,7 @@ class _Turn:
         if self.talk.callable or self.talk.told_hidden:
             return
         self.talk = replace(self.talk, told_hidden=True)
-        self.say("hidden")
+        self.say("hidden.shared" if self.talk.shared else "hidden")
         if self.standing.code:
             self.say("hidden.code", code=", ".join(self.standing.code))
         if self.standing.web:
@@ -870,7 +874,7 @@ class _Turn:
 
     def _wants_sms(self, *, going: bool = False) -> None:
         if not self.talk.textable:
-            self.say("sms.cannot" if self.talk.callable else "sms.hidden")
+            self.say("sms.cannot" if self.talk.callable or self.talk.shared else "sms.hidden")
             self._ask_again()
             return
         back_to = self.talk.at
@@ -941,12 +945,38 @@ class _Turn:
 
     # --- calls that we made, and calls of staff ----------------------------------------------------------------------
 
+    def _checked(self, key: str) -> None:
+        match key:
+            case "1":
+                self._is_she()
+            case "2" if self.talk.shared:
+                self._is_another()
+            case _ if key != ADVISOR_KEY:
+                self._not_understood()
+            case _ if self.talk.shared:
+                self._is_another()
+                self._seek()
+            case _:
+                self._is_she()
+
     def _is_she(self) -> None:
         """Only now is it said who we are: before, anybody may have picked up."""
-        self.go(At.QUESTION, proved=True)
-        self.say("callback.hello")
-        self.say(f"emergency.{self.talk.country.value}")
+        shared = self.talk.shared
+        self.go(At.QUESTION, proved=True, shared=False)
+        if not shared:
+            self.say("callback.hello")
+            self.say(f"emergency.{self.talk.country.value}")
         self._wait()
+
+    def _is_another(self) -> None:
+        """What was said from this telephone before is another's: she begins anew, and hears nothing of it.
+
+        What is for her does not go to that number either, where the other may pick up.
+        """
+        self.do(AsClinician())
+        self.go(At.QUESTION, proved=True, callable=False, textable=False, agreed=False)
+        self.say("ask")
+        self.say("code.offer")
 
     def _staff_told(self, key: str, escalation: str) -> None:
         self.say(key)

@@ -857,3 +857,72 @@ async def test_somebody_who_feigns_an_advisors_number_cannot_try_codes_for_ever(
     for tried in range(talk.CODE_TRIES):
         heard = await ward.presses(theirs, f"1234{tried}#")
     assert heard.over
+
+
+# --- one telephone, several people -----------------------------------------------------------------------------------
+
+
+async def _an_answer_waits(ward: Ward, number: str) -> tuple[Placed, Filed]:
+    """Somebody has asked from this telephone, and the advisor who has it has written."""
+    hers, _ = await ward.calls(number)
+    await ward.presses(hers, "0")
+    filed = await ward.sought(number)
+    await ward.t.take(filed, "asha")
+    async with ward.t.line.house.db.write() as conn:
+        said = ward.t.line.room.advisor_says
+        await said(conn, filed, "Barnet kan bli på avdelingen", "asha", key="advisor:test", now=ward.t.now)
+    await ward.t.line.settle()
+    return hers, filed
+
+
+async def test_a_second_clinician_on_one_number_hears_nothing_of_the_first(ward: Ward) -> None:
+    hers, filed = await _an_answer_waits(ward, SHE)
+    second, heard = await ward.calls(SHE)
+    assert "1 1 3" in heard.words
+    assert "trykk 2" in heard.words
+    heard = await ward.presses(second, "2")
+    assert heard.gather is not None
+    assert "speech" in heard.gather["input"]
+    await ward.says(second, ASKED)
+    await ward.presses(second, "0")
+    said = " ".join(document.words for document in second.heard)
+    assert "Barnet" not in said
+    assert "Flere bruker telefonen" in said
+    assert "skjult" not in said
+    async with ward.t.line.house.db.read() as conn:
+        both = await escalations.list_open(conn)
+    assert len({each.conversation_id for each in both}) == 2
+    assert "Barnet" in (await ward.waits(hers)).words
+    assert filed.id in {each.id for each in both}
+
+
+async def test_whoever_was_cut_off_and_calls_again_goes_on_with_a_key(ward: Ward) -> None:
+    await _an_answer_waits(ward, SHE)  # and Twilio has not told of the end of that call
+    again, heard = await ward.calls(SHE)
+    assert "Barnet" not in heard.words
+    heard = await ward.presses(again, "1")
+    assert "Barnet" in heard.words
+
+
+async def test_a_telephone_on_a_wall_asks_who_is_at_it(ward: Ward) -> None:
+    hers, filed = await _an_answer_waits(ward, WARD)
+    await ward.hangs_up(hers)
+    second, heard = await ward.calls(WARD)
+    assert "trykk 2" in heard.words
+    await ward.hangs_up(second)
+    third, _ = await ward.calls(WARD)
+    for _ in range(2):
+        heard = await ward.waits(third)  # she neither presses nor says anything
+    assert "Barnet" not in "".join(document.words for document in (*second.heard, *third.heard))
+    assert heard.gather is not None
+    assert "speech" in heard.gather["input"]
+    assert (await ward.sought(WARD)).id == filed.id
+
+
+async def test_the_key_for_an_advisor_works_before_it_is_known_who_she_is(ward: Ward) -> None:
+    await _an_answer_waits(ward, WARD)
+    second, _ = await ward.calls(WARD)
+    heard = await ward.presses(second, "0")
+    assert "Barnet" not in heard.words
+    async with ward.t.line.house.db.read() as conn:
+        assert len(await escalations.list_open(conn)) == 2
