@@ -21,7 +21,7 @@ from bot.store import Conversation
 from escalation import advisors, follow_ups, reach_tests, relay, seeking, watch, words
 from escalation import store as escalations
 from escalation.advisors import PageNews
-from escalation.carry import Means
+from escalation.carry import Means, alarm_elsewhere, is_alarm
 from escalation.paging import Doing
 from escalation.seeking import By
 from escalation.standing import State as Standing
@@ -274,6 +274,9 @@ class WaitingRoom:
         """
         if outgoing.page_id is not None:
             await advisors.page_reported(conn, self.means, outgoing.page_id, PageNews.REFUSED, now)
+            return
+        if is_alarm(outgoing):
+            await alarm_elsewhere(conn, self.means, outgoing, now)
             return
         if outgoing.escalation_id is not None:
             # Her words, or the brief, do not reach the advisor who helps her: neither may wait for the other in vain.

@@ -28,7 +28,7 @@ from escalation.effects import (
     ToAdvisor,
     Withdraw,
 )
-from escalation.on_duty import ALL_CHANNELS, Present, Reach
+from escalation.on_duty import ALL_CHANNELS, Present, Reach, gather
 from escalation.paging import Addressed
 from escalation.standing import State, Urgency
 from escalation.store import Event, Filed, PageMade, PageState
@@ -39,7 +39,7 @@ from helpline.audit import Detail
 from helpline.messages import Address, Channel, Language, OutboundMessage
 from helpline.outbox import OutboundKind
 from helpline.phrases import Phrases
-from helpline.vault import Vault
+from helpline.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)
 
@@ -489,7 +489,7 @@ async def alarm_coordinators(
         made = await outbox.enqueue(
             conn,
             means.vault,
-            key=f"alarm:{key}:{staff_id}",
+            key=f"{_ALARM}{key}:{staff_id}",
             lane=lane_to(staff_id, reach.channel),
             kind=OutboundKind.NOTICE,
             subject=f"staff:{staff_id}",
@@ -502,3 +502,45 @@ async def alarm_coordinators(
     if not coordinators:
         log.error("no_coordinator")
     return told
+
+
+_ALARM, _ELSEWHERE = "alarm:", ":at:"  # in the key of an alarm, and of one that came to nothing somewhere else
+
+
+def is_alarm(outgoing: outbox.Outgoing) -> bool:
+    """Whether this was to tell a coordinator of something that must not be overlooked."""
+    return outgoing.key.startswith(_ALARM)
+
+
+async def alarm_elsewhere(conn: AsyncConnection, means: Means, outgoing: outbox.Outgoing, now: datetime) -> bool:
+    """An alarm came to nothing where it was sent: it goes to the coordinator's next contact, to each at most once more.
+
+    False where there is none left, or where its words were erased.
+    """
+    staff_id, (alarm, _, _) = outgoing.subject.removeprefix("staff:"), outgoing.key.partition(_ELSEWHERE)
+    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    known = {contact.id: contact.address() for contact in await accounts.contacts(conn, means.vault, staff_id)}
+    try:
+        failed_at, message = await outbox.open_message(conn, means.vault, outgoing)
+    except VaultError:
+        return False
+    for reach in present.reaches.get(staff_id, ()):
+        address = known.get(reach.contact_id)
+        if reach.stopped or address is None or address == failed_at:
+            continue
+        made = await outbox.enqueue(
+            conn,
+            means.vault,
+            key=f"{alarm}{_ELSEWHERE}{reach.contact_id}",
+            lane=lane_to(staff_id, reach.channel),
+            kind=OutboundKind.NOTICE,
+            subject=outgoing.subject,
+            to=address,
+            message=message,
+            now=now,
+            urgent=True,
+        )
+        if made is not None:
+            return True
+    log.error("alarm_not_delivered", staff_id=staff_id, outbound_id=outgoing.id)
+    return False
