@@ -332,7 +332,8 @@ class Caller:
         if asked.call.conversation_id is not None:
             async with self._house.db.write() as conn:
                 known = await caller_store.find(conn, asked.call.conversation_id, asked.now, lock=True)
-                if known is not None and known.room is not None:
+                # Not one that has been opened for her since: there an advisor waits.
+                if known is not None and known.room is not None and known.room.joined:
                     await caller_store.leave_room(conn, known.conversation_id, known.room.name)
         return await self._go_on(asked, AdvisorLeft())
 

@@ -165,3 +165,24 @@ async def test_an_advisor_whose_room_is_no_more_is_led_out_of_it(ward: Ward) -> 
             await caller_store.leave_room(conn, filed.conversation_id, held.name)
     await ward.t.exchange.fetches(theirs, conference.attrib["waitUrl"])
     assert "/gone" in theirs.updates[-1]["Url"]
+
+
+async def test_an_advisor_who_was_cut_off_and_is_back_is_not_shut_out(ward: Ward) -> None:
+    hers, filed = await on_the_line(ward, "asha")
+    await wishes(ward, filed, "asha")
+    theirs = ward.t.call_to(ASHA)
+    await ward.t.picked_up(theirs)
+    await ward.during(ward.t.exchange.presses(theirs, "1"))
+    joined = await ward.waits(hers)
+    dial = joined.root.find("Dial")
+    assert dial is not None
+    await ward.hangs_up(theirs)
+    await ward.t.pass_(seconds=61)
+    await wishes(ward, filed, "asha")
+    once_more = ward.t.call_to(ASHA)
+    await ward.t.picked_up(once_more)
+    entered = await ward.during(ward.t.exchange.presses(once_more, "1"))
+    assert entered.room not in {None, joined.room}
+    # Only now is it told that the first room has ended for her.
+    heard = await ward.during(ward.t.exchange.fetches(hers, dial.attrib["action"]))
+    assert heard.room == entered.room
