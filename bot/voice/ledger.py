@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import caller_store
 from bot import store as conversations
 from bot.channels.voice import CallState
 from bot.counts import Counts
@@ -49,7 +50,7 @@ class Ledger:
             # What was put back after its call begins anew; what was tried and is in doubt does not ring twice.
             begins_anew = newest is not None and newest.over and (newest.call_sid is None or not outgoing.attempts)
             if newest is None or begins_anew:
-                live = await _line_of(conn, outgoing)
+                live = await _line_of(conn, outgoing, now)
                 if live is not None and live.call_sid is not None:
                     tickets[outgoing.id] = Ticket(live.id, known_as=spoken_id(live, outgoing.id))
                     continue
@@ -126,11 +127,18 @@ async def known_as(
     )
 
 
-async def _line_of(conn: AsyncConnection, outgoing: Outgoing) -> Call | None:
+async def _line_of(conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> Call | None:
     """The call on which the clinician that this is for is on the line, or is being called this moment."""
     if outgoing.kind is not OutboundKind.REPLY or _staff_of(outgoing) is not None:
         return None
-    return await store.live_call_of(conn, outgoing.lane) or await store.call_back_under_way(conn, outgoing.lane)
+    live = await store.live_call_of(conn, outgoing.lane)
+    if live is not None and live.kind is CallKind.CLINICIAN:
+        # Not a call from that telephone of somebody who has not said that it is hers: there it is never spoken.
+        known = await caller_store.find(conn, outgoing.lane, now)
+        live = await store.find(conn, known.call_id) if known is not None and known.call_id is not None else None
+    if live is not None and not live.over:
+        return live
+    return await store.call_back_under_way(conn, outgoing.lane)
 
 
 async def _write_down(conn: AsyncConnection, outgoing: Outgoing, now: datetime) -> Call:

@@ -926,3 +926,27 @@ async def test_the_key_for_an_advisor_works_before_it_is_known_who_she_is(ward: 
     assert "Barnet" not in heard.words
     async with ward.t.line.house.db.read() as conn:
         assert len(await escalations.list_open(conn)) == 2
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_what_is_written_while_another_is_on_that_telephone_still_reaches_her(ward: Ward, leaves: bool) -> None:
+    hers, _ = await ward.calls(WARD)
+    await ward.presses(hers, "0")
+    filed = await ward.sought(WARD)
+    await ward.t.take(filed, "asha")
+    await ward.waits(hers)
+    await ward.hangs_up(hers)
+    assert ward.rings(WARD) == []  # she has heard everything so far
+    second, _ = await ward.calls(WARD)  # and has not yet said who she is
+    async with ward.t.line.house.db.write() as conn:
+        said = ward.t.line.room.advisor_says
+        await said(conn, filed, "Barnet kan bli på avdelingen", "asha", key="advisor:test", now=ward.t.now)
+    await ward.t.line.settle()
+    if leaves:
+        await ward.hangs_up(second)
+    else:
+        await ward.presses(second, "2")
+    await ward.t.pass_(minutes=1)
+    [back] = ward.rings(WARD)
+    await ward.t.picked_up(back)
+    assert "Barnet" in (await ward.presses(back, "1")).words
