@@ -40,6 +40,14 @@ FLAGS = [
 expect.set_options(timeout=30_000)  # milliseconds: a busy machine is no fault of the page
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
+# Size decides where things stand and scheme their colours, so each of both is looked at once; the clinician's page, and
+# everything where this is set, in all four.
+_LOOKS = [(PHONE, "dark"), (DESKTOP, "light")]
+if os.environ.get("VARDE_TEST_EVERY_LOOK"):
+    _LOOKS += [(PHONE, "light"), (DESKTOP, "dark")]
+each_look = pytest.mark.parametrize(
+    ("size", "scheme"), _LOOKS, ids=[f"{'phone' if size is PHONE else 'desk'}-{scheme}" for size, scheme in _LOOKS]
+)
 
 
 class Server:

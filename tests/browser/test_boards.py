@@ -29,7 +29,7 @@ from helpline.settings import Secret, Settings
 from knowledge import drafts, gate_runs, law_watch
 from knowledge.gate_runs import RunState
 from knowledge.laws import Law
-from tests.browser.conftest import DESKTOP, PHONE, MakeContext, Watched
+from tests.browser.conftest import DESKTOP, MakeContext, Watched, each_look
 from tests.needs import needs_chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -202,8 +202,7 @@ async def publish(server: HereServer, draft_id: int, fields: Mapping[str, Any]) 
     return published.revision
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desk"])
+@each_look
 async def test_every_board_is_fit_for_everybody(
     size: dict[str, int], scheme: str, make_context: MakeContext, server: HereServer, check: Check
 ) -> None:

@@ -24,7 +24,7 @@ from helpline.database import Database
 from helpline.messages import Language
 from helpline.vault import Vault
 from tests import captured
-from tests.browser.conftest import DESKTOP, PHONE, MakeContext, Server, Watched, eventually
+from tests.browser.conftest import PHONE, MakeContext, Server, Watched, each_look, eventually
 from tests.browser.people import staff_page
 from tests.fakes import FakeProvider, Taken
 from tests.needs import needs_chromium
@@ -259,8 +259,7 @@ async def _has_buttons(telegram: Telegram) -> bool:
     return any(taken.buttons for taken in telegram.to_noor())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desk"])
+@each_look
 async def test_what_lies_beside_a_case(
     size: dict[str, int], scheme: str, make_context: MakeContext, server: Server, check: Check
 ) -> None:

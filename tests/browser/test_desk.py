@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, MakeContext, Server, Watched
+from tests.browser.conftest import DESKTOP, MakeContext, Server, Watched, each_look
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -58,8 +58,7 @@ def said_by(page: Page, who: str) -> Any:
     return page.locator(f".entry.{who}:not(.pending) .words")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desk"])
+@each_look
 async def test_the_whole_loop_live(
     size: dict[str, int], scheme: str, make_context: MakeContext, server: Server, check: Check
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from helpline.accounts import Role
-from tests.browser.conftest import DESKTOP, PHONE, MakeContext, Server, Watched
+from tests.browser.conftest import PHONE, MakeContext, Server, Watched, each_look
 from tests.browser.people import staff_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -315,8 +315,7 @@ async def test_one_publication_with_the_keyboard_alone(make_context: MakeContext
     await expect(reader.locator("#notice")).to_contain_text("Publisert som versjon 2")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desk"])
+@each_look
 async def test_every_page_is_for_everybody(
     size: dict[str, int], scheme: str, make_context: MakeContext, server: Server, check: Check
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from helpline.clock import SystemClock
-from tests.browser.conftest import DESKTOP, PHONE, MakeContext, Server, Watched
+from tests.browser.conftest import DESKTOP, MakeContext, Server, Watched, each_look
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -60,8 +60,7 @@ async def invite(page: Page, email: str, name: str, role: str = "editor") -> str
     return await page.locator("#link").input_value()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desk"])
+@each_look
 async def test_from_an_invitation_to_a_passkey(
     size: dict[str, int], scheme: str, make_context: MakeContext, server: Server, check: Check
 ) -> None:
@@ -176,8 +175,7 @@ async def test_a_password_with_an_app_without_scripts(make_context: MakeContext,
     await page.wait_for_url("**/desk/articles")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desk"])
+@each_look
 async def test_the_password_pages_can_be_read_by_everybody(
     size: dict[str, int], scheme: str, make_context: MakeContext, server: Server, check: Check
 ) -> None:

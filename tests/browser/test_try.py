@@ -16,8 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 Check = Callable[[Page, str], Awaitable[None]]
 
 
-@pytest.mark.parametrize("phone", [False, True])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("phone", "dark"), [(False, False), (True, True)])
 async def test_a_question_is_tried_and_explained(
     make_context: MakeContext, server: Server, check: Check, *, phone: bool, dark: bool
 ) -> None:
