@@ -118,8 +118,8 @@ async def _tell_of_holes(conn: AsyncConnection, means: Means, present: Present, 
     due = _to_tell(found, known, now)
     for near in (True, False):
         some = [(hole, before) for hole, before, is_near in due if is_near is near]
-        if some:
-            await _alarm(conn, means, present, [hole for hole, _ in some], near=near, now=now)
+        if not some or not await _alarm(conn, means, present, [hole for hole, _ in some], near=near, now=now):
+            continue  # nobody could be told, so it is tried again
         for hole, before in some:
             noted = {"told_at": before.told_at if before is not None and before.told_at else now}
             await rota_store.write_hole(conn, hole, before, **noted, **({"told_near_at": now} if near else {}))
@@ -128,7 +128,8 @@ async def _tell_of_holes(conn: AsyncConnection, means: Means, present: Present, 
 
 async def _alarm(
     conn: AsyncConnection, means: Means, present: Present, found: Sequence[Hole], *, near: bool, now: datetime
-) -> None:
+) -> int:
+    """Tell the coordinators; how many could be told."""
     coordinators = present.with_role(Role.COORDINATOR)
     zone = rota_notices.zone_of(present.staff.get(coordinators[0]) if coordinators else None)
     first = found[0]
@@ -154,9 +155,11 @@ async def _alarm(
             now=now,
             about=first.span.start,
         )
-    details: dict[str, audit.Detail] = {"holes": len(found), "near": near, "told": told}
-    await audit.append(conn, at=now, actor="line", action="roster_hole_told", subject="roster", details=details)
+    if told:
+        details: dict[str, audit.Detail] = {"holes": len(found), "near": near, "told": told}
+        await audit.append(conn, at=now, actor="line", action="roster_hole_told", subject="roster", details=details)
     log.warning("roster_hole", holes=len(found), near=near, told=told)
+    return told
 
 
 async def accept_hole(conn: AsyncConnection, hole: Hole, staff_id: str, now: datetime) -> None:

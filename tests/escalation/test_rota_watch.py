@@ -134,6 +134,18 @@ async def test_whoever_knows_of_a_hole_is_not_told_again(halves: House) -> None:
     assert actions.count("roster_hole_accepted") == 1
 
 
+async def test_a_hole_that_nobody_could_be_told_of_is_told_as_soon_as_somebody_can(halves: House) -> None:
+    await away(halves)
+    async with halves.db.write() as conn:
+        [contact] = await accounts.contacts(conn, halves.vault, "maja")
+        await store.stop_contact(conn, contact.id, halves.now)
+    assert await tick(halves) == []
+    async with halves.db.write() as conn:
+        await store.start_contact(conn, contact.id)
+    [said] = await tick(halves, 1)
+    assert said.startswith("Vaktlista har hull.")
+
+
 async def test_a_roster_that_no_ladder_calls_alarms_nobody(halves: House) -> None:
     async with halves.db.write() as conn:
         await store.save_roster(
