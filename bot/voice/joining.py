@@ -9,7 +9,6 @@ An advisor comes into a room only by a key pressed on a call of their own: whoev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -123,14 +122,6 @@ async def tell_owner(
         subject=f"staff:{filed.escalation.owner}",
         now=now,
     )
-
-
-@dataclass(frozen=True)
-class _Leg:
-    """An advisor's call, and the case they have."""
-
-    call: Call
-    filed: Filed
 
 
 class Rooms:
