@@ -493,11 +493,6 @@ async def unwanted_pages(conn: AsyncConnection, page_ids: Sequence[str]) -> set[
     return await store.unwanted_pages(conn, page_ids)
 
 
-async def waiting_for(conn: AsyncConnection, staff_id: str, now: datetime) -> list[Filed]:
-    """What an advisor has been asked and not answered, for their desk."""
-    return await store.asked_of(conn, staff_id, since=now - CODES_FOR)
-
-
 def is_theirs(filed: Filed, staff_id: str) -> bool:
     """Whether this advisor owns the escalation now."""
     return filed.escalation.state is State.TAKEN and filed.escalation.owner == staff_id

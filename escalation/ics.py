@@ -11,7 +11,7 @@ neither kept nor looked at.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -261,11 +261,3 @@ def _sequence(event: Any) -> int:
         return int(event.get("SEQUENCE", 0))
     except (ValueError, TypeError):
         return 0
-
-
-def by_reason(skipped: Sequence[Skipped]) -> Iterator[tuple[Why, int]]:
-    """How many entries were not taken for which reason."""
-    for why in Why:
-        count = sum(each.why is why for each in skipped)
-        if count:
-            yield why, count

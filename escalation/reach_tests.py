@@ -252,11 +252,6 @@ async def send_test(conn: AsyncConnection, means: Means, staff_id: str, now: dat
     return test
 
 
-def may_be_tested_now(zone: ZoneInfo, now: datetime) -> bool:
-    """Whether a coordinator may have somebody tested at this hour; of oneself one may always ask."""
-    return not rehearsal.is_night(now, zone)
-
-
 # --- Answers ---------------------------------------------------------------------------------------------------------
 
 

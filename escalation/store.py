@@ -399,13 +399,6 @@ async def list_open(conn: AsyncConnection) -> list[Filed]:
     return sorted(found, key=pressing)
 
 
-async def list_ended(conn: AsyncConnection, *, limit: int = 50) -> list[Filed]:
-    """Those that ended last."""
-    wanted = select(escalations).where(escalations.c.closed_at.is_not(None))
-    rows = await conn.execute(wanted.order_by(escalations.c.closed_at.desc()).limit(limit))
-    return [_filed(row) for row in rows]
-
-
 async def count_of(conn: AsyncConnection, conversation_id: str) -> int:
     """How many escalations a conversation has had, the open one among them."""
     counted = select(func.count()).select_from(escalations).where(escalations.c.conversation_id == conversation_id)
@@ -739,15 +732,6 @@ def _roster(row: AnyRow) -> Roster:
         row.valid_from,
         row.id,
     )
-
-
-async def next_roster_version(conn: AsyncConnection, after: datetime) -> datetime | None:
-    """When a version that is already saved will begin to hold."""
-    later = select(roster_versions.c.valid_from).where(roster_versions.c.valid_from > after)
-    found: datetime | None = (
-        await conn.execute(later.order_by(roster_versions.c.valid_from).limit(1))
-    ).scalar_one_or_none()
-    return found
 
 
 async def roster_definitions(conn: AsyncConnection, at: datetime) -> dict[str, dict[str, Any]]:

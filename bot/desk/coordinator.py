@@ -18,17 +18,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.desk.door import DeskDoor, names_of
 from bot.desk.telling import Telling, telling
-from escalation import advisors, coverage, looking_back, practice, reach_tests, rota_store, shift_store
+from escalation import advisors, coverage, looking_back, practice, reach_tests, rota_store, rota_watch, shift_store
 from escalation import store as escalations
 from escalation.advisors import Outcome
 from escalation.closing import CaseOutcome
 from escalation.coverage import Hole
 from escalation.drills import DRILL
 from escalation.figures import NIGHT_BEGINS, NIGHT_ENDS, ReplyTimes, night_of, reply_times, wakings
+from escalation.local_time import say_instant
 from escalation.looking_back import DrillHeld
 from escalation.on_duty import Present, gather
 from escalation.plan import Plan
 from escalation.reach_tests import Untested
+from escalation.rota_store import KnownHole
 from escalation.shift_store import Closed
 from escalation.standing import State, Urgency
 from escalation.store import Filed
@@ -44,7 +46,9 @@ NIGHTS: Final = 14
 _AHEAD: Final = timedelta(days=2)  # how far the next change of shift is looked for
 _HOLES: Final = 8
 _CASE: Final = HERE + "/{case:[0-9a-f]{16}}"
-_TOLD: Final = frozenset({"moved", "reapplied", "not_moved", "drill", "drill_runs", "talked", "not_waiting"})
+_TOLD: Final = frozenset(
+    {"moved", "reapplied", "not_moved", "drill", "drill_runs", "talked", "not_waiting", "hole", "no_hole"}
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,9 @@ class CoordinatorDesk:
             Route("GET", HERE, self.show, staff),
             Route("POST", HERE + "/drill", self.drill, staff),
             Route("POST", HERE + "/talked", self.talked, staff),
+            Route("POST", HERE + "/hole", self.hole, staff),
             Route("POST", _CASE + "/{act:move|reapply}", self.move, staff),
-            Route("GET", HERE + "/{rest:drill|talked|[0-9a-f]{16}/(?:move|reapply)}", self.back, staff),
+            Route("GET", HERE + "/{rest:drill|talked|hole|[0-9a-f]{16}/(?:move|reapply)}", self.back, staff),
         ]
 
     async def _count(self, conn: AsyncConnection, staff: Staff, now: datetime) -> int:
@@ -113,6 +118,7 @@ class CoordinatorDesk:
             paged = await looking_back.pages_since(conn, now - timedelta(days=NIGHTS + 1))
             drills = await looking_back.drills_held(conn, limit=10)
             debriefs = await shift_store.open_debriefs(conn)
+            known_holes = await rota_store.known_holes(conn)
             ended = await shift_store.closings_between(conn, now - timedelta(days=days), now)
             untested = await reach_tests.who_is_untested(conn, now, channels=self._door.room.means.channels)
             names = await names_of(conn)
@@ -125,7 +131,7 @@ class CoordinatorDesk:
             language,
             notice=self._door.say(request, f"overview.told.{told}") if told in _TOLD else "",
             on_call=[self._on_call(plan, present, tell, now) for plan in plans],
-            holes=[self._hole(request, hole, tell) for hole in holes[:_HOLES]],
+            holes=[self._hole(request, hole, known_holes, names, tell) for hole in holes[:_HOLES]],
             more_holes=max(0, len(holes) - _HOLES),
             untested=[self._untested(request, each, tell) for each in untested],
             outcomes=self._outcomes(request, ended),
@@ -169,9 +175,16 @@ class CoordinatorDesk:
             by_fallback=by_fallback,
         )
 
-    def _hole(self, request: web.Request, hole: Hole, tell: Telling) -> str:
+    def _hole(
+        self,
+        request: web.Request,
+        hole: Hole,
+        known: Sequence[KnownHole],
+        names: Mapping[str, str],
+        tell: Telling,
+    ) -> dict[str, str]:
         spoken = self._door.say(request, f"language.{hole.language}") if hole.language else ""
-        return self._door.say(
+        words = self._door.say(
             request,
             "overview.hole.language" if hole.language else "overview.hole",
             roster=hole.roster,
@@ -179,6 +192,9 @@ class CoordinatorDesk:
             since=tell.full_moment(hole.span.start),
             until=tell.full_moment(hole.span.end),
         )
+        by = next((each.accepted_by for each in known if each.accepted_by and each.is_of(hole)), None)
+        seen = self._door.say(request, "overview.hole.seen", name=names.get(by, by)) if by else ""
+        return {"words": words, "which": _which(hole), "seen": seen}
 
     def _untested(self, request: web.Request, untested: Untested, tell: Telling) -> str:
         if untested.begins is None:
@@ -318,6 +334,20 @@ class CoordinatorDesk:
             )
         return see_other(f"{HERE}?told={'talked' if done else 'not_waiting'}#debriefs")
 
+    async def hole(self, request: web.Request) -> web.StreamResponse:
+        """Note that a coordinator knows of a hole and has a plan: nobody is told of it a second time."""
+        staff = self._door.member(request, Role.COORDINATOR)
+        form = await self._door.form(request)
+        now, which = self._house.clock.now(), str(form.get("which", ""))
+        async with self._house.db.write() as conn:
+            present = await gather(conn, await escalations.policy(conn), now, channels=self._door.room.means.channels)
+            plans = await rota_store.plans(conn, now, now + timedelta(days=coverage.DAYS))
+            found = coverage.holes(plans, now, speaks=present.speaks)
+            hole = next((each for each in found if _which(each) == which and not each.foreseen), None)
+            if hole is not None:
+                await rota_watch.accept_hole(conn, hole, staff.id, now)
+        return see_other(f"{HERE}?told={'hole' if hole is not None else 'no_hole'}#duty-head")
+
     async def move(self, request: web.Request) -> web.StreamResponse:
         """Do not wait for the step to run out, or start over on the ladders as they are now."""
         staff = self._door.member(request, Role.COORDINATOR)
@@ -332,6 +362,11 @@ class CoordinatorDesk:
             raise Refused(404, "error.not_found")
         moved = done.outcome is Outcome.MOVED_ON
         return see_other(f"{HERE}?told={('moved' if up else 'reapplied') if moved else 'not_moved'}#open")
+
+
+def _which(hole: Hole) -> str:
+    """A hole as a form names it, by its end: its beginning moves with the clock once it has begun."""
+    return f"{hole.roster}|{hole.language or ''}|{say_instant(hole.span.end)}"
 
 
 def _pressing(filed: Filed, now: datetime) -> bool:

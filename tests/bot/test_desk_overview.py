@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -188,3 +190,25 @@ async def test_how_cases_ended_and_what_was_missing(line: Line, client: Client, 
     assert "Hvordan sakene endte: 1" in page.text
     assert "Vist videre til en tjeneste</dt><dd>1" in page.text
     assert "Kunnskap manglet i 1 av 1." in page.text
+
+
+async def test_a_coordinator_says_that_a_hole_is_known(line: Line, maja: Client) -> None:
+    await hire(line, "asha")
+    now = line.house.clock.now()
+    async with line.house.db.write() as conn:
+        await escalations.save_roster(
+            conn,
+            name="main",
+            zone="Europe/Oslo",
+            definition={"rules": [{"target": "asha", "from": "08:00", "to": "20:00"}]},
+            valid_from=now,
+            now=now,
+            saved_by="staff:maja",
+        )
+    page = await get(maja, OVERVIEW)
+    found = re.search(r'name="which" value="([^"]+)"', page.text)
+    assert found is not None
+    page = await act(maja, "hole", which=html.unescape(found[1]))
+    assert "Ingen varsles om det hullet igjen" in page.text
+    assert "Maja vet om det." in page.text
+    assert "er der ikke lenger" in (await act(maja, "hole", which="main||2030-01-01T00:00:00Z")).text

@@ -93,7 +93,6 @@ def test_what_is_not_taken_gets_its_word(lines: list[str], why: Why) -> None:
     assert reading.away == ()
     assert [each.why for each in reading.skipped] == [why]
     assert len(reading.skipped[0].offered) == {Why.MISSING: 1, Why.TWICE: 2}.get(why, 0)
-    assert list(ics.by_reason(reading.skipped)) == [(why, 1)]
 
 
 def test_of_several_with_one_id_the_latest_counts() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from escalation import advisors, reach_store, reach_tests, store
 from escalation.reach_store import ReachTest, TestState
-from escalation.reach_tests import may_be_tested_now, token_of, who_is_untested
+from escalation.reach_tests import token_of, who_is_untested
 from helpline.messages import Channel
 from helpline.outbox import OutboundKind
 from tests.escalation.house import House
@@ -205,7 +204,6 @@ async def test_asked_for_test_comes_at_once_and_once(house: House) -> None:
     assert len(await told(house, ASHA)) == 1
     await tick(house, NINE + minutes(60))
     assert await told(house, MAJA) == []  # whoever asked sees it themselves
-    assert not may_be_tested_now(ZoneInfo("Europe/Oslo"), NINE + timedelta(hours=14))
 
 
 async def test_who_is_untested_is_known(house: House) -> None:
