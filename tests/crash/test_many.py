@@ -84,7 +84,8 @@ async def test_a_thousand_pages_at_once_survive_death_in_their_midst(stage: Stag
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 async def test_two_workers_share_one_database_and_do_nothing_twice(stage: Stage) -> None:
     """One of them is killed while both work; the other takes over what it held."""
-    lines = [await stage.start(role="worker", point=point, nth=20) for point in ("nowhere", "send telegram after")]
+    # Early enough that it is met by whichever of them gets the smaller part of the work.
+    lines = [await stage.start(role="worker", point=point, nth=4) for point in ("nowhere", "send telegram after")]
     clinicians = range(1, 61)
     heard = asyncio.gather(*(write(stage, lines, number) for number in clinicians))
     assert await lines[1].end() == -9
