@@ -94,7 +94,7 @@ async def hear(
         and await _is_meant_otherwise(conn, asked, staff_id, now)
     ):
         return None
-    present = await on_duty.gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await on_duty.staff_now(conn, now, channels=means.channels)
     member = present.staff.get(staff_id)
     if member is None or not member.roles & {Role.ADVISOR, Role.COORDINATOR}:
         return None

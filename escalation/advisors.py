@@ -18,7 +18,7 @@ from escalation import ladder, reach_store, shift_store, store
 from escalation.carry import DESK, LINE, Carrier, Means, Move, lane_to
 from escalation.closing import CaseOutcome, CloseReason, Closing, may_still_be_said, usual_reason
 from escalation.effects import Effects, TellAdvisor, ToAdvisor
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, staff_now
 from escalation.standing import Escalation, Staffing, State
 from escalation.store import Filed, PageMade, PageState
 from helpline import accounts
@@ -78,11 +78,9 @@ async def acknowledge(
     """
     escalation_id, _, _number = page_or_escalation.partition(":")
     await reach_store.note_answer(conn, staff_id, contact, now)
-    present = await _present(conn, means, now)
     return await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.acknowledge(it, staff_id, now, staffing, contact=contact),
@@ -103,12 +101,10 @@ async def decline(
     """Say no to a page: the next one is called. An answer to a page from before it moved on changes nothing."""
     escalation_id, _, number = page_or_escalation.partition(":")
     await reach_store.note_answer(conn, staff_id, contact, now)
-    present = await _present(conn, means, now)
     page = await store.find_page(conn, page_or_escalation) if number else None
     return await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.decline(
@@ -130,11 +126,9 @@ async def pass_on(
     contact: str = DESK,
 ) -> Done:
     """The owner asks a colleague to take over, and stays the owner until the colleague does."""
-    present = await _present(conn, means, now)
     return await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.pass_on(it, staff_id, to, now, staffing, contact=contact),
@@ -153,11 +147,9 @@ async def pass_up(
     contact: str = DESK,
 ) -> Done:
     """The owner asks the next step to take over, gives no reason, and stays the owner until somebody does."""
-    present = await _present(conn, means, now)
     return await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.pass_up(it, staff_id, now, staffing, contact=contact),
@@ -176,11 +168,9 @@ async def keep(
     contact: str = DESK,
 ) -> Done:
     """The owner keeps it after all: whoever was asked to take over need not."""
-    present = await _present(conn, means, now)
     return await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.keep(it, staff_id, now, staffing, contact=contact),
@@ -199,11 +189,9 @@ async def hand_back(
     contact: str = DESK,
 ) -> Done:
     """The owner cannot go on: it goes back on the ladder."""
-    present = await _present(conn, means, now)
     return await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.hand_back(it, staff_id, now, staffing, contact=contact),
@@ -214,11 +202,9 @@ async def hand_back(
 
 async def move_up(conn: AsyncConnection, means: Means, escalation_id: str, staff_id: str, now: datetime) -> Done:
     """A coordinator does not wait for the step to run out."""
-    present = await _present(conn, means, now)
     return await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.move_up(it, now, staffing),
@@ -242,11 +228,9 @@ async def close(
 
     Without a reason it is the usual one of the outcome. How it ended may be said a day afterwards (`say_how_it_ended`).
     """
-    present = await _present(conn, means, now)
     done = await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.close(it, now, staffing, by=staff_id),
@@ -274,11 +258,9 @@ async def say_how_it_ended(
 async def reapply(conn: AsyncConnection, means: Means, escalation_id: str, staff_id: str, now: datetime) -> Done:
     """Start one that waits over on the ladders as they are now; editing them alone moves nobody."""
     policy = await store.policy(conn)
-    present = await _present(conn, means, now)
     return await _do(
         conn,
         means,
-        present,
         escalation_id,
         now,
         lambda it, staffing: ladder.reapply(it, ladder=policy.ladders[it.urgency], now=now, staffing=staffing),
@@ -287,14 +269,9 @@ async def reapply(conn: AsyncConnection, means: Means, escalation_id: str, staff
     )
 
 
-async def _present(conn: AsyncConnection, means: Means, now: datetime) -> Present:
-    return await gather(conn, await store.policy(conn), now, channels=means.channels)
-
-
 async def _do(
     conn: AsyncConnection,
     means: Means,
-    present: Present,
     escalation_id: str,
     now: datetime,
     change: Change,
@@ -303,6 +280,7 @@ async def _do(
     staff_id: str,
     actor: str | None = None,
 ) -> Done:
+    present = await staff_now(conn, now, channels=means.channels)
     filed = await store.find(conn, escalation_id, lock=True)
     if filed is None:
         return Done(Outcome.UNKNOWN)
@@ -360,7 +338,7 @@ async def rules_changed(conn: AsyncConnection, means: Means, staff_id: str, now:
     Who could not be reached until now may be on call for somebody who waits, so that is looked at anew too.
     """
     await store.make_due(conn, now)
-    await _replan_all(conn, means, await _present(conn, means, now), staff_id, now)
+    await _replan_all(conn, means, await staff_now(conn, now, channels=means.channels), staff_id, now)
 
 
 async def _replan_all(conn: AsyncConnection, means: Means, present: Present, staff_id: str, now: datetime) -> None:
@@ -426,7 +404,7 @@ async def page_reported(
 async def _fall_back(
     conn: AsyncConnection, means: Means, failed: Sequence[tuple[Filed, PageMade]], now: datetime, *, refused: bool
 ) -> None:
-    present = await _present(conn, means, now)
+    present = await staff_now(conn, now, channels=means.channels)
     cause = "page_refused" if refused else "page_held_up"
     moves = []
     for filed, page in failed:
@@ -473,7 +451,6 @@ async def _owner_is_gone(
     return await _do(
         conn,
         means,
-        await _present(conn, means, now),
         filed.id,
         now,
         lambda it, staffing: ladder.move_up(it, now, staffing),

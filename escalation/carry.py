@@ -28,7 +28,7 @@ from escalation.effects import (
     ToAdvisor,
     Withdraw,
 )
-from escalation.on_duty import ALL_CHANNELS, Present, Reach, gather
+from escalation.on_duty import ALL_CHANNELS, Present, Reach, staff_now
 from escalation.paging import Addressed
 from escalation.standing import State, Urgency
 from escalation.store import Event, Filed, PageMade, PageState
@@ -518,7 +518,7 @@ async def alarm_elsewhere(conn: AsyncConnection, means: Means, outgoing: outbox.
     False where there is none left, or where its words were erased.
     """
     staff_id, (alarm, _, _) = outgoing.subject.removeprefix("staff:"), outgoing.key.partition(_ELSEWHERE)
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     known = {contact.id: contact.address() for contact in await accounts.contacts(conn, means.vault, staff_id)}
     try:
         failed_at, message = await outbox.open_message(conn, means.vault, outgoing)

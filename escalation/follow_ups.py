@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import on_duty, rota_store, shift_store, store, words
+from escalation import on_duty, rota_store, shift_store, words
 from escalation.carry import Means, Wording, lane_to
 from escalation.on_duty import Present, Reach
 from escalation.paging import Doing
@@ -39,7 +39,7 @@ async def tick(db: Database, means: Means, now: datetime) -> int:
             return 0
     told = 0
     async with db.write() as conn:
-        present = await on_duty.gather(conn, await store.policy(conn), now, channels=means.channels)
+        present = await on_duty.staff_now(conn, now, channels=means.channels)
         away = {leave.staff_id for leave in await rota_store.granted(conn, now, now)}
         for due in await shift_store.unreminded(conn, now):
             staff = present.staff.get(due.staff_id)

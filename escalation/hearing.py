@@ -75,7 +75,7 @@ async def hear(
     `answered` is the message of ours that they replied to, and `said_id` the number of theirs, by which the front door
     finds its words again where they have to be asked for whom those are. Answers go out through the outbox.
     """
-    present = await on_duty.gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await on_duty.staff_now(conn, now, channels=means.channels)
     hearing = _Hearing(conn, means, present, staff_id, contact, now)
     if token:
         return await hearing.tapped(token)

@@ -24,7 +24,7 @@ from escalation import advisors, auditor, auditor_store, store
 from escalation.auditor import Fault, What
 from escalation.auditor_store import FaultFiled
 from escalation.carry import Means, alarm_coordinators
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, staff_now
 from helpline import audit
 from helpline.database import Database
 from helpline.messages import Language, OutboundMessage
@@ -68,7 +68,7 @@ async def tick(db: Database, means: Means, now: datetime, *, url: Secret[str] | 
 async def look(db: Database, means: Means, now: datetime) -> Looked:
     """Audit what is open, mend what may be mended, write down what was found, and tell whoever must know."""
     async with db.read() as conn:
-        present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+        present = await staff_now(conn, now, channels=means.channels)
         faults = auditor.audit(await auditor_store.watched(conn, present, now), now)
         known = await auditor_store.open_faults(conn)
     if not faults and not known:

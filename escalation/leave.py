@@ -27,7 +27,7 @@ from escalation import coverage, rota_notices, rota_store, rota_words, store
 from escalation.carry import Means
 from escalation.coverage import Hole
 from escalation.local_time import Doubt, understand_typed
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, staff_now
 from escalation.plan import Plan
 from escalation.roster import Shift, Span
 from escalation.rota_store import Leave, LeaveState
@@ -110,7 +110,7 @@ async def tell_of_asked(
     """Tell the coordinators what leave is asked for, with the holes it would leave."""
     if not spans:
         return
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     holes = [hole for span in spans for hole in await holes_left_by(conn, staff_id, span, now, present)]
     first = min(span.start for span in spans)
     await rota_notices.tell(
@@ -274,7 +274,7 @@ async def _decide(conn: AsyncConnection, made: Leave, state: LeaveState, by: str
 
 
 async def _tell(conn: AsyncConnection, means: Means, made: Leave, key: str, by: str, now: datetime) -> None:
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     zone = rota_notices.zone_of(present.staff.get(made.staff_id))
     await rota_notices.tell(
         conn,

@@ -155,6 +155,11 @@ async def gather(
     return Present(staff, reaches, staffing)
 
 
+async def staff_now(conn: AsyncConnection, now: datetime, *, channels: frozenset[str] = ALL_CHANNELS) -> Present:
+    """Everything the ladder needs to know, by the ladders that hold now."""
+    return await gather(conn, await store.policy(conn), now, channels=channels)
+
+
 async def quiet_hours(conn: AsyncConnection, staff: Mapping[str, Staff]) -> list[QuietHours]:
     """The quiet hours of those who work here, each on the clock where the person is, with a stand-in who works here."""
     return [
@@ -219,7 +224,7 @@ async def who_may_not_hold_shifts(
     conn: AsyncConnection, people: frozenset[str], now: datetime, *, channels: frozenset[str] = ALL_CHANNELS
 ) -> list[Unfit]:
     """Who of these may not stand in a roster: the unknown first, then whoever is not to be reached."""
-    present = await gather(conn, await store.policy(conn), now, channels=channels)
+    present = await staff_now(conn, now, channels=channels)
     staffing = present.staffing[Urgency.URGENT]
     unknown = [Unfit(person, None) for person in sorted(people - present.staff.keys())]
     mute = [

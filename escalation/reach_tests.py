@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from escalation import paging, quiet, reach_store, rehearsal, rota_store, store
 from escalation.carry import Means, alarm_coordinators, lane_to
 from escalation.local_time import say_instant
-from escalation.on_duty import ALL_CHANNELS, Present, gather, quiet_hours
+from escalation.on_duty import ALL_CHANNELS, Present, quiet_hours, staff_now
 from escalation.paging import Wish
 from escalation.reach import DESK
 from escalation.reach_store import ReachTest, TestState
@@ -64,7 +64,7 @@ async def tick(db: Database, means: Means, now: datetime, *, limit: int = TOGETH
             )
         due = await reach_store.claim_tests(conn, now=now, lease=LEASE, limit=limit)
         if due:
-            present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+            present = await staff_now(conn, now, channels=means.channels)
             ahead = {begins.key for begins in await _ahead(conn, now)}
             for test in due:
                 await _move(conn, means, present, test, ahead, now)
@@ -241,7 +241,7 @@ async def send_test(conn: AsyncConnection, means: Means, staff_id: str, now: dat
     for test in await reach_store.open_tests_of(conn, staff_id):
         if test.shift_at is None:
             return test
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     if not ways_used(present, staff_id):
         return None
     key = f"{staff_id}:asked:{now.isoformat()}"
@@ -297,7 +297,7 @@ async def hear(
 
 async def _after_all(conn: AsyncConnection, means: Means, test: ReachTest, now: datetime) -> None:
     """The coordinators need look for nobody else."""
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     await alarm_coordinators(
         conn,
         means,
@@ -338,7 +338,7 @@ async def who_is_untested(
     conn: AsyncConnection, now: datetime, *, channels: frozenset[str] = ALL_CHANNELS
 ) -> list[Untested]:
     """Who is on call now or within a day and has not answered on every way they are woken on, the nearest first."""
-    present = await gather(conn, await store.policy(conn), now, channels=channels)
+    present = await staff_now(conn, now, channels=channels)
     tests = await reach_store.latest_tests(conn, since=now - PROVED_FOR)
     latest = await reach_store.answers(conn)
     found = []

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import store
 from escalation.carry import Means, Wording, lane_to, written_to
-from escalation.on_duty import gather
+from escalation.on_duty import staff_now
 from escalation.store import Filed
 from helpline import accounts, outbox
 from helpline.outbox import OutboundKind
@@ -25,7 +24,7 @@ async def to_owner(
     owner = filed.escalation.owner
     if owner is None:
         return False
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     # Where they were last paged, if that can be written to, else their first contact that can.
     turn = filed.escalation.turn_of(owner)
     reach = written_to(present, owner, first=turn.paged_on if turn is not None else None)

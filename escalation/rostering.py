@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import coverage, rota_store, store
 from escalation.coverage import Hole
-from escalation.on_duty import ALL_CHANNELS, gather
+from escalation.on_duty import ALL_CHANNELS, staff_now
 from escalation.plan import NEXT_STEP, Plan, Version
 from escalation.roster import Shift, Span, read_schedule, read_zone
 from helpline.content import node_of
@@ -75,7 +75,7 @@ async def draft_holes(
     tz = read_zone(node_of(zone, file=f"roster {name}"))
     schedule = replace(read_schedule(node_of(definition, file=f"roster {name}"), tz), away=away)
     draft = Version(since, tz, schedule, tuple(languages), fallback)
-    present = await gather(conn, await store.policy(conn), now, channels=channels)
+    present = await staff_now(conn, now, channels=channels)
     return coverage.holes_between(Plan(name, (draft,)), span, present.speaks)
 
 
@@ -108,7 +108,7 @@ async def save_with_fallback(
     if found and fallback is None:
         raise NeedsFallback(found)
     if fallback is not None and fallback != NEXT_STEP:
-        present = await gather(conn, await store.policy(conn), now, channels=channels)
+        present = await staff_now(conn, now, channels=channels)
         if fallback not in present.speaks:
             raise FallbackUnfit(fallback)
     await store.save_roster(conn, **draft, saved_by=saved_by, fallback=fallback)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from escalation import coverage, duty, rota_notices, rota_store, rota_words, store, swaps
 from escalation.carry import Means, alarm_coordinators
 from escalation.coverage import Hole
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, staff_now
 from escalation.rota_store import KnownHole
 from escalation.store import NoLadder
 from helpline import audit
@@ -33,7 +33,7 @@ async def tick(db: Database, means: Means, now: datetime) -> int:
     await record(db, now)
     async with db.read() as conn:
         try:
-            present = await _present(conn, means, now)
+            present = await staff_now(conn, now, channels=means.channels)
         except NoLadder:
             return 0  # nothing has been set up yet
         due = await _due_holes(conn, present, now)
@@ -41,7 +41,7 @@ async def tick(db: Database, means: Means, now: datetime) -> int:
     if due or ended:
         async with db.write() as conn:
             await rota_store.one_at_a_time(conn)
-            await _tell_of_holes(conn, means, await _present(conn, means, now), now)
+            await _tell_of_holes(conn, means, await staff_now(conn, now, channels=means.channels), now)
             await swaps.expire(conn, means, now)
     return 0
 
@@ -172,7 +172,3 @@ async def accept_hole(conn: AsyncConnection, hole: Hole, staff_id: str, now: dat
     await audit.append(
         conn, at=now, actor=f"staff:{staff_id}", action="roster_hole_accepted", subject=subject, details=details
     )
-
-
-async def _present(conn: AsyncConnection, means: Means, now: datetime) -> Present:
-    return await gather(conn, await store.policy(conn), now, channels=means.channels)

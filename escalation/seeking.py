@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from escalation import ladder, store
 from escalation.carry import Carrier, Means, Move
 from escalation.effects import Effects
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, gather, staff_now
 from escalation.standing import Escalation, Ladder, Urgency
 from escalation.store import Filed
 from helpline.messages import Country, Language
@@ -149,7 +149,7 @@ async def clinician_left(conn: AsyncConnection, means: Means, conversation_id: s
     filed = await store.find_open(conn, conversation_id, lock=True)
     if filed is None:
         return None
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     moved = ladder.withdraw(filed.escalation, now, present.staffing[filed.escalation.urgency])
     return await _apply(conn, means, present, filed, moved, now, cause="withdrawn", actor=CLINICIAN)
 

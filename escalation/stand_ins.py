@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import reach_store, store
 from escalation.carry import Means, lane_to
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, staff_now
 from escalation.reach_store import QuietSpell
 from escalation.roster import Window
 from escalation.standing import Urgency
@@ -41,7 +41,7 @@ async def ask(
     """Write down quiet hours and ask the colleague; until she agrees, nothing changes."""
     made = await reach_store.add_quiet_hours(conn, staff_id, window, urgencies, stand_in_id, now)
     await _note(conn, staff_id, "quiet_hours_asked", staff_id, stand_in_id, now)
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     language = present.language_of(stand_in_id)
     choices = (
         Choice(f"standin:yes:{made}", means.phrases.say("reach.stand_in.yes", language), digit="1"),
@@ -58,7 +58,7 @@ async def agree(conn: AsyncConnection, means: Means, id_: int, by: str, now: dat
         return False
     await _note(conn, by, "quiet_hours_agreed", spell.staff_id, by, now)
     await store.make_due(conn, now)
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     await _tell(conn, means, present, spell.staff_id, "reach.stand_in.agreed", by, spell.window, now)
     return True
 
@@ -70,7 +70,7 @@ async def end(conn: AsyncConnection, means: Means, id_: int, by: str, now: datet
         return False
     await _note(conn, by, "quiet_hours_ended", spell.staff_id, spell.stand_in_id, now)
     await store.make_due(conn, now)
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     if by == spell.staff_id:
         await _tell(conn, means, present, spell.stand_in_id, "reach.stand_in.not_needed", by, spell.window, now)
     else:
@@ -87,7 +87,7 @@ async def hear(
         return None
     said_yes, id_ = found["said"] == "yes", int(found["id"])
     done = await (agree if said_yes else end)(conn, means, id_, staff_id, now)
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     key = "reach.stand_in.old" if not done else "reach.stand_in.you_do" if said_yes else "reach.stand_in.you_do_not"
     return OutboundMessage(means.phrases.say(key, present.language_of(staff_id)))
 

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from escalation import rota_notices, rota_store, rota_words, store
 from escalation.carry import Means, Wording
 from escalation.exchange import CannotExchange, Exchange, Kind, Objection, State, objection, reassigned
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, staff_now
 from escalation.plan import Plan, within
 from escalation.roster import Span, read_zone
 from helpline import audit
@@ -111,7 +111,7 @@ def _new(
 
 
 async def _offer(conn: AsyncConnection, means: Means, made: Exchange, now: datetime) -> Exchange:
-    present = await _present(conn, means, now)
+    present = await staff_now(conn, now, channels=means.channels)
     plan = await _plan(conn, made, now)
     why = objection(made, plan, made.taker, now, fit=_fit(present))
     if why is None and made.taker is not None:
@@ -167,7 +167,7 @@ async def accept(conn: AsyncConnection, means: Means, exchange_id: str, staff_id
     made = await _open(conn, exchange_id, staff_id)
     taker = made.taker if made.taker is not None else staff_id
     await rota_store.lock_roster(conn, made.roster)
-    present = await _present(conn, means, now)
+    present = await staff_now(conn, now, channels=means.channels)
     why = objection(made, await _plan(conn, made, now), taker, now, fit=_fit(present))
     if why is Objection.NOT_THEIRS:
         # Not raised, so that it is kept: the offer is of no use to anybody any more.
@@ -200,7 +200,7 @@ async def decline(conn: AsyncConnection, means: Means, exchange_id: str, staff_i
         return made
     done = await rota_store.answer_exchange(conn, made.id, state=State.DECLINED, by=staff_id, now=now)
     await _note(conn, done, "shift_declined", staff_id, now)
-    present = await _present(conn, means, now)
+    present = await staff_now(conn, now, channels=means.channels)
     name = present.name_of(staff_id)
     await _tell_one(conn, means, present, done, done.made_by, "rota.declined", now, name=name)
     rota_store.rota_changed(conn)
@@ -218,7 +218,7 @@ async def withdraw(conn: AsyncConnection, means: Means, exchange_id: str, staff_
         raise CannotExchange(Objection.NOT_OPEN)
     done = await rota_store.answer_exchange(conn, made.id, state=State.WITHDRAWN, by=staff_id, now=now)
     await _note(conn, done, "shift_withdrawn", staff_id, now)
-    present = await _present(conn, means, now)
+    present = await staff_now(conn, now, channels=means.channels)
     if done.taker is not None:
         other = done.holder if done.kind is Kind.TAKE else done.taker
         await _tell_one(conn, means, present, done, other, "rota.withdrawn", now)
@@ -231,7 +231,7 @@ async def expire(conn: AsyncConnection, means: Means, now: datetime) -> int:
     ended = [each for each in await rota_store.open_exchanges(conn) if each.span.end <= now]
     if not ended:
         return 0
-    present = await _present(conn, means, now)
+    present = await staff_now(conn, now, channels=means.channels)
     for made in ended:
         done = await rota_store.answer_exchange(conn, made.id, state=State.EXPIRED, by="line", now=now)
         key = "rota.expired" if made.made_by == made.holder else "rota.expired.asked"
@@ -339,10 +339,6 @@ async def _versions_after(conn: AsyncConnection, made: Exchange, taker: str, now
     if not changed:
         raise CannotExchange(Objection.TANGLED)
     return changed
-
-
-async def _present(conn: AsyncConnection, means: Means, now: datetime) -> Present:
-    return await gather(conn, await store.policy(conn), now, channels=means.channels)
 
 
 def _fit(present: Present) -> frozenset[str]:

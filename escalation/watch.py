@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import ladder, store
 from escalation.carry import Carrier, Means, Move
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, staff_now
 from escalation.store import Filed
 from helpline.database import Database
 from helpline.storage import StorageError
@@ -43,7 +43,7 @@ async def tick(db: Database, means: Means, now: datetime, *, limit: int = TOGETH
 
 
 async def _move(conn: AsyncConnection, means: Means, due: Sequence[Filed], now: datetime) -> None:
-    present = await gather(conn, await store.policy(conn), now, channels=means.channels)
+    present = await staff_now(conn, now, channels=means.channels)
     moves = [_climbed(filed, present, now) for filed in due]
     await Carrier(conn, means, present, now).carry_out(moves)
 

@@ -22,8 +22,7 @@ from bot.desk.case_room import CaseRoom, Guidance, Open, Search, Typed, Wording,
 from bot.desk.door import DeskDoor
 from bot.gaps import GapError
 from escalation import follow_ups, shift_store
-from escalation import store as escalations
-from escalation.on_duty import gather
+from escalation.on_duty import staff_now
 from helpline.accounts import Staff
 from helpline.masking import MARKS
 from helpline.sessions import csrf_holds, staff_of
@@ -201,7 +200,7 @@ class CaseWork:
             await self._room.locked(conn, request, staff)
             now, means = self._house.clock.now(), self._door.room.means
             if await shift_store.flag_debrief(conn, opened.filed.id, staff.id, now):
-                present = await gather(conn, await escalations.policy(conn), now, channels=means.channels)
+                present = await staff_now(conn, now, channels=means.channels)
                 await follow_ups.tell_of_debrief(conn, means, present, opened.filed, staff.id, now)
         return self._back(request, "debrief")
 

@@ -27,7 +27,7 @@ from escalation.drills import DRILL
 from escalation.figures import NIGHT_BEGINS, NIGHT_ENDS, ReplyTimes, night_of, reply_times, wakings
 from escalation.local_time import say_instant
 from escalation.looking_back import DrillHeld
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, staff_now
 from escalation.plan import Plan
 from escalation.reach_tests import Untested
 from escalation.rota_store import KnownHole
@@ -111,7 +111,7 @@ class CoordinatorDesk:
         language, now = request[LANGUAGE], self._house.clock.now()
         days = next((each for each in PERIODS if str(each) == request.query.get("days")), PERIODS[1])
         async with self._house.db.read() as conn:
-            present = await gather(conn, await escalations.policy(conn), now, channels=self._door.room.means.channels)
+            present = await staff_now(conn, now, channels=self._door.room.means.channels)
             plans = await rota_store.plans(conn, now, now + timedelta(days=coverage.DAYS))
             filed = await escalations.list_open(conn)
             waits = await looking_back.waits_since(conn, now - timedelta(days=days))
@@ -340,7 +340,7 @@ class CoordinatorDesk:
         form = await self._door.form(request)
         now, which = self._house.clock.now(), str(form.get("which", ""))
         async with self._house.db.write() as conn:
-            present = await gather(conn, await escalations.policy(conn), now, channels=self._door.room.means.channels)
+            present = await staff_now(conn, now, channels=self._door.room.means.channels)
             plans = await rota_store.plans(conn, now, now + timedelta(days=coverage.DAYS))
             found = coverage.holes(plans, now, speaks=present.speaks)
             hole = next((each for each in found if _which(each) == which and not each.foreseen), None)

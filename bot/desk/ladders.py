@@ -20,7 +20,7 @@ from bot.desk.ladder_sheet import DEADLINES, MOST_STEPS, Sheet, Wrong, definitio
 from bot.desk.ladder_sheet import targets_in as named_in
 from bot.desk.telling import Telling, telling
 from escalation import store as escalations
-from escalation.on_duty import Present, gather
+from escalation.on_duty import Present, gather, staff_now
 from escalation.policy import CHANNELS, Policy, read_policy
 from escalation.standing import FOR_EVER, Ladder, Staffing, Step, Urgency, is_group
 from escalation.store import LadderVersion
@@ -194,7 +194,7 @@ class LadderDesk:
     async def _choices(self, conn: AsyncConnection, language: Language, also: Any) -> list[tuple[str, str]]:
         """Everything that a step may call, and what it is called; what a sheet names beside that stands last."""
         say = self._house.phrases.say
-        present = await gather(conn, await escalations.policy(conn), self._house.clock.now())
+        present = await staff_now(conn, self._house.clock.now())
         rosters = await escalations.rosters_at(conn, self._house.clock.now())
         found = [(f"roster:{name}", say("ladders.roster", language, name=name)) for name in sorted(rosters)]
         found += [

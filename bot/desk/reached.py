@@ -474,7 +474,7 @@ class ReachedDesk:
             wrong["days"] = self._door.say(request, "reached.quiet.wrong.days")
         if not urgencies:
             wrong["urgencies"] = self._door.say(request, "reached.quiet.wrong.urgencies")
-        present = await on_duty.gather(conn, await escalations.policy(conn), now, channels=self._means.channels)
+        present = await on_duty.staff_now(conn, now, channels=self._means.channels)
         other = present.staff.get(str(typed["stand_in"]))
         if other is None or other.id == staff.id or Role.ADVISOR not in other.roles:
             wrong["stand_in"] = self._door.say(request, "reached.quiet.wrong.who")

@@ -29,7 +29,7 @@ from bot.desk.rota_calendar import (
     weekdays,
 )
 from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling, zone_called
-from escalation import closed_days, coverage, on_duty, rota_store, store
+from escalation import closed_days, coverage, on_duty, rota_store
 from escalation.plan import Plan
 from escalation.roster import Span
 from escalation.swaps import shift_id
@@ -61,7 +61,7 @@ class RotaDesk:
         async with self._house.db.read() as conn:
             tell = await rota_telling(self._door, request, conn)
             ahead = await rota_store.plans(conn, now, now + _MINE_WITHIN)
-            present = await on_duty.gather(conn, await store.policy(conn), now, channels=self._door.room.means.channels)
+            present = await on_duty.staff_now(conn, now, channels=self._door.room.means.channels)
             names = [plan.name for plan in ahead]
             chosen = request.query.get("roster", names[0] if names else "")
             plan = next((each for each in ahead if each.name == chosen), None)

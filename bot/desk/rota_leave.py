@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.desk.door import DeskDoor
 from bot.desk.rota_sheet import Wrong, instant_of
 from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling, said_wrong, zone_called
-from escalation import calendars, ics, leave, on_duty, rota_store, store
+from escalation import calendars, ics, leave, on_duty, rota_store
 from escalation.calendars import Imported
 from escalation.coverage import Hole
 from escalation.ics import Unreadable
@@ -208,7 +208,7 @@ class LeaveDesk:
         zone = zone or ZoneInfo(staff.zone)
         async with self._house.db.read() as conn:
             tell = await rota_telling(self._door, request, conn)
-            present = await on_duty.gather(conn, await store.policy(conn), now, channels=self._door.room.means.channels)
+            present = await on_duty.staff_now(conn, now, channels=self._door.room.means.channels)
             listing = _Listing(conn, tell, present, now)
             own = [await listing.row(each) for each in await rota_store.leave_of(conn, staff.id, since=now)]
             others = (
