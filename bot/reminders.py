@@ -18,7 +18,7 @@ from bot import answers
 from bot.house import House
 from escalation import store as escalations
 from escalation.carry import lane_to
-from helpline import accounts, audit, outbox
+from helpline import accounts, audit, daytime, outbox
 from helpline.accounts import Contact, Role, Staff
 from helpline.messages import Channel, Language, OutboundMessage
 from helpline.outbox import OutboundKind
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 EVERY = timedelta(hours=1)
 _NAMED = 5  # articles in the message; the board shows the rest
-_MORNING, _EVENING = time(8), time(17)  # nobody is woken for a review
+_EVENING = time(17)  # nobody is called back from their evening for a review
 
 _reminders = table_of(ReviewReminderRow)
 
@@ -117,15 +117,11 @@ def owners_of(article: Article, working: Iterable[Staff]) -> list[Staff]:
 
 
 def in_the_daytime(now: datetime, zone: str) -> datetime:
-    """This moment where it is day there, else the next morning."""
+    """This moment where it is working day there, else the next morning."""
     try:
-        local = now.astimezone(ZoneInfo(zone))
+        return daytime.in_the_daytime(now, ZoneInfo(zone), until=_EVENING)
     except (ZoneInfoNotFoundError, ValueError):
         return now
-    if _MORNING <= local.time() < _EVENING:
-        return now
-    day = local.date() if local.time() < _MORNING else local.date() + timedelta(days=1)
-    return datetime.combine(day, _MORNING, tzinfo=local.tzinfo).astimezone(now.tzinfo)
 
 
 def _day(article: Article, language: Language) -> str:

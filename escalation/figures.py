@@ -10,12 +10,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from escalation.standing import Urgency
-
-NIGHT_BEGINS, NIGHT_ENDS = time(22), time(7)  # on the advisor's own clock
+from helpline.daytime import NIGHT_BEGINS, is_night
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,10 @@ def ranked(ordered: Sequence[timedelta], share: float) -> timedelta | None:
 
 def night_of(at: datetime, zone: ZoneInfo) -> date | None:
     """The evening on which the night of this instant began, on the wall clock there; None by day."""
+    if not is_night(at, zone):
+        return None
     local = at.astimezone(zone)
-    if local.time() >= NIGHT_BEGINS:
-        return local.date()
-    return local.date() - timedelta(days=1) if local.time() < NIGHT_ENDS else None
+    return local.date() if local.time() >= NIGHT_BEGINS else local.date() - timedelta(days=1)
 
 
 def wakings(

@@ -6,8 +6,7 @@ transaction that writes the message, so two processes tell nobody twice.
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,19 +15,19 @@ from escalation import on_duty, rota_store, shift_store, words
 from escalation.carry import Means, Wording, lane_to
 from escalation.on_duty import Present, Reach
 from escalation.paging import Doing
+from escalation.rota_notices import zone_of
 from escalation.shift_store import FollowUp
 from escalation.store import Filed
 from helpline import accounts, audit, outbox
-from helpline.accounts import Role, Staff
+from helpline.accounts import Role
 from helpline.database import Database
-from helpline.messages import Country, OutboundMessage
+from helpline.daytime import in_the_daytime
+from helpline.messages import OutboundMessage
 from helpline.outbox import OutboundKind
-from helpline.phrases import ZONES
 
 log = structlog.get_logger(__name__)
 
 EVERY = timedelta(minutes=5)
-_MORNING, _EVENING = time(8), time(20)  # nobody is woken for what can wait a day
 _NOT_WRITTEN_TO = frozenset({"desk", "call"})  # a reminder is read, and calls nobody up
 
 
@@ -172,20 +171,3 @@ async def _write(
         escalation_id=escalation_id,
     )
     return int(made is not None)
-
-
-def zone_of(staff: Staff | None) -> ZoneInfo:
-    """Where somebody's day is."""
-    try:
-        return ZoneInfo(staff.zone) if staff is not None else ZONES[Country.NO]
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZONES[Country.NO]
-
-
-def in_the_daytime(now: datetime, zone: ZoneInfo) -> datetime:
-    """This moment where it is day there, else the next morning."""
-    local = now.astimezone(zone)
-    if _MORNING <= local.time() < _EVENING:
-        return now
-    day = local.date() if local.time() < _MORNING else local.date() + timedelta(days=1)
-    return datetime.combine(day, _MORNING, tzinfo=zone).astimezone(now.tzinfo)

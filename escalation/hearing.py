@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import advisors, follow_ups, handover, on_duty, paging, shift_store, store, words
+from escalation import advisors, follow_ups, handover, on_duty, paging, rota_notices, shift_store, store, words
 from escalation.advisors import CODES_FOR, Done, Outcome, is_theirs, may_read
 from escalation.carry import Means, alarm_coordinators, lane_to, line_of
 from escalation.closing import SAYABLE_OUTCOMES, CaseOutcome, Closing, usual_reason
@@ -577,7 +577,7 @@ class _Hearing:
             return Heard(Outcome.UNKNOWN)
         if not _was_theirs(filed, self._staff_id):
             return await self._moved_on(filed)
-        zone = follow_ups.zone_of(self._present.staff.get(self._staff_id))
+        zone = rota_notices.zone_of(self._present.staff.get(self._staff_id))
         day = paging.read_day(when, self._now.astimezone(zone).date())
         if day is None:
             await self._say(OutboundMessage(self._text("case.no_such_day", code=filed.code)), about=filed)

@@ -30,6 +30,7 @@ from escalation.standing import Urgency
 from helpline import accounts, audit, outbox
 from helpline.accounts import ContactChannel
 from helpline.database import Database
+from helpline.daytime import is_night
 from helpline.messages import Choice, Language, OutboundMessage
 from helpline.outbox import OutboundKind
 from helpline.phrases import Phrases, say_list, say_time
@@ -112,7 +113,7 @@ async def _move(
         await _came_to_nothing(conn, means, present, test, left, now)
         return
     zone = ZoneInfo(member.zone)
-    if test.shift_at is not None and rehearsal.is_night(now, zone):
+    if test.shift_at is not None and is_night(now, zone):
         await _spare_the_night(conn, means, present, test, left, zone, now)
         return
     await _send(conn, means, present, test, left, now)
@@ -191,7 +192,7 @@ async def _spare_the_night(
     """The shift became known at night: they are tested in the morning, or not where it has begun by then."""
     assert test.shift_at is not None
     morning = now
-    while rehearsal.is_night(morning, zone):
+    while is_night(morning, zone):
         morning += timedelta(minutes=5) - timedelta(minutes=morning.minute % 5, seconds=morning.second)
     if test.rounds == 0 and morning < test.shift_at:
         await reach_store.save_test(conn, test.id, TestState.PLANNED, now=now, due_at=morning)

@@ -8,25 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from escalation.roster import Shift
+from helpline.daytime import is_night
 
 AHEAD = timedelta(hours=4)  # before the shift begins
 LOOK = timedelta(hours=24)  # how far ahead shifts are looked for
 AGAIN = timedelta(minutes=20)  # how long an answer is waited for
 ROUNDS = 2  # how often it is sent before the coordinators are told
 FRESH = timedelta(hours=12)  # whoever answered from a contact so lately need not be tested there
-NIGHT = (time(22), time(7))  # nobody is tested between these, on the clock where they are
 _TAKES = AGAIN * ROUNDS
 _EARLIER = timedelta(minutes=30)
-
-
-def is_night(at: datetime, zone: ZoneInfo) -> bool:
-    """Whether people sleep where this person is."""
-    clock = at.astimezone(zone).time()
-    return clock >= NIGHT[0] or clock < NIGHT[1]
 
 
 def when_to_test(shift_at: datetime, zone: ZoneInfo, rests: Callable[[datetime], bool] = lambda at: False) -> datetime:

@@ -6,7 +6,7 @@ Nobody is woken for a shift of next week: what can wait goes out in the daytime 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,9 +15,9 @@ from escalation.carry import Means, Wording, lane_to
 from escalation.on_duty import Present
 from helpline import accounts, outbox
 from helpline.accounts import Staff
+from helpline.daytime import in_the_daytime
 from helpline.outbox import OutboundKind
 
-_MORNING, _EVENING = time(8), time(20)
 SOON = timedelta(hours=24)  # what begins within this is said at any hour
 
 
@@ -54,7 +54,7 @@ async def tell(
             to=address,
             message=wording(present.language_of(staff_id)),
             now=now,
-            due_at=now if soon else in_the_daytime(now, present.staff[staff_id]),
+            due_at=now if soon else in_the_daytime(now, zone_of(present.staff[staff_id])),
         )
         told += made is not None
     return told
@@ -66,12 +66,3 @@ def zone_of(staff: Staff | None) -> ZoneInfo:
         return ZoneInfo(staff.zone if staff is not None else "Europe/Oslo")
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("Europe/Oslo")
-
-
-def in_the_daytime(now: datetime, staff: Staff) -> datetime:
-    """This moment where it is day there, else the next morning."""
-    local = now.astimezone(zone_of(staff))
-    if _MORNING <= local.time() < _EVENING:
-        return now
-    day = local.date() + (timedelta(days=1) if local.time() >= _EVENING else timedelta())
-    return datetime.combine(day, _MORNING, tzinfo=local.tzinfo).astimezone(now.tzinfo)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ from bot.gaps import GapError
 from escalation import follow_ups, shift_store
 from escalation.on_duty import staff_now
 from helpline.accounts import Staff
+from helpline.daytime import MORNING
 from helpline.masking import MARKS
 from helpline.sessions import csrf_holds, staff_of
 from helpline.vault import Forgotten
@@ -32,7 +33,6 @@ from knowledge.drafts import DraftError
 
 LONGEST_NOTE = 4_000  # characters
 FURTHEST = timedelta(days=366)  # for following up
-IN_THE_MORNING = time(8)
 _BODY = 1_024 * KILOBYTE
 _CASE = "/desk/{case:[0-9a-f]{16}}"
 _NOTE_ID = re.compile(r"[0-9a-f]{32}")
@@ -276,4 +276,4 @@ def _morning_of(written: str, zone: ZoneInfo, now: datetime) -> datetime | None:
     today = now.astimezone(zone).date()
     if not today <= day <= today + FURTHEST:
         return None
-    return max(datetime.combine(day, IN_THE_MORNING, zone), now)
+    return max(datetime.combine(day, MORNING, zone), now)

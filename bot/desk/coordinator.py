@@ -24,7 +24,7 @@ from escalation.advisors import Outcome
 from escalation.closing import CaseOutcome
 from escalation.coverage import Hole
 from escalation.drills import DRILL
-from escalation.figures import NIGHT_BEGINS, NIGHT_ENDS, ReplyTimes, night_of, reply_times, wakings
+from escalation.figures import ReplyTimes, night_of, reply_times, wakings
 from escalation.local_time import say_instant
 from escalation.looking_back import DrillHeld
 from escalation.on_duty import Present, staff_now
@@ -36,6 +36,7 @@ from escalation.standing import State, Urgency
 from escalation.store import Filed
 from helpline import accounts
 from helpline.accounts import Role, Staff
+from helpline.daytime import NIGHT_BEGINS, NIGHT_ENDS
 from helpline.messages import Language
 from helpline.phrases import say_date, say_list
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escalation.rehearsal import AGAIN, AHEAD, LOOK, ROUNDS, beginning, is_night, when_to_test
+from escalation.rehearsal import AGAIN, AHEAD, LOOK, ROUNDS, beginning, when_to_test
 from escalation.roster import Shift, Span
+from helpline.daytime import is_night
 
 OSLO = ZoneInfo("Europe/Oslo")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
