@@ -17,11 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import answers
 from bot.house import House
 from escalation import store as escalations
-from escalation.carry import lane_to
-from helpline import accounts, audit, daytime, outbox
+from escalation.carry import put_notice
+from helpline import accounts, audit, daytime
 from helpline.accounts import Contact, Role, Staff
 from helpline.messages import Channel, Language, OutboundMessage
-from helpline.outbox import OutboundKind
 from helpline.phrases import say_date
 from helpline.storage import insert_once, table_of
 from knowledge.articles import Article
@@ -81,19 +80,16 @@ class Reminders:
             return 0
         language = staff.languages[0] if staff.languages else Language.NB
         first = min(articles, key=lambda article: (article.review_by, article.id))
-        made = await outbox.enqueue(
+        return await put_notice(
             conn,
             house.vault,
+            staff.id,
+            address,
+            OutboundMessage(self._words(articles, language)),
             key=f"review:{staff.id}:{first.id}:{first.revision}:{first.review_by}",
-            lane=lane_to(staff.id, contact.channel.value),
-            kind=OutboundKind.NOTICE,
-            subject=f"staff:{staff.id}",
-            to=address,
-            message=OutboundMessage(self._words(articles, language)),
             now=now,
             due_at=in_the_daytime(now, staff.zone),
         )
-        return int(made is not None)
 
     def _words(self, articles: Sequence[Article], language: Language) -> str:
         say = self._house.phrases.say

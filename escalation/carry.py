@@ -109,6 +109,51 @@ def lane_to(staff_id: str, channel: str) -> str:
     return f"staff:{staff_id}:{channel}"
 
 
+async def ways_to(conn: AsyncConnection, vault: Vault, present: Present, staff_id: str) -> list[tuple[Reach, Address]]:
+    """The contacts at which somebody can be told something now, with their addresses; an open desk page is none."""
+    known = {contact.id: contact.address() for contact in await accounts.contacts(conn, vault, staff_id)}
+    reaches = present.reaches.get(staff_id, ())
+    found = [(reach, known.get(reach.contact_id)) for reach in reaches if not reach.stopped]
+    return [(reach, address) for reach, address in found if address is not None]
+
+
+async def put_notice(
+    conn: AsyncConnection,
+    vault: Vault,
+    staff_id: str,
+    address: Address,
+    message: OutboundMessage,
+    *,
+    key: str,
+    now: datetime,
+    due_at: datetime | None = None,
+    urgent: bool | None = None,
+    subject: str = "",
+    escalation_id: str | None = None,
+) -> bool:
+    """Put something for a member of staff into the outbox, once for each key; whether it was not there yet.
+
+    It keeps its place among what is said to them. Only what is put off until later has a lane of its own: whatever
+    comes tonight, a clinician's words among it, must not wait behind it.
+    """
+    lane = lane_to(staff_id, address.channel.value)
+    made = await outbox.enqueue(
+        conn,
+        vault,
+        key=key,
+        lane=f"{lane}:{key}" if due_at is not None and due_at > now else lane,
+        kind=OutboundKind.NOTICE,
+        subject=subject or f"staff:{staff_id}",
+        to=address,
+        message=message,
+        now=now,
+        due_at=due_at,
+        urgent=urgent,
+        escalation_id=escalation_id,
+    )
+    return made is not None
+
+
 def written_to(present: Present, staff_id: str, *, first: str | None = None) -> Reach | None:
     """Where something is said to somebody that is to be read: the contact named first, else any that can be written to.
 
@@ -400,16 +445,15 @@ class Carrier:
         if address is None:
             return
         for part in self._means.fit(address.channel, message):
-            await outbox.enqueue(
+            await put_notice(
                 self._conn,
                 self._means.vault,
+                reach.staff_id,
+                address,
+                part,
                 key=f"notice:{filed.id}:{secrets.token_hex(6)}",
-                lane=lane_to(reach.staff_id, reach.channel),
-                kind=OutboundKind.NOTICE,
-                subject=subject,
-                to=address,
-                message=part,
                 now=self._now,
+                subject=subject,
                 escalation_id=filed.id,
             )
 
@@ -480,25 +524,14 @@ async def alarm_coordinators(
     told = 0
     coordinators = present.with_role(Role.COORDINATOR)
     for staff_id in coordinators:
-        known = {contact.id: contact.address() for contact in await accounts.contacts(conn, means.vault, staff_id)}
-        usable = (each for each in present.reaches.get(staff_id, ()) if not each.stopped and known.get(each.contact_id))
-        reach = min(usable, key=lambda each: each.channel in avoiding, default=None)
-        address = known[reach.contact_id] if reach is not None else None
-        if reach is None or address is None:
+        ways = await ways_to(conn, means.vault, present, staff_id)
+        if not ways:
             continue
-        made = await outbox.enqueue(
-            conn,
-            means.vault,
-            key=f"{_ALARM}{key}:{staff_id}",
-            lane=lane_to(staff_id, reach.channel),
-            kind=OutboundKind.NOTICE,
-            subject=f"staff:{staff_id}",
-            to=address,
-            message=wording(present.language_of(staff_id)),
-            now=now,
-            urgent=True,
+        _, address = min(ways, key=lambda way: way[0].channel in avoiding)
+        message = wording(present.language_of(staff_id))
+        told += await put_notice(
+            conn, means.vault, staff_id, address, message, key=f"{_ALARM}{key}:{staff_id}", now=now, urgent=True
         )
-        told += made is not None
     if not coordinators:
         log.error("no_coordinator")
     return told
@@ -519,28 +552,15 @@ async def alarm_elsewhere(conn: AsyncConnection, means: Means, outgoing: outbox.
     """
     staff_id, (alarm, _, _) = outgoing.subject.removeprefix("staff:"), outgoing.key.partition(_ELSEWHERE)
     present = await staff_now(conn, now, channels=means.channels)
-    known = {contact.id: contact.address() for contact in await accounts.contacts(conn, means.vault, staff_id)}
     try:
         failed_at, message = await outbox.open_message(conn, means.vault, outgoing)
     except VaultError:
         return False
-    for reach in present.reaches.get(staff_id, ()):
-        address = known.get(reach.contact_id)
-        if reach.stopped or address is None or address == failed_at:
-            continue
-        made = await outbox.enqueue(
-            conn,
-            means.vault,
-            key=f"{alarm}{_ELSEWHERE}{reach.contact_id}",
-            lane=lane_to(staff_id, reach.channel),
-            kind=OutboundKind.NOTICE,
-            subject=outgoing.subject,
-            to=address,
-            message=message,
-            now=now,
-            urgent=True,
-        )
-        if made is not None:
+    for reach, address in await ways_to(conn, means.vault, present, staff_id):
+        key = f"{alarm}{_ELSEWHERE}{reach.contact_id}"
+        if address != failed_at and await put_notice(
+            conn, means.vault, staff_id, address, message, key=key, now=now, urgent=True
+        ):
             return True
     log.error("alarm_not_delivered", staff_id=staff_id, outbound_id=outgoing.id)
     return False

@@ -12,18 +12,17 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import on_duty, rota_store, shift_store, words
-from escalation.carry import Means, Wording, lane_to
+from escalation.carry import Means, Wording, put_notice
 from escalation.on_duty import Present, Reach
 from escalation.paging import Doing
 from escalation.rota_notices import zone_of
 from escalation.shift_store import FollowUp
 from escalation.store import Filed
-from helpline import accounts, audit, outbox
+from helpline import accounts, audit
 from helpline.accounts import Role
 from helpline.database import Database
 from helpline.daytime import in_the_daytime
 from helpline.messages import OutboundMessage
-from helpline.outbox import OutboundKind
 
 log = structlog.get_logger(__name__)
 
@@ -155,19 +154,14 @@ async def _write(
     address = next((each.address() for each in known if each.id == reach.contact_id), None)
     if address is None:
         return 0
-    later = due_at is not None and due_at > now
-    made = await outbox.enqueue(
+    return await put_notice(
         conn,
         means.vault,
+        reach.staff_id,
+        address,
+        message,
         key=key,
-        # What waits for the morning waits in a lane of its own, so that nothing urgent waits behind it.
-        lane=f"{lane_to(reach.staff_id, reach.channel)}:{key}" if later else lane_to(reach.staff_id, reach.channel),
-        kind=OutboundKind.NOTICE,
-        subject=f"staff:{reach.staff_id}",
-        to=address,
-        message=message,
         now=now,
         due_at=due_at,
         escalation_id=escalation_id,
     )
-    return int(made is not None)

@@ -20,17 +20,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import advisors, follow_ups, handover, on_duty, paging, rota_notices, shift_store, store, words
 from escalation.advisors import CODES_FOR, Done, Outcome, is_theirs, may_read
-from escalation.carry import Means, alarm_coordinators, lane_to, line_of
+from escalation.carry import Means, alarm_coordinators, line_of, put_notice
 from escalation.closing import SAYABLE_OUTCOMES, CaseOutcome, Closing, usual_reason
 from escalation.on_duty import Present
 from escalation.paging import Doing, For, NotTheirs, Reply, Tap, Unclear, Wish
 from escalation.standing import State, Urgency
 from escalation.store import Filed
 from escalation.words import Shown
-from helpline import accounts, audit, outbox
+from helpline import accounts, audit
 from helpline.accounts import Role
 from helpline.messages import Choice, OutboundMessage
-from helpline.outbox import OutboundKind
 from helpline.phrases import say_date, say_list, say_time
 
 log = structlog.get_logger(__name__)
@@ -693,16 +692,15 @@ class _Hearing:
         if reach is None or address is None:
             return
         for part in self._means.fit(address.channel, message):
-            await outbox.enqueue(
+            await put_notice(
                 self._conn,
                 self._means.vault,
+                self._staff_id,
+                address,
+                part,
                 key=f"notice:{self._staff_id}:{store.new_id()}",
-                lane=lane_to(self._staff_id, reach.channel),
-                kind=OutboundKind.NOTICE,
-                subject=subject or f"staff:{self._staff_id}",
-                to=address,
-                message=part,
                 now=self._now,
+                subject=subject,
                 escalation_id=about.id if about is not None else None,
             )
 

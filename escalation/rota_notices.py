@@ -11,12 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation.carry import Means, Wording, lane_to
+from escalation.carry import Means, Wording, put_notice, ways_to
 from escalation.on_duty import Present
-from helpline import accounts, outbox
 from helpline.accounts import Staff
 from helpline.daytime import in_the_daytime
-from helpline.outbox import OutboundKind
 
 SOON = timedelta(hours=24)  # what begins within this is said at any hour
 
@@ -36,27 +34,22 @@ async def tell(
     """Say something to each of these; how many could be told. `about` is when that which it is about begins."""
     told = 0
     for staff_id in sorted(set(people) - {avoid}):
-        known = {each.id: each.address() for each in await accounts.contacts(conn, means.vault, staff_id)}
-        usable = (each for each in present.reaches.get(staff_id, ()) if not each.stopped and known.get(each.contact_id))
-        # A text can be read again and answered in one's own time; a call is for what cannot wait.
-        reach = min(usable, key=lambda each: each.channel == "call", default=None)
-        address = known[reach.contact_id] if reach is not None else None
-        if reach is None or address is None or staff_id not in present.staff:
+        ways = await ways_to(conn, means.vault, present, staff_id)
+        if not ways or staff_id not in present.staff:
             continue
+        # A text can be read again and answered in one's own time; a call is for what cannot wait.
+        _, address = min(ways, key=lambda way: way[0].channel == "call")
         soon = about is None or about - now <= SOON
-        made = await outbox.enqueue(
+        told += await put_notice(
             conn,
             means.vault,
+            staff_id,
+            address,
+            wording(present.language_of(staff_id)),
             key=f"rota:{key}:{staff_id}",
-            lane=lane_to(staff_id, reach.channel),
-            kind=OutboundKind.NOTICE,
-            subject=f"staff:{staff_id}",
-            to=address,
-            message=wording(present.language_of(staff_id)),
             now=now,
-            due_at=now if soon else in_the_daytime(now, zone_of(present.staff[staff_id])),
+            due_at=None if soon else in_the_daytime(now, zone_of(present.staff[staff_id])),
         )
-        told += made is not None
     return told
 
 

@@ -14,14 +14,13 @@ from babel.dates import format_date
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalation import reach_store, store
-from escalation.carry import Means, lane_to
+from escalation.carry import Means, put_notice, ways_to
 from escalation.on_duty import Present, staff_now
 from escalation.reach_store import QuietSpell
 from escalation.roster import Window
 from escalation.standing import Urgency
-from helpline import accounts, audit, outbox
+from helpline import audit
 from helpline.messages import Channel, Choice, Language, OutboundMessage
-from helpline.outbox import OutboundKind
 from helpline.phrases import Phrases
 
 _LOCALES = {Language.NB: "nb", Language.NN: "nn", Language.SV: "sv", Language.EN: "en_GB"}
@@ -126,28 +125,18 @@ async def _tell(
     choices: tuple[Choice, ...] = (),
 ) -> None:
     """Say it where they are reached by messages; who is reached by none finds it on the desk."""
-    known = {contact.id: contact.address() for contact in await accounts.contacts(conn, means.vault, staff_id)}
-    usable = [each for each in present.reaches.get(staff_id, ()) if not each.stopped and known.get(each.contact_id)]
     # A message, and no call: this can wait until they look.
-    reach = next((each for each in usable if each.channel != Channel.CALL), None)
-    address = known[reach.contact_id] if reach is not None else None
-    if reach is None or address is None:
+    ways = await ways_to(conn, means.vault, present, staff_id)
+    address = next((address for reach, address in ways if reach.channel != Channel.CALL), None)
+    if address is None:
         return
     language = present.language_of(staff_id)
     text = means.phrases.say(
         key, language, name=present.name_of(about), hours=say_hours(means.phrases, window, language)
     )
-    await outbox.enqueue(
-        conn,
-        means.vault,
-        key=f"standin:{staff_id}:{secrets.token_hex(6)}",
-        lane=lane_to(staff_id, reach.channel),
-        kind=OutboundKind.NOTICE,
-        subject=f"staff:{staff_id}",
-        to=address,
-        message=OutboundMessage(text, choices if reach.channel == Channel.TELEGRAM else ()),
-        now=now,
-    )
+    message = OutboundMessage(text, choices if address.channel is Channel.TELEGRAM else ())
+    noted = f"standin:{staff_id}:{secrets.token_hex(6)}"
+    await put_notice(conn, means.vault, staff_id, address, message, key=noted, now=now)
 
 
 def say_hours(phrases: Phrases, window: Window, language: Language) -> str:
