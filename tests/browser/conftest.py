@@ -188,6 +188,8 @@ def check(axe: str, request: pytest.FixtureRequest) -> Callable[[Page, str], Awa
     """Checks a page as it stands: no violation of WCAG 2.2 AA, nothing wider than the screen; and takes its picture."""
 
     async def check(page: Page, name: str) -> None:
+        # A page that is looked at before its stylesheet is there has neither sizes nor colours.
+        await page.wait_for_load_state("load")
         await page.evaluate("() => Promise.all(document.getAnimations().map((each) => each.finished))")
         pictures = os.environ.get("VARDE_TEST_PICTURES")
         if pictures:
