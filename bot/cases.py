@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from escalation.advisors import is_theirs
 from escalation.drills import DRILL
@@ -18,8 +18,6 @@ from escalation.store import Filed
 from helpline.accounts import Staff
 from helpline.messages import Language
 from helpline.phrases import ZONES, Phrases, say_list, say_time
-
-READ_AFTER_END = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -146,11 +144,3 @@ class Wording:
     def _place(self, filed: Filed) -> str:
         country = self._say(f"country.{filed.country}")
         return f"{filed.region}, {country}" if filed.region else country
-
-
-def may_read(filed: Filed, staff: Staff, now: datetime) -> bool:
-    """Whether this member of staff may read what was written in the case."""
-    if is_theirs(filed, staff.id):
-        return True
-    ended = not filed.escalation.open and filed.closed_at is not None
-    return ended and filed.escalation.owner == staff.id and now - (filed.closed_at or now) < READ_AFTER_END

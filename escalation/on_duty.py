@@ -233,15 +233,3 @@ async def who_may_not_hold_shifts(
         if not staffing.reachable(person)
     ]
     return unknown + mute
-
-
-async def may_hold_shifts(
-    conn: AsyncConnection, people: frozenset[str], now: datetime, *, channels: frozenset[str] = ALL_CHANNELS
-) -> list[str]:
-    """Why some of these people may not stand in a roster, in plain sentences: unknown, or not to be reached."""
-    return [
-        f'"{unfit.staff_id}" does not work here.'
-        if unfit.name is None
-        else f"{unfit.name} has no verified contact that works."
-        for unfit in await who_may_not_hold_shifts(conn, people, now, channels=channels)
-    ]

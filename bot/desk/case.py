@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cases, notes_store, replying, store
+from bot import notes_store, replying, store
 from bot.beside import reader_of
 from bot.desk.case_room import FOLLOWED, CaseRoom, Open, Typed, is_theirs
 from bot.desk.door import DeskDoor, names_of
@@ -443,7 +443,7 @@ class CaseDesk:
         case_id, now = request.match_info["case"], self._house.clock.now()
         async with self._house.db.write() as conn:
             filed = await escalations.find(conn, case_id, lock=True)
-            if filed is None or not cases.may_read(filed, staff, now):
+            if filed is None or not advisors.may_read(filed, staff.id, now):
                 raise Refused(404, "error.not_found")
             if filed.escalation.open:
                 await advisors.close(

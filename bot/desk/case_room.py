@@ -17,7 +17,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import brief as briefs
-from bot import caller_store, cases, gaps, notes_store, store, transcript
+from bot import caller_store, gaps, notes_store, store, transcript
 from bot.answers import title as title_of
 from bot.beside import Beside, Card, Services, last_question, reader_of
 from bot.brief import Brief
@@ -137,7 +137,7 @@ class CaseRoom:
         if filed is None:
             raise Refused(404, "error.not_found")
         case = self.door.wording(request).case(filed, names)
-        if not cases.may_read(filed, staff, now):
+        if not advisors.may_read(filed, staff.id, now):
             if not filed.escalation.open:
                 raise Refused(404, "error.not_found")
             return Open(filed, case, None, Transcript((), ()))
@@ -169,7 +169,7 @@ class CaseRoom:
     async def locked(self, conn: AsyncConnection, request: web.Request, staff: Staff) -> Filed:
         """The case while it is being changed, for whoever may read it; for everybody else it is not there."""
         filed = await escalations.find(conn, request.match_info["case"], lock=True)
-        if filed is None or not cases.may_read(filed, staff, self.house.clock.now()):
+        if filed is None or not advisors.may_read(filed, staff.id, self.house.clock.now()):
             raise Refused(404, "error.not_found")
         return filed
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cases, notes_store
+from bot import notes_store
 from bot.desk.account import AccountDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
@@ -47,7 +47,7 @@ from bot.render import Pages
 from bot.waiting_room import WaitingRoom
 from escalation import shift_store
 from escalation import store as escalations
-from escalation.advisors import is_theirs
+from escalation.advisors import is_theirs, may_read
 from escalation.shift_store import FollowUp
 from escalation.store import Filed
 from helpline import inbox
@@ -213,7 +213,7 @@ class Desk:
 
     async def _may_read(self, conn: AsyncConnection, case_id: str, staff: Staff) -> bool:
         filed = await escalations.find(conn, case_id)
-        return filed is not None and cases.may_read(filed, staff, self._door.house.clock.now())
+        return filed is not None and may_read(filed, staff.id, self._door.house.clock.now())
 
     def _follow_up(self, request: web.Request, each: FollowUp, staff: Staff, may_read: bool) -> dict[str, str | bool]:
         zone = ZoneInfo(staff.zone)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,6 +31,7 @@ from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_tellin
 from escalation import closed_days, coverage, on_duty, rota_store
 from escalation.plan import Plan
 from escalation.roster import Span
+from escalation.rostering import zone_of
 from escalation.swaps import shift_id
 from helpline.messages import Country
 from helpline.sessions import staff_of
@@ -154,11 +154,6 @@ async def _pieces(conn: AsyncConnection, name: str, begins: datetime, ends: date
         pieces_of(planned),
         [Piece(Span(each.span.start, min(each.span.end, now)), each.people, Known.SEEN) for each in was if each.seen],
     )
-
-
-def zone_of(plan: Plan, now: datetime) -> ZoneInfo:
-    """The zone of a roster now, or of its first version where it does not hold yet."""
-    return (plan.version_at(now) or plan.versions[0]).zone
 
 
 def _shifts_of(plan: Plan, staff_id: str, now: datetime) -> Sequence[Any]:

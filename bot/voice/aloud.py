@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,6 +26,7 @@ from babel.dates import format_date
 from helpline.content import load_yaml
 from helpline.messages import Language
 from helpline.phrases import Phrases
+from routing.services import Service, ServiceKind
 
 HEARD = "heard."  # before the key of a phrase: its wording for the ear
 
@@ -258,3 +259,11 @@ def _smooth(text: str) -> str:
     text = re.sub(r"[,:]+\s*\.|\.\s*,", ".", text)
     text = re.sub(r"\.(?:\s*\.)+", ".", text)
     return text.strip(" ,")
+
+
+def without_protected_places(services: Iterable[Service], text: str, language: Language) -> str:
+    """What kind of place it is instead of its name: a telephone may stand on loudspeaker beside the patient."""
+    for service in services:
+        if (service.protected or service.kind is ServiceKind.PROTECTED_HOUSING) and service.name in text:
+            text = text.replace(service.name, service.described(language))
+    return text

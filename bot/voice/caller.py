@@ -34,7 +34,7 @@ from bot.house import House, page_topic
 from bot.inbox import take_in
 from bot.store import Conversation, Kind
 from bot.voice import joining, ledger, store, talk
-from bot.voice.aloud import Ear, spoken
+from bot.voice.aloud import Ear, spoken, without_protected_places
 from bot.voice.door import Asked
 from bot.voice.joining import LEFT, Joined, Rooms
 from bot.voice.store import Call, CallKind
@@ -96,7 +96,6 @@ from helpline.phrases import ZONES, say_time
 from helpline.storage import StorageBusy
 from helpline.vault import VaultError
 from knowledge.urgency import Danger
-from routing.services import ServiceKind
 
 log = structlog.get_logger(__name__)
 
@@ -859,18 +858,11 @@ class Caller:
         elif saying.key_of:
             text = phrases.say("voice.key", language, label=saying.words.rstrip(" ?.:"), digit=saying.key_of)
         else:
-            text = self._without_protected_places(saying.words, language)
+            text = without_protected_places(self._house.library.directory.services, saying.words, language)
         return Say(spoken(text, language, self._ear), language)
 
     def _aloud(self, call: Call, key: str) -> Say:
         return self._said(Saying(key), call.language)
-
-    def _without_protected_places(self, text: str, language: Language) -> str:
-        """What kind of place it is instead of its name: a telephone may stand on loudspeaker beside the patient."""
-        for service in self._house.library.directory.services:
-            if (service.protected or service.kind is ServiceKind.PROTECTED_HOUSING) and service.name in text:
-                text = text.replace(service.name, service.described(language))
-        return text
 
 
 def _pressed_or_said(asked: Asked) -> Event:

@@ -11,7 +11,7 @@ late hears who has it.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -41,7 +41,6 @@ from helpline import accounts, audit, outbox
 from helpline.accounts import ContactChannel
 from helpline.messages import Language
 from helpline.vault import VaultError
-from routing.services import Service, ServiceKind
 
 log = structlog.get_logger(__name__)
 
@@ -279,7 +278,7 @@ class PageCalls:
 
     def _aloud(self, text: str, language: Language) -> Say:
         """Words of somebody's, as they are said: a phone may stand on loudspeaker, so no protected place is named."""
-        hidden = without_protected_places(self._house.library.directory.services, text, language)
+        hidden = aloud.without_protected_places(self._house.library.directory.services, text, language)
         return Say(aloud.spoken(hidden, language, self._ear), language)
 
     def _say(self, call: Call, key: str, **fields: str | int) -> Say:
@@ -287,14 +286,6 @@ class PageCalls:
 
     def _goodbye(self, call: Call, key: str, **fields: str | int) -> list[Verb]:
         return [self._say(call, key, **fields), Hangup()]
-
-
-def without_protected_places(services: Iterable[Service], text: str, language: Language) -> str:
-    """What kind of place it is instead of its name."""
-    for service in services:
-        if (service.protected or service.kind is ServiceKind.PROTECTED_HOUSING) and service.name in text:
-            text = text.replace(service.name, service.described(language))
-    return text
 
 
 _BETTER = (Outcome.TAKEN, Outcome.ALREADY_YOURS, Outcome.TAKEN_BY_OTHER, Outcome.NOTED)

@@ -698,5 +698,5 @@ FORBIDDEN: Mapping[str, Callable[[Scene], object]] = {
 async def may_hold_a_shift(scene: Scene, who: str) -> bool:
     """Whether a roster that names them is taken without a word."""
     async with scene.db.read() as conn:
-        wrong = await on_duty.may_hold_shifts(conn, frozenset({who.lower()}), scene.clock.now())
-    return not wrong
+        unfit = await on_duty.who_may_not_hold_shifts(conn, frozenset({who.lower()}), scene.clock.now())
+    return not unfit

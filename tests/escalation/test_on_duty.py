@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from escalation import reach_store, store
-from escalation.on_duty import gather, may_hold_shifts, what_is_wrong, who_is_on_call
+from escalation.on_duty import Unfit, gather, what_is_wrong, who_is_on_call, who_may_not_hold_shifts
 from escalation.standing import Urgency
 from helpline import accounts
 from helpline.accounts import ContactChannel, Role
@@ -82,7 +82,7 @@ async def test_whoever_has_left_is_not_called(house: House) -> None:
 async def test_a_sound_house_has_nothing_to_hear(house: House) -> None:
     async with house.db.read() as conn:
         assert await what_is_wrong(conn, START) == []
-        assert await may_hold_shifts(conn, frozenset({"asha", "noor"}), START) == []
+        assert await who_may_not_hold_shifts(conn, frozenset({"asha", "noor"}), START) == []
 
 
 async def test_what_is_wrong_is_said_in_plain_sentences(house: House) -> None:
@@ -109,7 +109,7 @@ async def test_what_is_wrong_is_said_in_plain_sentences(house: House) -> None:
         )
     async with house.db.read() as conn:
         said = await what_is_wrong(conn, START)
-        refused = await may_hold_shifts(conn, frozenset({"mute", "gone", "asha"}), START)
+        refused = await who_may_not_hold_shifts(conn, frozenset({"mute", "gone", "asha"}), START)
     assert said[:5] == [
         "Nobody of the last resort can be reached: no verified contact.",
         'The roster "main" is the shipped one; replace it by your own.',
@@ -118,4 +118,4 @@ async def test_what_is_wrong_is_said_in_plain_sentences(house: House) -> None:
         'The roster "main" names "mute", who has no verified contact that works.',
     ]
     assert said[5] == 'The roster "main" has nobody from 2026-11-22T02:00:00Z to 2026-11-22T07:00:00Z.'
-    assert refused == ['"gone" does not work here.', "Mute has no verified contact that works."]
+    assert refused == [Unfit("gone", None), Unfit("mute", "Mute")]
