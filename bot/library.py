@@ -43,7 +43,7 @@ class _Version:
     """Which published articles and services are loaded."""
 
     articles: int
-    services: tuple[int, int]
+    services: tuple[int, ...]
 
 
 class Library:

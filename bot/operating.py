@@ -43,7 +43,7 @@ from knowledge.urgency import UrgencyRules
 from routing import store as services
 from routing.directory import Directory
 from routing.places import Gazetteer
-from routing.services import looks_like_address
+from routing.service_form import looks_like_address
 
 log = structlog.get_logger(__name__)
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from helpline.content import ContentError, load_yaml
+from helpline.content import ContentError, Node, load_yaml
 from helpline.messages import Country, Language
+from routing.capacity import Capacity
+from routing.organisations import Organisation, Organisations, Unclear, check_all, read_organisation
 from routing.places import AreaKey, Gazetteer, Level
-from routing.services import Service, ServiceKind, read_service
+from routing.service_form import read_service
+from routing.services import Service, ServiceKind
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,19 @@ class Fallback:
         return (*self.minor, *self.everyone) if minor else self.everyone
 
 
+@dataclass(frozen=True)
+class OpeningWords:
+    """What to say first when calling a service that has no words of its own."""
+
+    usual: Mapping[Language, str]
+    kinds: Mapping[ServiceKind, Mapping[Language, str]]
+
+    def of(self, service: Service, language: Language) -> str:
+        return (service.say_first or self.kinds.get(service.kind, self.usual)).get(language) or self.usual[language]
+
+
 class Directory:
-    """The services, the needs, the fallbacks."""
+    """The services and who is behind them, their room, the needs, the fallbacks."""
 
     def __init__(
         self,
@@ -49,11 +63,20 @@ class Directory:
         needs: Mapping[str, Need],
         fallbacks: Mapping[Country, Fallback],
         gazetteer: Gazetteer,
+        *,
+        opening_words: OpeningWords,
+        organisations: Iterable[Organisation] = (),
+        capacities: Mapping[str, Capacity] | None = None,
+        certified: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self.services = tuple(services)
         self.needs = dict(needs)
         self.fallbacks = dict(fallbacks)
         self._gazetteer = gazetteer
+        self._opening_words = opening_words
+        self._organisations = Organisations(organisations)
+        self._capacities = dict(capacities or {})
+        self._certified = dict(certified or {})
         self._by_id = {service.id: service for service in self.services}
         if len(self._by_id) != len(self.services):
             raise ContentError("Two services have the same id.")
@@ -74,7 +97,17 @@ class Directory:
             country, fallback, read = load_services(path, gazetteer, needs)
             services += read
             fallbacks[country] = fallback
-        return cls(services, needs, fallbacks, gazetteer)
+        organisations = [
+            organisation
+            for path in sorted((content / "organisations").glob("*.yaml"))
+            for organisation in load_organisations(path)
+        ]
+        try:
+            check_all(organisations)
+        except Unclear as error:
+            raise ContentError(str(error), file="content/organisations") from error
+        words = load_opening_words(content / "say_first.yaml")
+        return cls(services, needs, fallbacks, gazetteer, opening_words=words, organisations=organisations)
 
     def unmet(self, country: Country) -> tuple[str, ...]:
         """The needs that no service of this country is there for, not even besides something else."""
@@ -88,7 +121,70 @@ class Directory:
 
     def with_services(self, services: Iterable[Service]) -> Directory:
         """The same needs and fallbacks over other services (those of the database, say)."""
-        return Directory(services, self.needs, self.fallbacks, self._gazetteer)
+        return self._like(services, self.organisations, self._capacities, self._certified)
+
+    def with_all(
+        self,
+        services: Iterable[Service],
+        *,
+        organisations: Iterable[Organisation] | None = None,
+        capacities: Mapping[str, Capacity] | None = None,
+        certified: Mapping[str, frozenset[str]] | None = None,
+    ) -> Directory:
+        """The same needs and fallbacks over all that a database knows; what is None stays as it is here."""
+        return self._like(
+            services,
+            self.organisations if organisations is None else organisations,
+            self._capacities if capacities is None else capacities,
+            self._certified if certified is None else certified,
+        )
+
+    def _like(
+        self,
+        services: Iterable[Service],
+        organisations: Iterable[Organisation],
+        capacities: Mapping[str, Capacity],
+        certified: Mapping[str, frozenset[str]],
+    ) -> Directory:
+        return Directory(
+            services,
+            self.needs,
+            self.fallbacks,
+            self._gazetteer,
+            opening_words=self._opening_words,
+            organisations=organisations,
+            capacities=capacities,
+            certified=certified,
+        )
+
+    @property
+    def organisations(self) -> tuple[Organisation, ...]:
+        """Those that somebody entered; a service may have one that is known by its name alone."""
+        return self._organisations.all
+
+    def find_organisation(self, organisation_id: str) -> Organisation | None:
+        """One that somebody entered."""
+        return self._organisations.find(organisation_id)
+
+    def organisation_of(self, service: Service) -> Organisation:
+        """Who is behind a service; where nobody entered it, an organisation with the name and nothing else."""
+        return self._organisations.of(service)
+
+    def capacity_of(self, service_id: str) -> Capacity | None:
+        """What was last told of its room, however long ago: `capacity.standing` says what that is worth."""
+        return self._capacities.get(service_id)
+
+    def is_certified(self, service: Service) -> bool:
+        """Whether the organisation behind it is certified by the support programme."""
+        return self.organisation_of(service).id in self._certified
+
+    def certified_rows(self, service: Service) -> frozenset[str]:
+        """The catalogue rows that the organisation behind it is certified to offer."""
+        return self._certified.get(self.organisation_of(service).id, frozenset())
+
+    def say_first(self, service: Service, language: Language) -> str:
+        """What to say when calling: the service's own words, or those for its kind."""
+        return self._opening_words.of(service, language)
 
     def of(self, country: Country) -> tuple[Service, ...]:
         return self._by_country[country]
@@ -183,3 +279,26 @@ def load_services(
         services[service.id] = service
     fallback = Fallback(shown["everyone"].texts(at_least=1), shown["minor"].texts())
     return country, fallback, tuple(services.values())
+
+
+def load_organisations(path: Path) -> tuple[Organisation, ...]:
+    """Read one country's organisations."""
+    fields = load_yaml(path).mapping(required=("country", "compiled", "organisations"))
+    country = fields["country"].one_of(Country)
+    fields["compiled"].date()
+    return tuple(read_organisation(node, country) for node in fields["organisations"].items())
+
+
+def load_opening_words(path: Path) -> OpeningWords:
+    """Read `content/say_first.yaml`."""
+    fields = load_yaml(path).mapping(required=("usual", "kinds"))
+    kinds = fields["kinds"].mapping(optional=[kind.value for kind in ServiceKind])
+    return OpeningWords(
+        _in_every_language(fields["usual"]),
+        {ServiceKind(kind): _in_every_language(words) for kind, words in kinds.items()},
+    )
+
+
+def _in_every_language(node: Node) -> dict[Language, str]:
+    words = node.mapping(required=[language.value for language in Language])
+    return {Language(language): line.text(longest=400) for language, line in words.items()}

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from routing.services import Hours
+from routing.services import HolidayRule, Hours
 
 _EDGE = timedelta(hours=1)  # around the times of an old or rough source
 _AHEAD = 9  # days looked ahead: a weekly service opens within eight
@@ -90,7 +90,7 @@ def _spans(hours: Hours, at: datetime, zone: ZoneInfo, holidays: Collection[date
     spans: list[tuple[datetime, datetime]] = []
     for ahead in range(_AHEAD + 1):
         day = first + timedelta(days=ahead)
-        if hours.closed_on_holidays and day in holidays:
+        if hours.holidays is HolidayRule.CLOSED and day in holidays:
             continue
         spans += [
             (_at_minute(day, interval.opens, zone), _at_minute(day, interval.closes, zone))

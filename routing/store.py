@@ -1,20 +1,21 @@
-"""The directory in the database: every service with its history, taken in from files and written out to them.
+"""The directory in the database: services and organisations with their history, taken in from files and written out.
 
-A service is one document in the form of `routing/services.py`, read through the same strict reader wherever it comes
-from; an import with one wrong line changes nothing. What leaves is an immutable `Directory`.
+A service is one document in the form of `routing/service_form.py`, an organisation in that of `organisations.py`, each
+read through its one strict reader wherever it comes from; an import with one wrong line changes nothing. What leaves is
+an immutable `Directory`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import yaml
-from sqlalchemy import Integer, String, Text, func, insert, select, update
+from sqlalchemy import Integer, String, Table, Text, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -22,9 +23,14 @@ from helpline import audit
 from helpline.content import ContentError, node_of
 from helpline.messages import Country
 from helpline.storage import UtcDateTime, insert_once, rows_touched, table_of
-from routing.directory import Directory, Fallback, load_services
+from routing import capacity_store, organisations
+from routing.directory import Directory, Fallback, load_organisations, load_services
+from routing.organisations import Organisation
 from routing.places import Gazetteer
-from routing.services import Service, as_plain, read_service
+from routing.service_form import as_plain, read_service
+from routing.services import Service
+
+T = TypeVar("T")
 
 SHIPPED = "content"  # the actor of what came with the program and no human has changed since
 
@@ -54,17 +60,67 @@ class ServiceRevisionRow(SQLModel, table=True):
     changed_by: str = Field(sa_type=String)
 
 
+class OrganisationRow(SQLModel, table=True):
+    """An organisation as it stands now. Kept for as long as it is in the directory; it says nothing of any patient."""
+
+    __tablename__ = "organisation"
+
+    id: str = Field(primary_key=True, sa_type=String)
+    country: str = Field(sa_type=String, index=True)
+    revision: int = Field(sa_type=Integer)
+    document: str = Field(sa_type=Text)  # canonical JSON
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+    changed_by: str = Field(sa_type=String)
+
+
+class OrganisationRevisionRow(SQLModel, table=True):
+    """An organisation as it once stood. Kept for ever, as what its services were."""
+
+    __tablename__ = "organisation_revision"
+
+    organisation_id: str = Field(primary_key=True, sa_type=String)
+    revision: int = Field(primary_key=True, sa_type=Integer)
+    document: str = Field(sa_type=Text)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+    changed_by: str = Field(sa_type=String)
+
+
 _services = table_of(ServiceRow)
 _revisions = table_of(ServiceRevisionRow)
+_organisations = table_of(OrganisationRow)
+_organisation_revisions = table_of(OrganisationRevisionRow)
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """One sort of document: where it stands now, where it stood before, and what the trail calls it."""
+
+    now: Table
+    past: Table
+    past_id: str
+    one: str
+    many: str
+
+
+_SERVICES = _Shelf(_services, _revisions, "service_id", "service", "services")
+_ORGANISATIONS = _Shelf(_organisations, _organisation_revisions, "organisation_id", "organisation", "organisations")
+
+
+@dataclass(frozen=True)
+class _Written:
+    """One document as it goes into the database."""
+
+    country: Country
+    document: str
 
 
 class ChangedMeanwhile(Exception):
-    """Somebody else changed this service since it was read."""
+    """Somebody else changed this since it was read."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did, or would do: ids of services."""
+    """What an import did, or would do: ids of services or of organisations."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -81,12 +137,30 @@ class Revision:
     changed_by: str
 
 
+@dataclass(frozen=True)
+class OrganisationRevision:
+    """One earlier or present wording of an organisation."""
+
+    organisation: Organisation
+    changed_at: datetime
+    changed_by: str
+
+
 def read_files(path: Path, directory: Directory, gazetteer: Gazetteer) -> tuple[Service, ...]:
     """The services of a file, or of every YAML file in a folder; `ContentError` with file and line."""
+    return tuple(service for file in _files(path) for service in load_services(file, gazetteer, directory.needs)[2])
+
+
+def read_organisation_files(path: Path) -> tuple[Organisation, ...]:
+    """The organisations of a file, or of every YAML file in a folder; `ContentError` with file and line."""
+    return tuple(organisation for file in _files(path) for organisation in load_organisations(file))
+
+
+def _files(path: Path) -> list[Path]:
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     if not files:
         raise ContentError("The folder holds no .yaml file.", file=str(path))
-    return tuple(service for file in files for service in load_services(file, gazetteer, directory.needs)[2])
+    return files
 
 
 async def import_services(
@@ -103,8 +177,24 @@ async def import_services(
     return await put_services(conn, read_files(path, directory, gazetteer), now=now, actor=actor, dry_run=dry_run)
 
 
+async def import_organisations(
+    conn: AsyncConnection, path: Path, *, now: datetime, actor: str, dry_run: bool = False
+) -> Imported:
+    """Take in a file or a folder of organisations; nothing at all where a name would then mean two of them."""
+    wanted = read_organisation_files(path)
+    try:
+        return await put_organisations(conn, wanted, now=now, actor=actor, dry_run=dry_run)
+    except organisations.Unclear as error:
+        raise ContentError(str(error), file=str(path)) from error
+
+
 async def ship_services(conn: AsyncConnection, directory: Directory, *, now: datetime) -> Imported:
-    """Bring in what came with the program; quick where it is there, and never over what a human has changed."""
+    """Bring in what came with the program; quick where it is there, and never over what a human has changed.
+
+    Organisations come with their services.
+    """
+    wanted = {each.id: _Written(each.country, _organisation_document(each)) for each in directory.organisations}
+    await _put(conn, _ORGANISATIONS, wanted, now=now, actor=SHIPPED, keep_edited=True)
     return await put_services(conn, directory.services, now=now, actor=SHIPPED, keep_edited=True)
 
 
@@ -118,81 +208,133 @@ async def put_services(
     dry_run: bool = False,
 ) -> Imported:
     """Write services, one revision each where something differs, and one entry in the trail for the whole."""
-    wanted = {service.id: service for service in services}
-    rows = (await conn.execute(select(_services).where(_services.c.id.in_(wanted)))).mappings()
-    known = {row["id"]: row for row in rows}
-    added: list[str] = []
-    changed: list[str] = []
-    same: list[str] = []
-    left: list[str] = []
-    for service in wanted.values():
-        row = known.get(service.id)
-        document = _document(service)
-        if row is None:
-            added.append(service.id)
-        elif row["document"] == document:
-            same.append(service.id)
-            continue
-        elif keep_edited and row["changed_by"] != SHIPPED:
-            left.append(service.id)
-            continue
-        else:
-            changed.append(service.id)
-        if not dry_run:
-            await _write(conn, service, document, row["revision"] if row is not None else 0, now=now, actor=actor)
-    if (added or changed) and not dry_run:
-        counts: dict[str, audit.Detail] = {"added": len(added), "changed": len(changed), "ids": changed[:50]}
-        await audit.append(
-            conn, at=now, actor=actor, action="services_imported", subject="directory:services", details=counts
-        )
-    return Imported(tuple(added), tuple(changed), tuple(same), tuple(left))
+    wanted = {service.id: _Written(service.country, _document(service)) for service in services}
+    return await _put(conn, _SERVICES, wanted, now=now, actor=actor, keep_edited=keep_edited, dry_run=dry_run)
+
+
+async def put_organisations(
+    conn: AsyncConnection, wanted: Iterable[Organisation], *, now: datetime, actor: str, dry_run: bool = False
+) -> Imported:
+    """Write organisations, as services are; `organisations.Unclear` where they cannot all be true."""
+    by_id = {each.id: each for each in wanted}
+    standing = [each for each in await all_organisations(conn) if each.id not in by_id]
+    organisations.check_all([*standing, *by_id.values()])
+    written = {each.id: _Written(each.country, _organisation_document(each)) for each in by_id.values()}
+    return await _put(conn, _ORGANISATIONS, written, now=now, actor=actor, dry_run=dry_run)
 
 
 async def save_service(conn: AsyncConnection, service: Service, *, now: datetime, actor: str) -> Service:
     """Write one service that a human changed; `ChangedMeanwhile` unless `service.revision` is the present one."""
-    row = (await conn.execute(select(_services).where(_services.c.id == service.id))).mappings().one_or_none()
-    present = row["revision"] if row is not None else 0
-    if present != service.revision:
-        raise ChangedMeanwhile(service.id)
-    await _write(conn, service, _document(service), present, now=now, actor=actor)
+    written = _Written(service.country, _document(service))
+    revision = await _save(conn, _SERVICES, service.id, written, service.revision, now=now, actor=actor)
+    return replace(service, revision=revision)
+
+
+async def save_organisation(
+    conn: AsyncConnection, organisation: Organisation, *, now: datetime, actor: str
+) -> Organisation:
+    """Write one organisation that a human changed; `ChangedMeanwhile` unless its revision is the present one."""
+    others = [each for each in await all_organisations(conn) if each.id != organisation.id]
+    organisations.check_all([*others, organisation])
+    written = _Written(organisation.country, _organisation_document(organisation))
+    revision = await _save(conn, _ORGANISATIONS, organisation.id, written, organisation.revision, now=now, actor=actor)
+    return replace(organisation, revision=revision)
+
+
+async def _put(
+    conn: AsyncConnection,
+    shelf: _Shelf,
+    wanted: Mapping[str, _Written],
+    *,
+    now: datetime,
+    actor: str,
+    keep_edited: bool = False,
+    dry_run: bool = False,
+) -> Imported:
+    known: dict[str, Any] = {}
+    for part in _in_parts(list(wanted)):
+        rows = (await conn.execute(select(shelf.now).where(shelf.now.c.id.in_(part)))).mappings()
+        known |= {row["id"]: row for row in rows}
+    added: list[str] = []
+    changed: list[str] = []
+    same: list[str] = []
+    left: list[str] = []
+    for name, written in wanted.items():
+        row = known.get(name)
+        if row is None:
+            added.append(name)
+        elif row["document"] == written.document:
+            same.append(name)
+            continue
+        elif keep_edited and row["changed_by"] != SHIPPED:
+            left.append(name)
+            continue
+        else:
+            changed.append(name)
+        if not dry_run:
+            revision = row["revision"] if row is not None else 0
+            await _write(conn, shelf, name, written, revision, now=now, actor=actor)
+    if (added or changed) and not dry_run:
+        counts: dict[str, audit.Detail] = {"added": len(added), "changed": len(changed), "ids": changed[:50]}
+        await audit.append(
+            conn,
+            at=now,
+            actor=actor,
+            action=f"{shelf.many}_imported",
+            subject=f"directory:{shelf.many}",
+            details=counts,
+        )
+    return Imported(tuple(added), tuple(changed), tuple(same), tuple(left))
+
+
+def _in_parts(names: Sequence[str], most: int = 10_000) -> Iterable[Sequence[str]]:
+    """A statement takes so many values and no more."""
+    return (names[start : start + most] for start in range(0, len(names), most))
+
+
+async def _save(
+    conn: AsyncConnection, shelf: _Shelf, name: str, written: _Written, revision: int, *, now: datetime, actor: str
+) -> int:
+    """Write one document over the revision it was made from; the number of the new one."""
+    found = await conn.execute(select(shelf.now.c.revision).where(shelf.now.c.id == name))
+    present = int(found.scalar_one_or_none() or 0)
+    if present != revision:
+        raise ChangedMeanwhile(name)
+    await _write(conn, shelf, name, written, present, now=now, actor=actor)
+    details: dict[str, audit.Detail] = {"revision": present + 1}
     await audit.append(
-        conn,
-        at=now,
-        actor=actor,
-        action="service_saved",
-        subject=f"service:{service.id}",
-        details={"revision": present + 1},
+        conn, at=now, actor=actor, action=f"{shelf.one}_saved", subject=f"{shelf.one}:{name}", details=details
     )
-    return replace(service, revision=present + 1)
+    return present + 1
 
 
 async def _write(
-    conn: AsyncConnection, service: Service, document: str, revision: int, *, now: datetime, actor: str
+    conn: AsyncConnection, shelf: _Shelf, name: str, written: _Written, revision: int, *, now: datetime, actor: str
 ) -> None:
     values: dict[str, Any] = {
-        "country": service.country.value,
+        "country": written.country.value,
         "revision": revision + 1,
-        "document": document,
+        "document": written.document,
         "changed_at": now,
         "changed_by": actor,
     }
     if revision == 0:
-        # Two processes that start on an empty database both bring the shipped services; the second finds them there.
-        if await insert_once(conn, _services, {"id": service.id, **values}, unique=["id"]) is None:
+        # Two processes that start on an empty database both bring the shipped ones; the second finds them there.
+        if await insert_once(conn, shelf.now, {"id": name, **values}, unique=["id"]) is None:
             return
     else:
-        fresh = update(_services).where(_services.c.id == service.id, _services.c.revision == revision)
+        fresh = update(shelf.now).where(shelf.now.c.id == name, shelf.now.c.revision == revision)
         if rows_touched(await conn.execute(fresh.values(**values))) != 1:
-            raise ChangedMeanwhile(service.id)
+            raise ChangedMeanwhile(name)
     past = {key: values[key] for key in ("revision", "document", "changed_at", "changed_by")}
-    await conn.execute(insert(_revisions).values(service_id=service.id, **past))
+    await conn.execute(insert(shelf.past).values({shelf.past_id: name, **past}))
 
 
 async def directory_of(conn: AsyncConnection, shipped: Directory, gazetteer: Gazetteer) -> Directory:
     """The directory as the database has it; the shipped one where the database has none.
 
-    Needs and fallbacks are the shipped ones. A fallback that is missing from the database is taken from what was
-    shipped, since nobody may be left without a way.
+    Needs and fallbacks are the shipped ones. A fallback that is missing from the database, or that somebody closed, is
+    taken from what was shipped, since nobody may be left without a way.
     """
     rows = (await conn.execute(select(_services).order_by(_services.c.id))).mappings().all()
     if not rows:
@@ -200,30 +342,61 @@ async def directory_of(conn: AsyncConnection, shipped: Directory, gazetteer: Gaz
     services = {row["id"]: _service(row, row["id"], shipped, gazetteer) for row in rows}
     for fallback in shipped.fallbacks.values():
         for service_id in (*fallback.everyone, *fallback.minor):
-            services.setdefault(service_id, shipped.get(service_id))
-    return shipped.with_services(services.values())
+            if service_id not in services or not services[service_id].running:
+                services[service_id] = shipped.get(service_id)
+    return shipped.with_all(
+        services.values(),
+        organisations=await all_organisations(conn) or None,
+        capacities=await capacity_store.newest(conn),
+    )
 
 
-async def version_of(conn: AsyncConnection) -> tuple[int, int]:
-    """Changes whenever any service does: how many there are, and the sum of their revisions."""
-    row = (await conn.execute(select(func.count(), func.sum(_services.c.revision)).select_from(_services))).one()
-    return int(row[0]), int(row[1] or 0)
+async def all_organisations(conn: AsyncConnection) -> tuple[Organisation, ...]:
+    """Every organisation that was entered."""
+    rows = (await conn.execute(select(_organisations).order_by(_organisations.c.id))).mappings()
+    return tuple(_organisation(row, row["id"]) for row in rows)
+
+
+async def version_of(conn: AsyncConnection) -> tuple[int, ...]:
+    """Changes whenever anything in the directory does: counts of rows, and sums of their revisions."""
+    counted: list[int] = []
+    for table in (_services, _organisations):
+        row = (await conn.execute(select(func.count(), func.sum(table.c.revision)).select_from(table))).one()
+        counted += [int(row[0]), int(row[1] or 0)]
+    return (*counted, await capacity_store.version(conn))
 
 
 async def history(
     conn: AsyncConnection, service_id: str, directory: Directory, gazetteer: Gazetteer
 ) -> tuple[Revision, ...]:
     """Every wording a service has had, newest first."""
+    return await _history(
+        conn,
+        _SERVICES,
+        service_id,
+        lambda row: Revision(_service(row, service_id, directory, gazetteer), row["changed_at"], row["changed_by"]),
+    )
+
+
+async def organisation_history(conn: AsyncConnection, organisation_id: str) -> tuple[OrganisationRevision, ...]:
+    """Every wording an organisation has had, newest first."""
+    return await _history(
+        conn,
+        _ORGANISATIONS,
+        organisation_id,
+        lambda row: OrganisationRevision(_organisation(row, organisation_id), row["changed_at"], row["changed_by"]),
+    )
+
+
+async def _history(conn: AsyncConnection, shelf: _Shelf, name: str, made: Callable[[Any], T]) -> tuple[T, ...]:
+    its_id = shelf.past.c[shelf.past_id]
     found = (
-        select(_revisions, _services.c.country)
-        .join(_services, _services.c.id == _revisions.c.service_id)
-        .where(_revisions.c.service_id == service_id)
-        .order_by(_revisions.c.revision.desc())
+        select(shelf.past, shelf.now.c.country)
+        .join(shelf.now, shelf.now.c.id == its_id)
+        .where(its_id == name)
+        .order_by(shelf.past.c.revision.desc())
     )
-    rows = (await conn.execute(found)).mappings().all()
-    return tuple(
-        Revision(_service(row, service_id, directory, gazetteer), row["changed_at"], row["changed_by"]) for row in rows
-    )
+    return tuple(made(row) for row in (await conn.execute(found)).mappings())
 
 
 def _service(row: Any, service_id: str, directory: Directory, gazetteer: Gazetteer) -> Service:
@@ -232,8 +405,17 @@ def _service(row: Any, service_id: str, directory: Directory, gazetteer: Gazette
     return replace(service, revision=row["revision"])
 
 
+def _organisation(row: Any, organisation_id: str) -> Organisation:
+    node = node_of(orjson.loads(row["document"]), file=f"database: organisation {organisation_id}")
+    return replace(organisations.read_organisation(node, Country(row["country"])), revision=row["revision"])
+
+
 def _document(service: Service) -> str:
     return orjson.dumps(as_plain(service), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _organisation_document(organisation: Organisation) -> str:
+    return orjson.dumps(organisations.as_plain(organisation), option=orjson.OPT_SORT_KEYS).decode()
 
 
 # --- writing files ---------------------------------------------------------------------------------------------------
@@ -246,6 +428,20 @@ def export_services(directory: Directory, folder: Path, *, day: date) -> tuple[P
     for country, fallback in directory.fallbacks.items():
         path = folder / f"{country.value.lower()}.yaml"
         path.write_text(_file(country, fallback, directory.of(country), day), encoding="utf-8")
+        written.append(path)
+    return tuple(written)
+
+
+def export_organisations(directory: Directory, folder: Path, *, day: date) -> tuple[Path, ...]:
+    """Write one file a country in the form that is read; what is read back equals what was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for country in Country:
+        path = folder / f"{country.value.lower()}.yaml"
+        plain = [organisations.as_plain(each) for each in directory.organisations if each.country is country]
+        head = "# Exported from the directory. routing/organisations.py says what each key means.\n"
+        text = head + _yaml({"country": country.value, "compiled": day, "organisations": plain})
+        path.write_text(text, encoding="utf-8")
         written.append(path)
     return tuple(written)
 
@@ -288,8 +484,11 @@ def _file(country: Country, fallback: Fallback, services: Sequence[Service], day
         "fallback": {"everyone": list(fallback.everyone), "minor": list(fallback.minor)},
         "services": [as_plain(service) for service in services],
     }
-    head = "# Exported from the directory. routing/services.py says what each key means.\n"
-    return head + yaml.dump(
+    return "# Exported from the directory. routing/service_form.py says what each key means.\n" + _yaml(plain)
+
+
+def _yaml(plain: Mapping[str, Any]) -> str:
+    return yaml.dump(
         {key: part if key == "compiled" else _quoted(part) for key, part in plain.items()},
         Dumper=_Dumper,
         allow_unicode=True,

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.hours import OpenState, opening
-from routing.services import Hours, Interval
+from routing.services import HolidayRule, Hours, Interval
 from tests.routing.worlds import OSLO, oslo_time
 
 WEEKDAYS = frozenset(range(5))
-OFFICE = Hours(weekly=(Interval(WEEKDAYS, 8 * 60, 16 * 60),), closed_on_holidays=True, as_stated="8-16")
+OFFICE = Hours(weekly=(Interval(WEEKDAYS, 8 * 60, 16 * 60),), holidays=HolidayRule.CLOSED, as_stated="8-16")
 NIGHT = Hours(weekly=(Interval(frozenset({4, 5}), 16 * 60, 25 * 60 + 30),), as_stated="fre-lör 16.00-01.30")
 WEDNESDAY = Hours(weekly=(Interval(frozenset({2}), 15 * 60, 18 * 60),), as_stated="onsdagar 15-18")
 

@@ -11,7 +11,7 @@ import pytest
 from helpline.messages import Country, Language
 from routing.matching import Because, Query, Reason, match
 from routing.refer import NotUnderstood, refer_line
-from routing.services import looks_like_address
+from routing.service_form import looks_like_address
 from tests.routing.worlds import SHIPPED, WORLD, kommune, oslo_time
 
 NIGHT = "2026-11-23T03:00:00+01:00"

@@ -12,6 +12,7 @@ from helpline.content import ContentError, content_folder, node_of, read_yaml
 from helpline.messages import Country, Language
 from routing.directory import Directory, load_needs
 from routing.places import Level
+from routing.service_form import as_plain, looks_like_address, read_service
 from routing.services import (
     Access,
     Answer,
@@ -20,9 +21,6 @@ from routing.services import (
     Sex,
     Status,
     Takes,
-    as_plain,
-    looks_like_address,
-    read_service,
 )
 from tests.routing.worlds import PLACES, SHIPPED
 
