@@ -417,6 +417,14 @@ async def owned_by(conn: AsyncConnection, staff_id: str) -> list[Filed]:
     return [_filed(row) for row in await conn.execute(wanted.order_by(escalations.c.taken_at.desc()))]
 
 
+async def conversations_of(conn: AsyncConnection, staff_id: str, *, since: datetime) -> list[str]:
+    """The conversations that an advisor has, or had last, of those in which an escalation was opened since."""
+    wanted = select(escalations.c.conversation_id).where(
+        escalations.c.owner_id == staff_id, escalations.c.opened_at >= since
+    )
+    return [row.conversation_id for row in await conn.execute(wanted.distinct())]
+
+
 async def asked_of(conn: AsyncConnection, staff_id: str, *, since: datetime) -> list[Filed]:
     """Open escalations for which an advisor was paged and which somebody else does not have, the latest page first."""
     latest = (

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, Integer, LargeBinary, String, and_, delete, func, or_, select, text, update
+from sqlalchemy import Index, Integer, LargeBinary, String, and_, case, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
@@ -27,6 +27,7 @@ from routing.capacity import Capacity, Teller
 from routing.matching import AgeGroup
 from routing.referrals import (
     CONSENT_WORDING,
+    LISTED_AFTER,
     OVERDUE_AFTER,
     PURPOSE,
     SAYS_NO,
@@ -267,6 +268,55 @@ async def recent(conn: AsyncConnection, *, since: datetime, limit: int = 200) ->
         select(_referrals).where(_r.made_at >= since).order_by(_r.made_at.desc(), _r.id).limit(limit)
     )
     return tuple(_referral(row) for row in rows)
+
+
+async def listed(
+    conn: AsyncConnection,
+    now: datetime,
+    *,
+    made_by: str | None = None,
+    conversations: Collection[str] = (),
+    service_id: str = "",
+    region: tuple[Country, str] | None = None,
+    outcome: Outcome | None = None,
+    only_open: bool = False,
+    limit: int,
+    offset: int = 0,
+) -> tuple[tuple[Referral, ...], int]:
+    """Referrals by how much they press, and how many there are in all: those without an outcome for too long first.
+
+    Then those whose outcome is due, those that are open, and what is settled with the newest first. Where `made_by` is
+    given, only those made by it or in one of `conversations`.
+    """
+    wanted: list[Any] = []
+    if made_by is not None:
+        wanted.append(or_(_r.made_by == made_by, _r.conversation_id.in_(list(conversations))))
+    if service_id:
+        wanted.append(_r.service_id == service_id)
+    if region is not None:
+        wanted += [_r.country == region[0].value, _r.region == region[1]]
+    still_open = and_(_r.outcome == "", _r.revoked_at.is_(None))
+    if only_open:
+        wanted.append(still_open)
+    elif outcome is not None:
+        wanted.append(_r.outcome == outcome.value)
+    pressing = case(
+        (and_(still_open, _r.made_at <= now - OVERDUE_AFTER), 0),
+        (and_(still_open, or_(_r.asked > 0, _r.made_at <= now - LISTED_AFTER)), 1),
+        (still_open, 2),
+        else_=3,
+    )
+    # The oldest first of what is open; of what is settled, the newest.
+    waiting_since = case((still_open, _r.made_at))
+    rows = await conn.execute(
+        select(_referrals)
+        .where(*wanted)
+        .order_by(pressing, waiting_since.is_(None), waiting_since, _r.made_at.desc(), _r.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    total = await conn.execute(select(func.count()).select_from(_referrals).where(*wanted))
+    return tuple(_referral(row) for row in rows), int(total.scalar_one())
 
 
 # --- outcomes --------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ CONSENT_WORDING: Final = "2026-11-22"  # of the phrase `referring.consent`; a ch
 PURPOSE: Final = "help-from-service"  # so that the service can say whether it can help
 ASKED_AT_MOST: Final = 2
 OVERDUE_AFTER: Final = timedelta(days=14)
+LISTED_AFTER: Final = timedelta(days=1)  # after which somebody should know what came of it
 SOON: Final = timedelta(hours=2)  # after which help for tonight has been found or not
 ASK_AT: Final = time(10)  # on the next day, when the first calls of the day are made
 
@@ -296,6 +297,11 @@ def revoke(referral: Referral, now: datetime) -> Referral:
         introduction=False,
         ask_at=None,
     )
+
+
+def due(referral: Referral, now: datetime) -> bool:
+    """Whether somebody should know by now what came of it: it was asked for, or a day has gone."""
+    return referral.open and (referral.asked > 0 or now - referral.made_at >= LISTED_AFTER)
 
 
 def overdue(referral: Referral, now: datetime) -> bool:
