@@ -133,6 +133,7 @@ class _Token:
     folded: str
     capital: bool
     ends_clause: bool  # a full stop, comma, bracket or the end of the text follows
+    hyphened: bool = False  # a hyphen joins it to the word before
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ class _Mention:
     exact: bool  # spelt with every letter as it should be
     official: bool = True  # by its official name
     inflected: bool = False  # only without its last letters: a genitive, or written together with an area word
+    sure: bool = True  # some name that it may be is no everyday word
+    everyday: bool = False  # it is an everyday word, and not only short
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,7 @@ def _tokens(text: str) -> list[_Token]:
                 folded=fold(word),
                 capital=word[0].isupper(),
                 ends_clause=not rest or not (rest[0].isalnum() or rest[0] in "-'’&/"),
+                hyphened=match.start() > 1 and text[match.start() - 1] == "-" and text[match.start() - 2].isalnum(),
             )
         )
     return found
@@ -331,14 +335,19 @@ class Gazetteer:
 
     def _mention(self, tokens: Sequence[_Token], first: int, length: int, country: Country | None) -> _Mention | None:
         last = first + length - 1
-        entries = self._named(tokens[first : last + 1], length)
-        if not entries:
-            return None
         before = tokens[first - 1].plain if first else ""
         after = tokens[last + 1].plain if last + 1 < len(tokens) else ""
+        entries = self._named(tokens[first : last + 1], length, country, after)
+        if not entries:
+            return None
         entries = self._of_level(entries, before, after)
         if country is not None and any(entry.place.country is country for entry in entries):
             entries = [entry for entry in entries if entry.place.country is country]
+        elif country is not None and length == 1 and len(tokens[first].plain) < _SHORT:
+            spelt = tokens[first].plain
+            entries = [entry for entry in entries if entry.plain == spelt]  # "rø" is no Swedish "RÖ", and "al" no "Ål"
+            if not entries:
+                return None
         best = min(entry.rank for entry in entries)
         chosen = _unique(entry.place for entry in entries if entry.rank == best)
         if best == 0:
@@ -358,12 +367,23 @@ class Gazetteer:
             others += tuple(p for p in _unique(alike) if p not in (*chosen, *others) and p.country in home)
         inflected = not any(folded == fold(entry.plain) for entry in entries)
         exact = any(typed in (entry.plain, f"{entry.plain}s") for entry in entries)
-        return _Mention(first, last, chosen, others, exact, official=best == 0, inflected=inflected)
+        sure = any(not entry.doubtful for entry in entries)
+        everyday = any(entry.everyday for entry in entries)
+        return _Mention(first, last, chosen, others, exact, best == 0, inflected, sure, everyday)
 
-    def _named(self, tokens: Sequence[_Token], length: int) -> list[_Name]:
+    def _named(
+        self, tokens: Sequence[_Token], length: int, country: Country | None = None, after: str = ""
+    ) -> list[_Name]:
+        """The names that these words may be: as spelt, else with other letters or no ending, at home before abroad.
+
+        A name that is also an everyday word is read without an ending only where the ending is an area ("Holeregionen")
+        or where a place word follows ("Times legevakt").
+        """
         head_plain = "".join(token.plain for token in tokens[:-1])
         head_folded = "".join(token.folded for token in tokens[:-1])
         tail = tokens[-1]
+        places = after in self._words.place_words or after in self._words.kommune_words
+        forms: list[list[_Name]] = []
         for plain, folded in ((tail.plain, tail.folded), *_without_ending(tail, self._words.endings)):
             whole_plain, whole_folded = head_plain + plain, head_folded + folded
             entries = [
@@ -372,15 +392,17 @@ class Gazetteer:
                 # Words written together may be a name of several words, but several words are never a name of one.
                 if length == 1 or length <= entry.tokens
             ]
-            inflected = plain != tail.plain
-            if inflected:
-                entries = [entry for entry in entries if not entry.doubtful or entry.tokens > 1]
             spelt = [entry for entry in entries if entry.plain == whole_plain]
-            if spelt:
+            if plain != tail.plain:
+                compound = len(tail.plain) - len(plain) > 1
+                entries = [entry for entry in entries if not entry.doubtful or entry.tokens > 1]
+                spelt = [entry for entry in spelt if compound or places or not entry.doubtful or entry.tokens > 1]
+            elif spelt:
                 return spelt
-            if entries:
-                return entries
-        return []
+            if spelt or entries:
+                forms.append(spelt or entries)
+        at_home = (found for found in forms if any(entry.place.country is country for entry in found))
+        return next(at_home, forms[0] if forms else [])
 
     def _of_level(self, entries: list[_Name], before: str, after: str) -> list[_Name]:
         """Heed a word that says how large the area is: Oslo fylke, region Örebro, Gotlands kommun."""
@@ -416,13 +438,19 @@ class Gazetteer:
         small = self._words.fillers | self._words.prepositions | self._words.place_words
         # What follows a genitive belongs to it, also where it is an everyday word: Upplands-Bor.
         owned = {mention.last + 1 for mention in home if mention.inflected}
+        # And a hyphen makes two words one: Mitt-Telemark.
+        owned |= {at - 1 for at, token in enumerate(tokens) if token.hyphened}
+        owned |= {at for at, token in enumerate(tokens) if token.hyphened}
         content = [at for at, token in enumerate(tokens) if at in taken or at in owned or token.plain not in small]
-        if taken.issuperset(content) or len(content) > _LONGEST_NAME or content[-1] - content[0] >= _LONGEST_NAME:
+        one_name = len(home) == 1 and taken.issuperset(content)
+        if one_name or len(content) > _LONGEST_NAME or content[-1] - content[0] >= _LONGEST_NAME:
             return None
         stretch = tokens[content[0] : content[-1] + 1]
         if any(token.text.isdigit() for token in stretch):
             return None
-        near = self._near("".join(token.plain for token in stretch), country, reach=1)
+        # Two names side by side are two places, unless an official name is one letter away: Snr-Aurdal, Upplands Visby.
+        two_names = taken.issuperset(content)
+        near = self._near("".join(token.plain for token in stretch), country, reach=1, official=two_names)
         if not near:
             return None
         if len(near) == 1:
@@ -431,11 +459,9 @@ class Gazetteer:
 
     def _is_sure(self, tokens: Sequence[_Token], mention: _Mention, *, shouted: bool) -> bool:
         first, last = tokens[mention.first], tokens[mention.last]
-        length = mention.last - mention.first + 1
-        entries = self._named(tokens[mention.first : mention.last + 1], length)
         if all(place.level is Level.NATIONAL for place in mention.places):
             return False  # "i Norge" says which law applies, not where somebody is
-        if any(not entry.doubtful for entry in entries):
+        if mention.sure:
             return True
         before = tokens[mention.first - 1] if mention.first else None
         after = tokens[mention.last + 1] if mention.last + 1 < len(tokens) else None
@@ -446,20 +472,13 @@ class Gazetteer:
             and after.plain in self._words.place_words
             and not (before and before.capital and first.capital)
         ):
-            return (
-                first.capital
-                or all(not entry.everyday for entry in entries)
-                or after.plain in self._words.kommune_words
-            )
-        spelt = any(
-            entry.plain == "".join(token.plain for token in tokens[mention.first : mention.last + 1])
-            for entry in entries
-        )
+            return first.capital or not mention.everyday or after.plain in self._words.kommune_words
+        spelt = mention.exact and not mention.inflected
         preposed = before is not None and before.plain in self._words.prepositions
         capital = first.capital and not shouted
         if preposed and capital:
             return True
-        return preposed and spelt and last.ends_clause and all(not entry.everyday for entry in entries)
+        return preposed and spelt and last.ends_clause and not mention.everyday
 
     def _settle(
         self, tokens: Sequence[_Token], mentions: list[_Mention], country: Country | None, *, why: Why
@@ -488,21 +507,31 @@ class Gazetteer:
         ]
         if len(kept) == 1:
             others = [place for place in others if place != kept[0]]
-            if country is not None and len(mentions) == 1 and mentions[0].first >= 0:
+            if len(mentions) == 1 and mentions[0].first >= 0:
                 # Kirkenes is a town, and one letter from Birkenes: taken as written, and easy to correct.
                 near = self._one_letter_off(tokens, mentions[0], country)
                 if near and mentions[0].inflected:
                     return Understood(Outcome.AMBIGUOUS, why, candidates=(*kept, *near[: _ASKED_AT_MOST - 1]))
                 others += [place for place in near if place not in others and place != kept[0]]
-            if country is not None and kept[0].country is not country and not named[kept[0]].exact:
-                # Ørsa is Orsa in Sweden without the stroke, and Ørsta in Norway without the t.
-                near = self._near("".join(token.plain for token in tokens), country, reach=1)
-                if near:
+            if country is not None and kept[0].country is not country:
+                # Ørsa is Orsa in Sweden without the stroke, and Ørsta in Norway without the t; Valla is a town there,
+                # and one letter from Valle here: asked, for everything is different in the other country. Solna is an
+                # official name there, and may still be Sola: taken, and easy to correct.
+                by = named[kept[0]]
+                near = self._near("".join(token.plain for token in tokens), country, reach=1, official=by.exact)
+                if near and not (by.exact and by.official):
                     return Understood(Outcome.AMBIGUOUS, why, candidates=(*near[:_ASKED_AT_MOST], *kept))
+                others += [place for place in near if place not in others]
             return Understood(Outcome.FOUND, why, place=kept[0], candidates=tuple(others[:_ASKED_AT_MOST]))
+        if country is not None and all(place.country is not country for place in kept):
+            typed = "".join(token.plain for token in tokens)
+            near = self._near(typed, country, reach=1, official=True)  # Norrland is asked about, and so is Nordland
+            kept = [*near, *kept]
         return Understood(Outcome.AMBIGUOUS, why, candidates=tuple(kept[:_ASKED_AT_MOST]))
 
-    def _one_letter_off(self, tokens: Sequence[_Token], mention: _Mention, country: Country) -> tuple[Place, ...]:
+    def _one_letter_off(
+        self, tokens: Sequence[_Token], mention: _Mention, country: Country | None
+    ) -> tuple[Place, ...]:
         """Official names one letter from an unofficial or inflected one, where the text names nothing else."""
         if mention.official and not mention.inflected:
             return ()
@@ -537,7 +566,7 @@ class Gazetteer:
         if not (quiet or said_postal or said_code or beside_name):
             return None
         if said_code or (quiet and country is Country.SE and norwegian and not swedish):
-            coded = [place for code in norwegian for place in self._by_code(code)]
+            coded = self._by_codes(norwegian, country)
             if coded:
                 return self._answer(coded, Why.CODE)
         for number, owner in ((swedish, Country.SE), (norwegian, Country.NO)):
@@ -545,17 +574,22 @@ class Gazetteer:
             if listed:
                 return self._by_postal(owner, listed[0][1], alone=quiet and not mentions)
         if quiet and not mentions:
-            coded = [place for code in norwegian for place in self._by_code(code)]
+            coded = self._by_codes(norwegian, country)
             if coded:
                 return self._answer(coded, Why.CODE)
             if swedish or norwegian:
                 return Understood(Outcome.UNKNOWN, Why.POSTAL_CODE_UNKNOWN)
         return None
 
-    def _by_code(self, code: str) -> tuple[Place, ...]:
-        current = self._old_codes.get(code, (code,))
-        found = [self.find(country, Level.KOMMUNE, number) for number in current for country in Country]
-        return tuple(place for place in found if place is not None)
+    def _by_codes(self, codes: Sequence[str], country: Country | None) -> list[Place]:
+        """The kommuner with these numbers, of today or old; the line's country decides: 1263 was Lindås, is Svedala."""
+        found: list[Place] = []
+        for code in codes:
+            old = [self.find(Country.NO, Level.KOMMUNE, number) for number in self._old_codes.get(code, ())]
+            now = [self.find(owner, Level.KOMMUNE, code) for owner in Country]
+            places = [place for place in (*now, *old) if place is not None]
+            found += [place for place in places if place.country is country] or places
+        return found
 
     def _by_postal(self, country: Country, listed: tuple[str, str], *, alone: bool) -> Understood | tuple[Place, ...]:
         area, town = listed
@@ -587,6 +621,12 @@ class Gazetteer:
         words = self._words
         small = words.fillers | words.place_words | words.prepositions | words.chat
         content = [at for at, token in enumerate(tokens) if token.plain not in small and not token.text.isdigit()]
+        named_whole = any(token.hyphened or token.plain in words.place_words for token in tokens)
+        if named_whole and len(tokens) <= _LONGEST_NAME:
+            # One name of words that alone say nothing: Stop-Elvdal, Sør-Från, Gällivarr sjukhus.
+            understood = self._guess_of(tokens, country, alone=False)
+            if understood is not None:
+                return understood
         if not content:
             numbers = any(token.text.isdigit() for token in tokens)
             return Understood(Outcome.UNKNOWN, Why.NO_PLACE if numbers else Why.NOTHING_SAID)
@@ -621,8 +661,11 @@ class Gazetteer:
                 # Four letters or fewer may be anything, so we ask; five or more with one place in reach are that place.
                 if len(near) == 1 and len(typed) >= 5:
                     return Understood(Outcome.FOUND, Why.MISSPELT, place=near[0])
-                if len(typed) >= 5 or alone:
-                    return Understood(Outcome.AMBIGUOUS, Why.MISSPELT, candidates=near[:_ASKED_AT_MOST])
+                if len(near) > _ASKED_AT_MOST:
+                    near = self._near(typed, country, reach=1, official=True)
+                # More than can be asked about is nothing known: a list without the right one would lead astray.
+                if 0 < len(near) <= _ASKED_AT_MOST and (len(typed) >= 5 or alone):
+                    return Understood(Outcome.AMBIGUOUS, Why.MISSPELT, candidates=near)
         typed = head + tail.plain
         if len(typed) >= 8:
             near = self._near(typed, country, reach=2)
@@ -660,7 +703,7 @@ def _without_ending(token: _Token, endings: Sequence[str]) -> Iterator[tuple[str
     """The word without a genitive s, or without an area word written together with it."""
     stems = [token.plain]
     for ending in endings:
-        if token.plain.endswith(ending) and len(token.plain) - len(ending) >= _SHORT:
+        if token.plain.endswith(ending) and len(token.plain) - len(ending) >= _SHORT - 1:
             stems.append(token.plain[: -len(ending)])
             break
     for stem in stems:
@@ -763,8 +806,8 @@ def _load_regions(
     groups: dict[tuple[str, str], list[Place]],
 ) -> None:
     root = load_yaml(folder / "regions.yaml").mapping(required=("norway", "sweden"))
-    norway = root["norway"].mapping(required=("helseregioner", "fylker"))
-    sweden = root["sweden"].mapping(required=("lan",))
+    norway = root["norway"].mapping(required=("rvts_called", "rvts_also", "helseregioner", "fylker"))
+    sweden = root["sweden"].mapping(required=("coordinator_called", "coordinator_also", "lan"))
 
     def add(
         country: Country, level: Level, code: str, name: str, also: Sequence[str], within: tuple[AreaKey, ...]
@@ -799,6 +842,17 @@ def _load_regions(
         also = [*lan["names"].texts(), short, bare, f"{bare} län", f"Region {bare}", f"Region {short}"]
         place = add(Country.SE, Level.LAN, lan["code"].text(), name, also, nation[Country.SE])
         groups[("coordinator", lan["coordinator"].text())].append(place)
+    taken = {fold(name) for name, _, _ in names}
+    for sort, fields in (("rvts", norway), ("coordinator", sweden)):
+        called = fields[f"{sort}_called"].texts()
+        grouped = [name for group, name in groups if group == sort]
+        further = fields[f"{sort}_also"].mapping(optional=grouped)
+        for name in grouped:
+            # "Region Stockholm" is the län's own health care, and not the coordinators' region around it.
+            forms = [form for form in (words.replace("{}", name) for words in called) if fold(form) not in taken]
+            if name in further:
+                forms += further[name].texts()
+            names += [(form, place, Kind.AREA) for place in groups[(sort, name)] for form in forms]
 
 
 def _load_postal(folder: Path, country: str) -> Mapping[str, tuple[str, str]]:
