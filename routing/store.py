@@ -7,7 +7,7 @@ an immutable `Directory`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -22,16 +22,17 @@ from sqlmodel import Field, SQLModel
 from helpline import audit
 from helpline.content import ContentError, node_of
 from helpline.messages import Country
-from helpline.storage import UtcDateTime, insert_once, rows_touched, table_of
+from helpline.storage import UtcDateTime, insert_once, rows_touched, table_of, wake
 from routing import capacity_store, organisations
 from routing.directory import Directory, Fallback, load_organisations, load_services
 from routing.organisations import Organisation
 from routing.places import Gazetteer
 from routing.service_form import as_plain, read_service
-from routing.services import Service
+from routing.services import HOUSING, Service
 
 T = TypeVar("T")
 
+TOPIC = "library"  # rung when something in the directory changes; whoever holds one loads it anew
 SHIPPED = "content"  # the actor of what came with the program and no human has changed since
 
 
@@ -328,6 +329,36 @@ async def _write(
             raise ChangedMeanwhile(name)
     past = {key: values[key] for key in ("revision", "document", "changed_at", "changed_by")}
     await conn.execute(insert(shelf.past).values({shelf.past_id: name, **past}))
+    wake(conn, TOPIC)
+    if shelf is _SERVICES and revision:
+        await _forget_addresses(conn, name, hidden_places(orjson.loads(written.document)))
+
+
+async def _forget_addresses(conn: AsyncConnection, service_id: str, hidden: Collection[str] | None) -> None:
+    """Take out of earlier wordings where a place lies that is hidden now: no table knows it any more."""
+    if hidden is not None and not hidden:
+        return
+    with_one = (_revisions.c.service_id == service_id) & _revisions.c.document.contains('"address"')
+    for row in (await conn.execute(select(_revisions.c.revision, _revisions.c.document).where(with_one))).all():
+        this = (_revisions.c.service_id == service_id) & (_revisions.c.revision == row.revision)
+        kept = without_addresses(row.document, hidden)
+        await conn.execute(update(_revisions).where(this).values(document=kept))
+
+
+def hidden_places(plain: Mapping[str, Any]) -> frozenset[str] | None:
+    """Which locations of a service are hidden; None where all are, also those that it had before."""
+    if plain.get("protected") or plain.get("kind") in HOUSING:
+        return None
+    return frozenset(place["id"] for place in plain.get("locations", ()) if place.get("protected"))
+
+
+def without_addresses(document: str, hidden: Collection[str] | None) -> str:
+    """A stored service without the addresses of these locations."""
+    plain = orjson.loads(document)
+    for place in plain.get("locations", ()):
+        if hidden is None or place["id"] in hidden:
+            place.pop("address", None)
+    return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
 
 
 async def directory_of(conn: AsyncConnection, shipped: Directory, gazetteer: Gazetteer) -> Directory:
