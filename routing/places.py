@@ -844,15 +844,15 @@ def _load_regions(
         groups[("coordinator", lan["coordinator"].text())].append(place)
     taken = {fold(name) for name, _, _ in names}
     for sort, fields in (("rvts", norway), ("coordinator", sweden)):
-        called = fields[f"{sort}_called"].texts()
-        grouped = [name for group, name in groups if group == sort]
+        patterns = fields[f"{sort}_called"].texts()
+        grouped = [told for group, told in groups if group == sort]
         further = fields[f"{sort}_also"].mapping(optional=grouped)
-        for name in grouped:
+        for told in grouped:
             # "Region Stockholm" is the län's own health care, and not the coordinators' region around it.
-            forms = [form for form in (words.replace("{}", name) for words in called) if fold(form) not in taken]
-            if name in further:
-                forms += further[name].texts()
-            names += [(form, place, Kind.AREA) for place in groups[(sort, name)] for form in forms]
+            forms = [form for form in (words.replace("{}", told) for words in patterns) if fold(form) not in taken]
+            if told in further:
+                forms += further[told].texts()
+            names += [(form, place, Kind.AREA) for place in groups[(sort, told)] for form in forms]
 
 
 def _load_postal(folder: Path, country: str) -> Mapping[str, tuple[str, str]]:
