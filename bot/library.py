@@ -77,7 +77,8 @@ class Library:
     async def refresh(self, db: Database, *, index_file: Path | None = None) -> bool:
         """Load what is published where it is newer than what is held; whether it was.
 
-        Shelves that cannot be loaded leave the old ones standing, and say so in the log.
+        What cannot be loaded leaves the old standing, and says so in the log. A change of the directory alone does not
+        make the shelves anew, so that what a coordinator approved is offered at once.
         """
         async with db.read() as conn:
             marked = await law_watch.uncleared(conn)
@@ -86,8 +87,18 @@ class Library:
                 if marked != self._marked:
                     await self._heed(marked, self.shelves)
                 return False
-            articles = await shelf_store.published(conn)
-            directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
+            try:
+                directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
+            except ContentError as error:
+                return self._refuse(version, error)
+            shelved = self._version is not None and version.articles == self._version.articles
+            articles = () if shelved else await shelf_store.published(conn)
+        if shelved:
+            if marked != self._marked:
+                await self._heed(marked, self.shelves)
+            self.directory, self._version = directory, version
+            log.info("directory_loaded", services=len(directory.services))
+            return True
         try:
             # Nobody is answered before the first shelves are there; after that, making others must not keep anybody
             # waiting.
@@ -95,15 +106,20 @@ class Library:
             make = Shelves.build if self._shelves is None else make_beside
             shelves = await asyncio.to_thread(make, articles, self.tools, saved=index_file)
         except ContentError as error:
-            if self._shelves is None:
-                raise
-            self._refused = version
-            log.error("library_refused", reason=type(error).__name__)
-            return False
+            # The directory has nothing to do with it.
+            self.directory = directory
+            return self._refuse(version, error)
         await self._heed(marked, shelves)
         self._shelves, self.directory, self._version = shelves, directory, version
         log.info("library_loaded", articles=len(articles), services=len(directory.services))
         return True
+
+    def _refuse(self, version: _Version, error: ContentError) -> bool:
+        if self._shelves is None:
+            raise error
+        self._refused = version
+        log.error("library_refused", reason=type(error).__name__)
+        return False
 
     async def _heed(self, marked: Marks, shelves: Shelves) -> None:
         """Flag what rests on law that has changed."""

@@ -367,10 +367,13 @@ async def directory_of(conn: AsyncConnection, shipped: Directory, gazetteer: Gaz
     Needs and fallbacks are the shipped ones. A fallback that is missing from the database, or that somebody closed, is
     taken from what was shipped, since nobody may be left without a way.
     """
-    rows = (await conn.execute(select(_services).order_by(_services.c.id))).mappings().all()
-    if not rows:
+    standing = (await conn.execute(select(_services.c.id, _services.c.revision).order_by(_services.c.id))).all()
+    if not standing:
         return shipped
-    services = {row["id"]: _service(row, row["id"], shipped, gazetteer) for row in rows}
+    # What `shipped` holds of this database already is not read again: of thousands, one or two have changed.
+    held = {row.id: shipped.find(row.id) for row in standing if _is_held(shipped, row.id, row.revision)}
+    fresh = await _read_services(conn, [row.id for row in standing if row.id not in held], shipped, gazetteer)
+    services = {row.id: held.get(row.id) or fresh[row.id] for row in standing}
     for fallback in shipped.fallbacks.values():
         for service_id in (*fallback.everyone, *fallback.minor):
             if service_id not in services or not services[service_id].running:
@@ -380,6 +383,21 @@ async def directory_of(conn: AsyncConnection, shipped: Directory, gazetteer: Gaz
         organisations=await all_organisations(conn) or None,
         capacities=await capacity_store.newest(conn),
     )
+
+
+def _is_held(directory: Directory, service_id: str, revision: int) -> bool:
+    service = directory.find(service_id)
+    return service is not None and service.revision == revision
+
+
+async def _read_services(
+    conn: AsyncConnection, wanted: Sequence[str], directory: Directory, gazetteer: Gazetteer
+) -> dict[str, Service]:
+    found: dict[str, Service] = {}
+    for part in _in_parts(wanted):
+        rows = (await conn.execute(select(_services).where(_services.c.id.in_(part)))).mappings()
+        found |= {row["id"]: _service(row, row["id"], directory, gazetteer) for row in rows}
+    return found
 
 
 async def all_organisations(conn: AsyncConnection) -> tuple[Organisation, ...]:
