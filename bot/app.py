@@ -197,7 +197,7 @@ class Line:
         say("Loading the shipped content")
         await shelving.put_on_shelves(house, house.clock.now())
         say("Making the shelves searchable")
-        await house.library.refresh(house.db, index_file=self._index_file)
+        await house.library.refresh(house.db, index_file=self._index_file, now=house.clock.now())
         self._prepared = True
 
     @contextlib.asynccontextmanager

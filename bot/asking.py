@@ -32,7 +32,7 @@ from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
 from knowledge.shelves import Shelves, Tools, ask_line
 from knowledge.smalltalk import Smalltalk
-from routing import closed_days
+from routing import certification_store, closed_days
 from routing import store as service_store
 from routing.directory import Directory
 from routing.places import Gazetteer
@@ -108,15 +108,16 @@ async def _published(db: Database) -> tuple[tuple[Article, ...], Marks]:
 def referrer() -> Answerer:
     """Answers who can help."""
     world = World.load(content_folder())
+    now = SystemClock().now()
 
     async def stored(db: Database) -> Directory:
         async with db.read() as conn:
-            return await service_store.directory_of(conn, world.directory, world.gazetteer)
+            certified = await certification_store.certified(conn, fitness.local_day(Country.SE, now))
+            return await service_store.directory_of(conn, world.directory, world.gazetteer, certified=certified)
 
     directory = asyncio.run(_stored(stored))
     if directory is not None:
         world = World(world.gazetteer, directory, world.phrases)
-    now = SystemClock().now()
 
     def answer(line: Mapping[str, Any]) -> Mapping[str, Any]:
         at = line.get("at")

@@ -6,9 +6,9 @@ A decision is given one immutable picture of them, so that nothing changes under
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import structlog
@@ -18,17 +18,19 @@ from bot.commands import Commands
 from bot.dialogue import Waiting, World
 from helpline.content import ContentError
 from helpline.database import Database
+from helpline.messages import Country
 from helpline.phrases import Phrases
 from knowledge import fitness, law_watch
 from knowledge import store as shelf_store
 from knowledge.danger import DangerSense, Scope
-from knowledge.fitness import Policy, Standing
+from knowledge.fitness import Policy, Standing, local_day
 from knowledge.gate_worker import take_tested
 from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
 from knowledge.making import make_beside
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
+from routing import certification_store
 from routing import store as service_store
 from routing.directory import Directory
 from routing.places import Gazetteer
@@ -44,6 +46,7 @@ class _Version:
 
     articles: int
     services: tuple[int, ...]
+    certified: Mapping[str, frozenset[str]]  # who is on this day: a certification lapses without anybody writing
 
 
 class Library:
@@ -61,6 +64,7 @@ class Library:
         self._shelves: Shelves | None = None
         self._version: _Version | None = None
         self._refused: _Version | None = None
+        self._day: date | None = None
 
     @property
     def shelves(self) -> Shelves:
@@ -74,21 +78,25 @@ class Library:
         """Which state of the published articles is loaded; grows with each change of them."""
         return self._version.articles if self._version is not None else 0
 
-    async def refresh(self, db: Database, *, index_file: Path | None = None) -> bool:
+    async def refresh(self, db: Database, *, index_file: Path | None = None, now: datetime | None = None) -> bool:
         """Load what is published where it is newer than what is held; whether it was.
+
+        `now` says on which day providers must be certified to be offered as such; without it the last one told holds.
 
         What cannot be loaded leaves the old standing, and says so in the log. A change of the directory alone does not
         make the shelves anew, so that what a coordinator approved is offered at once.
         """
+        self._day = local_day(Country.SE, now) if now is not None else self._day
         async with db.read() as conn:
             marked = await law_watch.uncleared(conn)
-            version = _Version(await shelf_store.version(conn), await service_store.version_of(conn))
+            certified = await certification_store.certified(conn, self._day) if self._day is not None else {}
+            version = _Version(await shelf_store.version(conn), await service_store.version_of(conn), certified)
             if version in (self._version, self._refused):
                 if marked != self._marked:
                     await self._heed(marked, self.shelves)
                 return False
             try:
-                directory = await service_store.directory_of(conn, self.directory, self.gazetteer)
+                directory = await service_store.directory_of(conn, self.directory, self.gazetteer, certified=certified)
             except ContentError as error:
                 return self._refuse(version, error)
             shelved = self._version is not None and version.articles == self._version.articles
@@ -130,7 +138,7 @@ class Library:
         """The loop's tick."""
 
         async def tick(now: datetime) -> int:
-            await self.refresh(db, index_file=index_file)
+            await self.refresh(db, index_file=index_file, now=now)
             return 0
 
         return tick

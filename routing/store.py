@@ -361,8 +361,16 @@ def without_addresses(document: str, hidden: Collection[str] | None) -> str:
     return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
 
 
-async def directory_of(conn: AsyncConnection, shipped: Directory, gazetteer: Gazetteer) -> Directory:
+async def directory_of(
+    conn: AsyncConnection,
+    shipped: Directory,
+    gazetteer: Gazetteer,
+    *,
+    certified: Mapping[str, frozenset[str]] | None = None,
+) -> Directory:
     """The directory as the database has it; the shipped one where the database has none.
+
+    `certified` is who is certified on the day that is meant (`certification_store.certified`).
 
     Needs and fallbacks are the shipped ones. A fallback that is missing from the database, or that somebody closed, is
     taken from what was shipped, since nobody may be left without a way.
@@ -382,6 +390,7 @@ async def directory_of(conn: AsyncConnection, shipped: Directory, gazetteer: Gaz
         services.values(),
         organisations=await all_organisations(conn) or None,
         capacities=await capacity_store.newest(conn),
+        certified=certified,
     )
 
 
