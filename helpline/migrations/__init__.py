@@ -36,7 +36,14 @@ _OF_THE_GROUND_FLOOR = (
 )
 _STORES = {
     "helpline": _OF_THE_GROUND_FLOOR,
-    "routing": ("store", "capacity_store", "certification_store", "proposal_store", "referral_store"),
+    "routing": (
+        "store",
+        "capacity_store",
+        "certification_store",
+        "confirming_store",
+        "proposal_store",
+        "referral_store",
+    ),
     "escalation": ("store", "auditor_store", "reach_store", "rota_store", "shift_store"),
     "bot": ("store", "caller_store", "notes_store", "api.store", "voice.store"),
 }
