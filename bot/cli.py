@@ -59,6 +59,7 @@ class Shelf(StrEnum):
 
     ARTICLES = "articles"
     SERVICES = "services"
+    ORGANISATIONS = "organisations"
     ROSTER = "roster"
     LADDERS = "ladders"
 
@@ -361,7 +362,7 @@ def import_(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring in articles, services, a roster or the ladders. A file with a fault changes nothing."""
+    """Bring in articles, services, organisations, a roster or the ladders. A file with a fault changes nothing."""
     from bot.operating import bring_in
 
     if dry_run or as_json:
@@ -391,7 +392,7 @@ def export(
     what: Annotated[Shelf, typer.Argument(help="What to take out.")],
     path: Annotated[Path, typer.Argument(help="Where to: a folder, or a file for a roster.")],
 ) -> None:
-    """Take out articles, services, the roster or the ladders, in the form that `import` reads."""
+    """Take out articles, services, organisations, the roster or the ladders, in the form that `import` reads."""
     from bot.operating import take_out
 
     _errors.print(_run(take_out(what.value, path)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -94,8 +94,10 @@ async def bring_in(what: str, path: Path) -> str:
                         now=now,
                         actor=OPERATOR,
                     )
-                    return (
-                        f"{len(done.added)} services added, {len(done.changed)} changed, {len(done.same)} as they were."
+                    return _taken_in(what, done)
+                case "organisations":
+                    return _taken_in(
+                        what, await services.import_organisations(conn, path, now=now, actor=OPERATOR)
                     )
                 case "roster":
                     ladder_files.check_fallbacks(path, now)
@@ -115,6 +117,10 @@ async def bring_in(what: str, path: Path) -> str:
                     return "Ladders saved. Whoever waits already keeps the ladder they were given."
 
 
+def _taken_in(what: str, done: services.Imported) -> str:
+    return f"{len(done.added)} {what} added, {len(done.changed)} changed, {len(done.same)} as they were."
+
+
 async def take_out(what: str, path: Path) -> str:
     """Export in the form that `import` reads; a sentence that says what was written."""
     async with open_house() as house:
@@ -127,13 +133,21 @@ async def take_out(what: str, path: Path) -> str:
                 case "services":
                     directory = await services.directory_of(conn, house.library.directory, house.library.gazetteer)
                     written = services.export_services(directory, path, day=now.date())
-                    return f"{len(directory.services)} services written to {', '.join(map(str, written))}."
+                    return f"{len(directory.services)} services written to {_listed(written)}."
+                case "organisations":
+                    directory = await services.directory_of(conn, house.library.directory, house.library.gazetteer)
+                    written = services.export_organisations(directory, path, day=now.date())
+                    return f"{len(directory.organisations)} organisations written to {_listed(written)}."
                 case "roster":
                     text = await ladder_files.export_rosters(conn, now)
                 case _:
                     text = await ladder_files.export_ladders(conn)
         await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         return f"Written to {path}."
+
+
+def _listed(paths: Iterable[Path]) -> str:
+    return ", ".join(map(str, paths))
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------------------

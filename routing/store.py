@@ -495,7 +495,8 @@ def export_organisations(directory: Directory, folder: Path, *, day: date) -> tu
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for country in Country:
-        path = folder / f"{country.value.lower()}.yaml"
+        # Not the name that services have: both may be written to one folder.
+        path = folder / f"organisations-{country.value.lower()}.yaml"
         plain = [organisations.as_plain(each) for each in directory.organisations if each.country is country]
         head = "# Exported from the directory. routing/organisations.py says what each key means.\n"
         text = head + _yaml({"country": country.value, "compiled": day, "organisations": plain})
