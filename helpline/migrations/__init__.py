@@ -45,7 +45,7 @@ _STORES = {
         "referral_store",
     ),
     "escalation": ("store", "auditor_store", "reach_store", "rota_store", "shift_store"),
-    "bot": ("store", "caller_store", "notes_store", "api.store", "voice.store"),
+    "bot": ("store", "caller_store", "held_store", "notes_store", "api.store", "voice.store"),
 }
 _FOLDER = Path(__file__).parent
 _LOCK = 0x7661726465  # an advisory lock of PostgreSQL's, so that one process migrates at a time
