@@ -292,6 +292,29 @@ class Gazetteer:
         inside = [part for part in self.places(place.country, Level.KOMMUNE) if part.lies_in(place)]
         return tuple(sorted(inside, key=lambda part: fold(part.name)))
 
+    def parts_of(self, place: Place) -> tuple[Place, ...]:
+        """The areas of the next size down, by name: the kommuner of a fylke or län, the fylker of a health region."""
+        inside = [part for part in self.places(place.country) if part.within[:1] == (place.key,)]
+        return tuple(sorted(inside, key=lambda part: fold(part.name)))
+
+    def search(self, text: str, country: Country, *, most: int = 20) -> tuple[Place, ...]:
+        """Places for somebody who is still typing: what the text means, then what is called something like it."""
+        words = _tokens(_clean(text)[:100])
+        typed = "".join(token.folded for token in words)
+        understood = self.understand(text[:100], country=country)
+        ranked: dict[Place, int] = {}
+        for name, entries in self._index.items() if len(typed) > 1 else ():
+            at = name.find(typed)
+            if at < 0 or (at > 0 and len(typed) < _SHORT):
+                continue
+            for entry in entries:
+                rank = (0 if name == typed else 1 if at == 0 else 2) + 3 * entry.rank
+                ranked[entry.place] = min(rank, ranked.get(entry.place, rank))
+        alike = sorted(ranked, key=lambda place: (ranked[place], LOCAL_FIRST.index(place.level), fold(place.name)))
+        meant = () if understood.place is None else (understood.place,)
+        found = _unique((*meant, *understood.candidates, *alike))
+        return tuple(p for p in found if p.country is country and p.level is not Level.NATIONAL)[:most]
+
     def group(self, sort: str, name: str) -> tuple[Place, ...]:
         """The fylker of an RVTS region (`rvts`), or the län of a coordinator region (`coordinator`), by its name."""
         return self._groups.get((sort, name), ())

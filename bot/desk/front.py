@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import notes_store
 from bot.desk.account import AccountDesk
+from bot.desk.area_picker import AreaDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
 from bot.desk.case_room import CaseRoom
@@ -83,6 +84,7 @@ class Desk:
             LeaveDesk(self._door),
             FeedDesk(self._door),
             LadderDesk(self._door),
+            AreaDesk(self._door),
         )
         self._keys = Keys(self._door)
         self._people = (
