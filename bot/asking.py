@@ -6,7 +6,9 @@ Nothing is stored. Where there is no database none is made, and the shipped cont
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -117,7 +119,10 @@ def referrer() -> Answerer:
 
     directory = asyncio.run(_stored(stored))
     if directory is not None:
-        world = World(world.gazetteer, directory, world.phrases)
+        world = replace(world, directory=directory)
+    world.prepare()
+    # What was read is there to stay: the collector need not walk through it between two questions.
+    gc.freeze()
 
     def answer(line: Mapping[str, Any]) -> Mapping[str, Any]:
         at = line.get("at")

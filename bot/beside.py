@@ -24,7 +24,8 @@ from knowledge.articles import Article
 from knowledge.confidence import Band
 from knowledge.fitness import Fit
 from routing import closed_days
-from routing.matching import Because, Offer, Query, Reason
+from routing.because import OPENING, WHOEVER_ASKS
+from routing.matching import Offer, Query, Reason
 from routing.matching import match as matching
 from routing.places import Level, Outcome, Place
 from routing.reasons import say as say_reason
@@ -34,37 +35,6 @@ SUGGESTED = 3
 FOUND = 6
 SERVICES = 5
 LONGEST_SEARCH = 400  # characters
-
-_OPENING = frozenset(
-    {
-        Because.OPEN_ALWAYS,
-        Because.OPEN_BY_LAW,
-        Because.OPEN_NOW,
-        Because.CLOSES_AT,
-        Because.CLOSED_NOW,
-        Because.OPENS_AT,
-        Because.OPENS_OFFICE_HOURS,
-        Because.OPENS_AFTER_HOURS,
-        Because.CALL_FIRST,
-        Because.HOURS_UNKNOWN,
-    }
-)
-# What holds for the service whoever asks; what depends on the patient is for the advisor to see, on the card.
-_ALWAYS_TRUE = frozenset(
-    {
-        Because.ONLY_SEX,
-        Because.ONLY_AGE,
-        Because.ONLY_STATUS,
-        Because.ONLY_EXPLOITATION,
-        Because.ACCESS,
-        Because.NO_PHONE,
-        Because.PARTLY_VERIFIED,
-        Because.UNVERIFIED,
-        Because.OLDER_SOURCE,
-        Because.UNDATED_SOURCE,
-        Because.NO_SOURCE,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -194,7 +164,7 @@ class Beside:
 
     def _service_card(self, offer: Offer, where: _Where, to: Reader, shown_in: Language, now: datetime) -> Card:
         piece = self._service_piece(offer, where, to, now)
-        asked = [reason for reason in offer.reasons if reason.code not in _OPENING | _ALWAYS_TRUE]
+        asked = [reason for reason in offer.reasons if reason.code not in OPENING | WHOEVER_ASKS]
         note = "; ".join(self._said(offer.service, reason, shown_in, now) for reason in asked)
         return Card(offer.service.id, piece.title, piece.text, to.language.value, piece.claim, note)
 
@@ -202,9 +172,9 @@ class Beside:
         service, language = offer.service, to.language
         name, what = service.called(language), service.described(language)
         numbers = ", ".join(phone.number for phone in service.phones[:2])
-        opening = [self._said(service, reason, language, now) for reason in offer.reasons if reason.code in _OPENING]
+        opening = [self._said(service, reason, language, now) for reason in offer.reasons if reason.code in OPENING]
         caution = [
-            self._said(service, reason, language, now) for reason in offer.reasons if reason.code in _ALWAYS_TRUE
+            self._said(service, reason, language, now) for reason in offer.reasons if reason.code in WHOEVER_ASKS
         ]
         first = f"{name}: {numbers}" if numbers else name
         source = service_source(service, self._house.phrases, language)

@@ -1098,3 +1098,4 @@ class _Turn:
 def _ahead(draft: Draft) -> timedelta:
     """How far from now the help is needed, near enough for opening hours."""
     return timedelta(hours=12) if draft.when == "tomorrow" else timedelta(0)
+        choices += [Choice(f"{REFERRAL}:place:{key}", name) for key, name in draft.namesakes]

@@ -13,15 +13,17 @@ from typing import Any, assert_never
 
 from bot.answers import Form
 from helpline.messages import Choice, Country, Language
-from helpline.phrases import Phrases
+from helpline.phrases import Phrases, say_list
 from routing import closed_days
+from routing.because import CAUTION, CLOSED, OPENING, REFUSED, Because
 from routing.directory import Directory, Need
-from routing.matching import AgeGroup, Because, Offer, Query, match
+from routing.matching import AgeGroup, Offer, Query, match
 from routing.places import Gazetteer, Level, Outcome, Place, Understood
 from routing.reasons import say
 from routing.services import Sex, Status
 
 SHOWN = 3  # services in one message, before the ones that always answer
+NAMESAKES = 3  # other places of that name, each a tap away
 
 
 class Step(StrEnum):
@@ -66,6 +68,8 @@ class Draft:
     when: str = ""
     candidates: tuple[tuple[str, str], ...] = ()  # places to choose between: key, name
     shown: int = 0
+    namesakes: tuple[tuple[str, str], ...] = ()  # other places that may have been meant: key, name
+    offered: tuple[str, ...] = ()  # ids of the services that were shown last
 
     @property
     def step(self) -> Step:
@@ -95,7 +99,9 @@ def draft_from_json(data: Mapping[str, Any]) -> Draft:
     """The draft back from plain values."""
     known = {name: data[name] for name in Draft.__dataclass_fields__ if name in data}
     known["needs"] = tuple(known.get("needs", ()))
-    known["candidates"] = tuple((key, name) for key, name in known.get("candidates", ()))
+    for names in ("candidates", "namesakes"):
+        known[names] = tuple((key, name) for key, name in known.get(names, ()))
+    known["offered"] = tuple(known.get("offered", ()))
     return Draft(**known)
 
 
@@ -142,7 +148,10 @@ def place_told(draft: Draft, heard: Understood) -> Draft | None:
     """The draft with the place that was understood, or with places to choose between; None for no place at all."""
     match heard.outcome:
         case Outcome.FOUND if heard.place is not None:
-            return with_place(draft, heard.place)
+            found = with_place(draft, heard.place)
+            # Oslo is a kommune and a fylke: what bears the very same name is no other place to her.
+            others = {place.label: _key(place) for place in heard.candidates if place.label != found.place_name}
+            return replace(found, namesakes=tuple((key, name) for name, key in others.items())[:NAMESAKES])
         case Outcome.AMBIGUOUS:
             candidates = tuple((_key(place), place.label) for place in heard.candidates[:6])
             return replace(draft, candidates=candidates)
@@ -161,7 +170,18 @@ def with_place(draft: Draft, place: Place) -> Draft:
         place_name=place.label,
         region=region,
         candidates=(),
+        namesakes=(),
     )
+
+
+def corrected(draft: Draft, place: Place) -> Draft:
+    """The draft about the namesake that was meant; the place it was about can be gone back to in the same way."""
+    known = draft.namesakes
+    if draft.place_code not in {"", SKIPPED}:
+        was = f"{draft.place_country}.{draft.place_level}.{draft.place_code}"
+        known = ((was, draft.place_name), *known)
+    moved = replace(with_place(draft, place), shown=0)
+    return replace(moved, namesakes=tuple((key, name) for key, name in known if key != _key(place))[:NAMESAKES])
 
 
 def told(draft: Draft, value: str, gazetteer: Gazetteer) -> Draft | None:
@@ -172,7 +192,7 @@ def told(draft: Draft, value: str, gazetteer: Gazetteer) -> Draft | None:
     match kind:
         case "place":
             place = _place(chosen, gazetteer)
-            return with_place(draft, place) if place is not None else None
+            return corrected(draft, place) if place is not None else None
         case "need" if chosen in COMMON_NEEDS:
             return replace(draft, needs=(chosen,))
         case "who" if chosen in WHO:
@@ -212,41 +232,7 @@ def _place(key: str, gazetteer: Gazetteer) -> Place | None:
 
 # --- from a finished draft to services --------------------------------------------------------------------------
 
-_OPENING = frozenset(
-    {
-        Because.OPEN_ALWAYS,
-        Because.OPEN_BY_LAW,
-        Because.OPEN_NOW,
-        Because.CLOSES_AT,
-        Because.CLOSED_NOW,
-        Because.OPENS_AT,
-        Because.CALL_FIRST,
-        Because.HOURS_UNKNOWN,
-    }
-)
-_CAUTION = frozenset(
-    {
-        Because.COVERS_PART,
-        Because.LIKELY_COVERS,
-        Because.ASK_SEX,
-        Because.ASK_AGE,
-        Because.ASK_STATUS,
-        Because.ASK_EXPLOITATION,
-        Because.ASK_CHILDREN,
-        Because.ASK_SUBSTANCE_USE,
-        Because.ONLY_SEX,
-        Because.ONLY_AGE,
-        Because.ONLY_STATUS,
-        Because.ONLY_EXPLOITATION,
-        Because.ACCESS,
-        Because.NO_PHONE,
-        Because.PARTLY_VERIFIED,
-        Because.UNVERIFIED,
-        Because.OLDER_SOURCE,
-        Because.UNDATED_SOURCE,
-        Because.NO_SOURCE,
-    }
-)
+_IN_A_LINE = OPENING - {Because.HOURS_UNKNOWN} | {Because.FULL, Because.HAS_ROOM}
 
 
 @dataclass(frozen=True)
@@ -315,11 +301,12 @@ def tell(
         service = offer.service
         numbers = ", ".join(phone.number for phone in service.phones[:2])
         line = f"{service.called(language)}: {numbers}" if numbers else service.called(language)
-        opening = said(offer, _OPENING)
+        # Of what always answers this line is all that is said.
+        opening = said(offer, OPENING | REFUSED if offer.fallback else OPENING)
         return f"{line} ({'; '.join(opening)})" if opening else line
 
     def full(offer: Offer) -> str:
-        cautions = said(offer, _CAUTION)
+        cautions = said(offer, CAUTION - {Because.NOT_CONFIRMED})
         lines = [brief(offer), offer.service.described(language), f"{'; '.join(cautions)}." if cautions else ""]
         return "\n".join(line for line in lines if line)
 
@@ -330,8 +317,23 @@ def tell(
         if not numbers:
             way = said(offer, frozenset({Because.ACCESS})) or said(offer, frozenset({Because.NO_PHONE}))
             return f"{service.called(language)} ({'; '.join(way)})" if way else service.called(language)
-        opening = [] if offer.fallback else said(offer, _OPENING - {Because.HOURS_UNKNOWN})
+        # What always answers says only when it does not.
+        heeded = CLOSED | REFUSED if offer.fallback else _IN_A_LINE
+        opening = said(offer, heeded)
         return f"{service.called(language)}: {numbers}" + (f" ({'; '.join(opening)})" if opening else "")
+
+    def unconfirmed() -> str:
+        """Which of the services have not said themselves that this is right: once, for all of them."""
+        offers = (*shown.best, *shown.always)
+        those = [each for each in offers if any(reason.code is Because.NOT_CONFIRMED for reason in each.reasons)]
+        if not those:
+            return ""
+        if len(those) == len(offers):
+            return phrases.say("refer.unconfirmed.all", language)
+        if form is not Form.WIDE:
+            return phrases.say("refer.unconfirmed.some", language)
+        names = say_list([each.service.called(language) for each in those], language)
+        return phrases.say("refer.unconfirmed", language, what=names)
 
     parts = [understood(draft, phrases, language)]
     if not shown.best and draft.shown:
@@ -341,9 +343,10 @@ def tell(
         by_number = sorted(shown.best, key=lambda offer: not offer.service.phones)
         first, *others = [in_a_line(offer) for offer in by_number] or [""]
         always = [in_a_line(offer) for offer in shown.always]
-        return "\n".join(line for line in [*parts, first, *always, *others] if line)
+        return "\n".join(line for line in [*parts, first, *always, unconfirmed(), *others] if line)
     parts += [full(offer) for offer in shown.best]
     if shown.always:
         lines = [brief(offer) for offer in shown.always]
         parts.append("\n".join([phrases.say("refer.always", language), *(f"- {line}" for line in lines)]))
+    parts += [line for line in (unconfirmed(),) if line]
     return "\n\n".join(parts)

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_date, format_time
 from babel.lists import format_list
 
@@ -97,3 +98,13 @@ def say_time(at: datetime, *, now: datetime, zone: ZoneInfo, language: Language)
 def say_list(items: Sequence[str], language: Language) -> str:
     """Several things in one breath: "a, b og c"."""
     return format_list(list(items), style="standard", locale=_LOCALES[language])
+
+
+def say_language(code: str, language: Language) -> str:
+    """The name of a language by its ISO 639 code: "arabisk"; the code itself where it has no name here."""
+    return Locale.parse(_LOCALES[language]).languages.get(code, code)
+
+
+def is_language(code: str) -> bool:
+    """Whether this is the code of a language that has a name."""
+    return code in Locale.parse(_LOCALES[Language.EN]).languages

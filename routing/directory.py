@@ -15,6 +15,7 @@ from pathlib import Path
 from helpline.content import ContentError, Node, load_yaml
 from helpline.messages import Country, Language
 from routing.capacity import Capacity
+from routing.index import Index
 from routing.organisations import Organisation, Organisations, Unclear, check_all, read_organisation
 from routing.places import AreaKey, Gazetteer, Level
 from routing.service_form import read_service
@@ -227,13 +228,19 @@ class Directory:
         """For each area, the services that answer in a part of it."""
         return self._around(lambda service: service.area.areas)
 
-    def advising(self, country: Country) -> tuple[str, ...]:
-        """Local services that give professionals in the whole country advice."""
-        return tuple(service.id for service in self._advising if service.country is country)
-
     @cached_property
-    def _advising(self) -> tuple[Service, ...]:
-        return tuple(service for service in self.services if service.area.advises_all)
+    def index(self) -> Index:
+        """What the services have in common, for matching."""
+        organisations: dict[tuple[Country, str], frozenset[str] | None] = {}
+
+        def certified_rows(service: Service) -> frozenset[str] | None:
+            key = (service.country, service.organisation)
+            if self._certified and key not in organisations:
+                organisations[key] = self.certified_rows(service) if self.is_certified(service) else None
+            return organisations.get(key)
+
+        rows = {need.key: need.catalogue for need in self.needs.values()}
+        return Index(self.services, needs=rows, capacity_of=self.capacity_of, certified_rows=certified_rows)
 
     def _around(
         self, areas: Callable[[Service], frozenset[AreaKey]]

@@ -16,18 +16,21 @@ from typing import Any, TypeVar
 
 from helpline import languages
 from helpline.messages import Country, Language, country_of
-from helpline.phrases import ZONES, Phrases
+from helpline.phrases import ZONES, Phrases, is_language
 from routing import reasons
+from routing.because import Because, Reason
+from routing.catalogue import Catalogue
 from routing.directory import Directory
-from routing.matching import AgeGroup, Because, Matched, Query, Reason, match
+from routing.matching import Matched, match
 from routing.places import Gazetteer, Outcome, Place, Understood, Why
+from routing.query import AgeGroup, Query
 from routing.services import Exploitation, Service, Sex, Status
 
 E = TypeVar("E", bound=StrEnum)
 
 _KEYS = (
     *("id", "place", "country", "need", "sex", "age", "status", "exploitation"),
-    *("with_children", "substance_use", "at"),
+    *("with_children", "families", "substance_use", "catalogue", "languages", "at"),
 )
 
 
@@ -42,17 +45,31 @@ class World:
     gazetteer: Gazetteer
     directory: Directory
     phrases: Phrases
+    catalogue: Catalogue
 
     @classmethod
     def load(cls, content: Path) -> World:
         """From the shipped content alone; raises `ContentError` for a file that does not fit."""
         gazetteer = Gazetteer.load(content / "places")
-        return cls(gazetteer, Directory.load(content, gazetteer), Phrases.load(content / "phrases"))
+        directory = Directory.load(content, gazetteer)
+        return cls(gazetteer, directory, Phrases.load(content / "phrases"), Catalogue.load(content))
+
+    def prepare(self) -> None:
+        """Work out now, and not at the first question, what all questions have in common."""
+        for country in Country:
+            match(self.directory, Query(country))
 
     def say(self, reason: Reason, language: Language, country: Country, *, now: datetime | None = None) -> str:
         """A reason in words."""
-        needs = self.directory.needs
-        return reasons.say(reason, language, phrases=self.phrases, needs=needs, country=country, now=now)
+        return reasons.say(
+            reason,
+            language,
+            phrases=self.phrases,
+            needs=self.directory.needs,
+            country=country,
+            now=now,
+            rows=self.catalogue.rows,
+        )
 
     @cached_property
     def _written(self) -> dict[tuple[Reason, Country], str]:
@@ -117,7 +134,6 @@ def read_question(world: World, line: Mapping[str, Any], *, now: datetime | None
         else Understood(Outcome.UNKNOWN, Why.NOTHING_SAID)
     )
     here = _country_of(understood) or line_country or Country.NO
-    needs = _needs(world.directory, told.get("need", ()))
     status, age = _status(told), _age(told)
     if told.get("status") == "minor" and age is None:
         age = AgeGroup.MINOR
@@ -125,13 +141,16 @@ def read_question(world: World, line: Mapping[str, Any], *, now: datetime | None
         country=here,
         place=understood.place,
         candidates=understood.candidates if understood.outcome is Outcome.AMBIGUOUS else (),
-        needs=needs,
+        needs=_needs(world.directory, told),
         sex=_one_of(Sex, told, "sex"),
         age=age,
         status=status,
         exploitation=_one_of(Exploitation, told, "exploitation"),
         with_children=_flag(told, "with_children"),
+        families=_flag(told, "families"),
         substance_use=_flag(told, "substance_use"),
+        catalogue=_rows(world.catalogue, told),
+        languages=_languages(told),
     )
     return Asked(query, understood, _instant(told) or now)
 
@@ -155,14 +174,38 @@ def _one_of(choices: type[E], told: Mapping[str, Any], key: str, *, ignore_case:
         raise NotUnderstood(f'"{_short(value)}" is not known as {key}. Allowed: {allowed}.') from error
 
 
-def _needs(directory: Directory, value: object) -> tuple[str, ...]:
+def _keys(told: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = told.get(key, ())
     keys = [value] if isinstance(value, str) else value
-    if not isinstance(keys, Sequence) or not all(isinstance(key, str) for key in keys):
-        raise NotUnderstood('"need" must be a list of keys.')
+    if not isinstance(keys, Sequence) or not all(isinstance(each, str) for each in keys):
+        raise NotUnderstood(f'"{key}" must be a list of keys.')
+    return tuple(dict.fromkeys(keys))
+
+
+def _needs(directory: Directory, told: Mapping[str, Any]) -> tuple[str, ...]:
+    keys = _keys(told, "need")
     for key in keys:
         if key not in directory.needs:
             raise NotUnderstood(f'"{_short(key)}" is not known as need. Allowed: {", ".join(directory.needs)}.')
-    return tuple(dict.fromkeys(keys))
+    return keys
+
+
+def _rows(catalogue: Catalogue, told: Mapping[str, Any]) -> tuple[str, ...]:
+    keys = _keys(told, "catalogue")
+    for key in keys:
+        if key not in catalogue.rows:
+            raise NotUnderstood(f'"{_short(key)}" is not known as catalogue. Allowed: {", ".join(catalogue.rows)}.')
+    return keys
+
+
+def _languages(told: Mapping[str, Any]) -> tuple[str, ...]:
+    codes = tuple(dict.fromkeys(code.strip().lower() for code in _keys(told, "languages")))
+    for code in codes:
+        if not is_language(code):
+            raise NotUnderstood(
+                f'"{_short(code)}" is not known as languages. Write codes of ISO 639, such as ar, so, uk.'
+            )
+    return codes
 
 
 def _status(told: Mapping[str, Any]) -> Status | None:
@@ -234,19 +277,19 @@ def _candidate(place: Place) -> dict[str, Any]:
 
 
 def _written(world: World, matched: Matched) -> dict[str, Any]:
-    # Thousands of services are dropped for the very same reason; its words are made once.
-    made: dict[int, list[str]] = {}
+    # Thousands of services stand where they stand for the very same reasons, whose words are made once.
 
     def written(service: Service, because: tuple[Reason, ...]) -> list[str]:
-        words = made.get(id(because))
-        if words is None:
-            words = made[id(because)] = [world.written(reason, service.country) for reason in because]
-        return words
+        return [world.written(reason, service.country) for reason in because]
 
-    return {
-        "offered": [
-            {"id": offer.service.id, "name": offer.service.name, "reasons": written(offer.service, offer.reasons)}
-            for offer in matched.offered
-        ],
-        "dropped": [{"id": service.id, "reasons": written(service, reasons)} for service, reasons in matched.dropped],
-    }
+    dropped: list[dict[str, Any]] = []
+    for because, services in matched.left_out:
+        words = written(services[0], because)
+        dropped += [{"id": service.id, "reasons": words} for service in services]
+    offered: list[dict[str, Any]] = []
+    told: tuple[Reason, ...] = ()
+    for service, because, *_ in matched.offered:
+        if because is not told:
+            told, words = because, written(service, because)
+        offered.append({"id": service.id, "name": service.name, "reasons": words})
+    return {"offered": offered, "dropped": dropped}

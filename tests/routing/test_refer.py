@@ -130,6 +130,9 @@ def test_every_reason_has_words_in_every_language() -> None:
         Because.HELPS_WITH: "legal",
         Because.OTHER_NEED: "legal,money",
         Because.ACCESS: "via-helpline",
+        **dict.fromkeys([Because.OFFERS, Because.ASK_OFFERS, Because.NOT_OFFERED], "protection.housing.places"),
+        **dict.fromkeys([Because.SPEAKS, Because.OTHER_LANGUAGES, Because.ASK_LANGUAGE], "ar,so"),
+        **dict.fromkeys([Because.CONFIRMED, Because.CONFIRMED_LONG_AGO], "2026-11-01"),
         **dict.fromkeys([Because.ASK_SEX, Because.ONLY_SEX, Because.SEX_NOT_TAKEN], "female,male"),
         **dict.fromkeys([Because.ASK_STATUS, Because.ONLY_STATUS, Because.STATUS_NOT_TAKEN], "eea"),
         **dict.fromkeys(
