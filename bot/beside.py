@@ -7,7 +7,7 @@ place lies is in no directory, and it goes by its kind and not by its name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +29,7 @@ from routing.matching import Offer, Query, Reason
 from routing.matching import match as matching
 from routing.places import Level, Outcome, Place
 from routing.reasons import say as say_reason
+from routing.referrals import Facts
 from routing.services import Service
 
 SUGGESTED = 3
@@ -69,6 +70,16 @@ class Services:
     unknown: bool  # a place was named that nobody knows
     candidates: tuple[str, ...]  # where it could be one of several
     cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A service that was chosen from a card, and for what."""
+
+    service: Service
+    country: Country
+    region: str  # code of the fylke or län
+    need: str
 
 
 def reader_of(conversation: Conversation) -> Reader:
@@ -161,6 +172,39 @@ class Beside:
             candidates=tuple(each.label for each in several[:6]),
             cards=tuple(self._service_card(offer, where, to, shown_in, now) for offer in matched.shown(SERVICES)),
         )
+
+    def next_best(
+        self, facts: Facts, tried: Collection[str], to: Reader, shown_in: Language, now: datetime
+    ) -> Card | None:
+        """The best service that was not tried yet, for the patient of whom these facts were told."""
+        library = self._house.library
+        level = Level.FYLKE if facts.country is Country.NO else Level.LAN
+        place = library.gazetteer.find(facts.country, level, facts.region) if facts.region else None
+        query = Query(
+            facts.country,
+            place,
+            needs=facts.needs,
+            sex=facts.sex,
+            age=facts.age_group,
+            with_children=facts.with_children,
+        )
+        matched = matching(library.directory, query, now, holidays=closed_days.around(facts.country, now))
+        offer = next((each for each in matched.offered if each.service.id not in tried), None)
+        where = _Where(facts.country, place, facts.needs[0] if facts.needs else "")
+        return self._service_card(offer, where, to, shown_in, now) if offer is not None else None
+
+    def wanted(self, claim: str) -> Wanted | None:
+        """What a service's card stands for, to make a referral of it; None where it is no card of today's directory."""
+        match claim.split(":"):
+            case ["service", service_id, revision, place, need]:
+                service, where = self._house.library.directory.find(service_id), self._where(place, need)
+            case _:
+                return None
+        if service is None or where is None or str(service.revision) != revision:
+            return None
+        areas = where.place.areas if where.place is not None else ()
+        region = next((code for level, code in areas if level in {Level.FYLKE, Level.LAN}), "")
+        return Wanted(service, where.country, region, where.need)
 
     def _service_card(self, offer: Offer, where: _Where, to: Reader, shown_in: Language, now: datetime) -> Card:
         piece = self._service_piece(offer, where, to, now)

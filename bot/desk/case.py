@@ -37,6 +37,7 @@ from helpline.rate_limit import RateLimit
 from helpline.sessions import csrf_holds, staff_of
 from helpline.storage import StorageError
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other, wants_page
+from routing.referrals import Way
 
 log = structlog.get_logger(__name__)
 
@@ -56,11 +57,17 @@ _TOLD = {"passed_on": "desk.told.passed_on", "cannot_pass_on": "desk.told.cannot
     "debrief": "desk.case.debrief.told",
     "wording": "desk.case.wording.told",
     "known": "desk.case.wording.known",
+    "referred": "desk.referral.told.made",
+    "outcome": "desk.referral.told.outcome",
+    "revoked": "desk.referral.told.revoked",
+    "safe": "desk.safe.told",
+    "room": "desk.room.told",
     Joined.CALLING.value: "desk.connect.calling",
     Joined.NO_PHONE.value: "desk.connect.no_phone",
     Joined.NO_WAY.value: "desk.connect.no_way",
 }
 _ACTIONS = "take|reply|pass-on|close|keep|again|find|insert|serve|note|wording|follow-up|debrief|connect"
+_ACTIONS += "|refer|referral|outcome|revoke|room|safe"
 
 
 class CaseDesk:
@@ -228,7 +235,7 @@ class CaseDesk:
         if not csrf_holds(request, form):
             return await self._not_sent(request, typed, 403, "desk.told.press_again")
         try:
-            refused = await self._serve(staff, request.match_info["case"], claim, typed.message_id)
+            refused = await self._serve(request, staff, claim, typed.message_id)
         except StorageError as error:
             log.error("reply_not_stored", error_type=type(error).__name__)
             return await self._not_sent(request, typed, 503, "desk.reply.not_kept")
@@ -283,11 +290,12 @@ class CaseDesk:
             conversation = await store.get(conn, self._house.vault, filed.conversation_id) if filed else None
             if filed is None or conversation is None:
                 return "desk.told.not_yours"
-            weighed = self._weigh(typed, conversation, filed)
+            weighed = self._weigh(typed, conversation, filed, await self._slips(conn, filed, typed))
             # The agreement is to this text and to nothing else: what was changed after it is looked over again.
             token = self._house.vault.fingerprint("agreed", f"{filed.id}\0{replying.tidy(typed.draft)}")[:24]
-            if weighed.doubtful and agreed != token:
-                return replace(typed, weighed=weighed, agreed=token)
+            unsafe = await self._room.unsafe(conn, request, filed, Way.WRITE)
+            if (weighed.doubtful or unsafe) and agreed != token:
+                return replace(typed, weighed=weighed, unsafe=unsafe, agreed=token)
             if not weighed.text.strip():
                 return "desk.reply.empty"
             # What was written belongs to the id: a page found with the back button may send other words under the old
@@ -301,15 +309,19 @@ class CaseDesk:
                 await self._record(conn, filed, weighed.served)
         return ""
 
-    def _weigh(self, typed: Typed, conversation: Conversation, filed: Filed) -> Weighed:
+    async def _slips(self, conn: AsyncConnection, filed: Filed, typed: Typed) -> list[Piece]:
+        return await self._room.slips(conn, filed, typed.claims.split()[:MOST_CLAIMS])
+
+    def _weigh(self, typed: Typed, conversation: Conversation, filed: Filed, slips: list[Piece]) -> Weighed:
         reader, now = reader_of(conversation), self._house.clock.now()
         looked_up = [self._room.beside.piece(claim, reader, now) for claim in typed.claims.split()[:MOST_CLAIMS]]
         known = [each for each in looked_up if each is not None]
-        fresh = [piece for piece, current in known if current]
+        fresh = [piece for piece, current in known if current] + slips
         gone = [piece for piece, current in known if not current]
         return replying.weigh(typed.draft, fresh, gone, self._house.masker, filed.language)
 
-    async def _serve(self, staff: Staff, case_id: str, claim: str, message_id: str) -> str:
+    async def _serve(self, request: web.Request, staff: Staff, claim: str, message_id: str) -> str:
+        case_id = request.match_info["case"]
         async with self._house.db.write() as conn:
             filed = await self._mine(conn, case_id, staff)
             conversation = await store.get(conn, self._house.vault, filed.conversation_id) if filed else None
@@ -318,6 +330,8 @@ class CaseDesk:
             found = self._room.beside.piece(claim, reader_of(conversation), self._house.clock.now())
             if found is None or not found[1]:
                 return "desk.case.gone"
+            if await self._room.unsafe(conn, request, filed, Way.WRITE):
+                return "desk.safe.not_served"
             piece = found[0]
             key = f"advisor:desk:{filed.id}:{message_id}.{piece.claim}"
             now = self._house.clock.now()
@@ -420,8 +434,14 @@ class CaseDesk:
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Have the advisor's phone called, to be joined with the clinician; pressed twice it rings once."""
         staff = self._door.advisor(request)
-        await self._door.form(request)
+        form = await self._door.form(request)
         case_id = request.match_info["case"]
+        if form.get("agreed") != "yes":
+            opened = await self._room.open_mine(request)
+            async with self._house.db.read() as conn:
+                unsafe = await self._room.unsafe_call(conn, request, opened.filed)
+            if unsafe:
+                return await self._room.page(request, opened, Typed(notice=unsafe, status=409))
         async with self._house.db.write() as conn:
             joined = await joining.join(conn, self._door.room, case_id, staff.id, self._house.clock.now())
         if joined is Joined.NOT_YOURS:

@@ -7,7 +7,7 @@ not be taken, whichever button was pressed.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,10 +22,14 @@ from bot.answers import title as title_of
 from bot.beside import Beside, Card, Services, last_question, reader_of
 from bot.brief import Brief
 from bot.cases import Case
+from bot.desk import safe_sheet
 from bot.desk.door import DeskDoor, names_of
+from bot.desk.referral_sheet import ReferralSheet, outcomes, slip_of
+from bot.desk.safe_sheet import SafeForm, SafeSheet
+from bot.desk.telling import Telling
 from bot.notes_store import Note
 from bot.render import Entry, microseconds
-from bot.replying import Weighed
+from bot.replying import Piece, Weighed
 from bot.store import Conversation
 from bot.transcript import Reader, Transcript
 from escalation import advisors, shift_store
@@ -38,7 +42,10 @@ from helpline.messages import Channel, Language
 from helpline.phrases import ZONES, say_date, say_time
 from helpline.sessions import staff_of
 from helpline.web import LANGUAGE, Refused
+from routing import capacity_store, referral_store
+from routing.referrals import ANOTHER_IS_NEEDED, CONSENT_WORDING, Referral, Way
 
+SLIP = "referral:"  # before the id of a referral whose slip was put into a reply
 VIEWED, FOLLOWED = "conversation_viewed", "conversation_followed"
 
 
@@ -87,6 +94,24 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Referring:
+    """A referral that is being made: the service, and what is told of the patient."""
+
+    claim: str
+    form_id: str  # makes it exist once, however often the button is pressed
+    title: str
+    introduces: bool  # whether the service takes a warm introduction
+    introduction_unsure: bool  # no source says whether it does
+    sex: str = ""
+    age: str = ""
+    children: bool = False
+    basis: str = ""
+    introduction: bool = False
+    ask: bool = True  # the clinician is asked later what came of it
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
 class Typed:
     """What stood in the page's fields, and what it is told."""
 
@@ -106,6 +131,9 @@ class Typed:
     wording: Wording | None = None
     closing: Mapping[str, str] = field(default_factory=dict)
     closing_wrong: str = ""
+    unsafe: str = ""  # why she should not be written to now; a reply is held back until the advisor has read it
+    referring: Referring | None = None
+    safe: SafeForm | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +222,7 @@ class CaseRoom:
                 seen_at = seen.get(opened.filed.conversation_id)
                 later = await self._later(conn, opened.filed, staff, language)
                 phone = await self._phone(conn, opened, now)
+            aside = await self.aside(conn, request, opened, typed)
         entries = self.entries(request, opened)
         context = {
             "it": opened.case,
@@ -223,12 +252,94 @@ class CaseRoom:
             "typed": typed,
             "notice": typed.notice,
             **later,
+            **aside,
         }
         if opened.readable:
             await self.note_seen(staff, opened)
         return self.door.pages.page(
             "desk/case.html", language, status=typed.status, **context, **await self.door.frame(request)
         )
+
+    # --- referrals, and how she may be reached ------------------------------------------------------------------------
+
+    async def aside(self, conn: AsyncConnection, request: web.Request, opened: Open, typed: Typed) -> dict[str, Any]:
+        """What the parts of the page on referrals and on safe contact show."""
+        if opened.conversation is None:
+            return {}
+        language, now = request[LANGUAGE], self.house.clock.now()
+        filed, zone = opened.filed, ZONES[opened.filed.country]
+        made = await referral_store.of_conversation(conn, filed.conversation_id)
+        safe = await referral_store.safe_contact_of(conn, self.house.vault, filed.conversation_id)
+        rooms = await capacity_store.newest(conn)
+        tell = Telling(self.house.phrases, language, staff_of(request).zone, await names_of(conn), now)
+        sheet = ReferralSheet(self.house, language, tell, rooms)
+        says = SafeSheet(self.house.phrases, language, zone, now)
+        return {
+            "referrals": [sheet.shown(each, now, slip_in=filed.language) for each in reversed(made)],
+            "next_best": self._next_best(opened, made, language, now),
+            "referring": typed.referring,
+            "consent_wording": self.house.phrases.say("referring.consent", filed.language, name=typed.referring.title)
+            if typed.referring is not None
+            else "",
+            "consent_version": CONSENT_WORDING,
+            "spoken": filed.language.value,
+            "safe": safe is not None,
+            "safe_rules": says.rules(safe) if safe is not None else [],
+            "safe_form": typed.safe or safe_sheet.form_of(safe, now, zone),
+            "unsafe": says.warning(safe, Way.WRITE, heard_at(opened.transcript)),
+            "unsafe_call": says.warning(safe, Way.CALL),
+            **outcomes(tell),
+        }
+
+    def _next_best(self, opened: Open, made: tuple[Referral, ...], language: Language, now: datetime) -> Card | None:
+        """Where to try next, once the latest service said no or did not answer."""
+        assert opened.conversation is not None
+        if not made or made[-1].outcome not in ANOTHER_IS_NEEDED or made[-1].revoked:
+            return None
+        tried = {each.service_id for each in made}
+        return self.beside.next_best(made[-1].facts, tried, reader_of(opened.conversation), language, now)
+
+    async def unsafe(self, conn: AsyncConnection, request: web.Request, filed: Filed, way: Way) -> str:
+        """Why not to begin to write or call now, in the advisor's words; nothing where it is as agreed."""
+        safe = await referral_store.safe_contact_of(conn, self.house.vault, filed.conversation_id)
+        if safe is None:
+            return ""
+        read = await transcript.read(conn, self.house.vault, filed.conversation_id)
+        says = SafeSheet(self.house.phrases, request[LANGUAGE], ZONES[filed.country], self.house.clock.now())
+        return says.warning(safe, way, heard_at(read) if way is Way.WRITE else None)
+
+    async def unsafe_call(self, conn: AsyncConnection, request: web.Request, filed: Filed) -> str:
+        """Why not to call her now; nothing where it is as agreed, or she is on the line already."""
+        known = await caller_store.find(conn, filed.conversation_id, self.house.clock.now())
+        return "" if known is not None and known.on_line else await self.unsafe(conn, request, filed, Way.CALL)
+
+    async def slips(self, conn: AsyncConnection, filed: Filed, claims: Sequence[str]) -> list[Piece]:
+        """The slips among what was put into a reply: ours word for word, the service's number with them."""
+        wanted = {claim.removeprefix(SLIP) for claim in claims if claim.startswith(SLIP)}
+        if not wanted:
+            return []
+        pieces = []
+        for referral in await referral_store.of_conversation(conn, filed.conversation_id):
+            service = self.house.library.directory.find(referral.service_id)
+            if referral.id in wanted and service is not None and not referral.revoked:
+                text = slip_of(self.house, referral, service, filed.language)
+                first = text.split("\n")[0]
+                title = service.called(filed.language)
+                pieces.append(Piece(f"{SLIP}{referral.id}", title, text, first, first, language=filed.language))
+        return pieces
+
+    async def parts(self, request: web.Request, opened: Open, typed: Typed) -> dict[str, str]:
+        """These parts alone, for a page that is open."""
+        async with self.house.db.read() as conn:
+            aside = await self.aside(conn, request, opened, typed)
+        return {
+            element: self.door.pages.render(f"desk/{template}.html", request[LANGUAGE], it=opened.case, **aside)
+            for element, template in (
+                ("referring", "case_referrals"),
+                ("safety", "case_safety"),
+                ("unsafe", "case_unsafe"),
+            )
+        }
 
     async def note_seen(self, staff: Staff, opened: Open) -> None:
         """This advisor has read as far as the latest message."""
@@ -357,6 +468,11 @@ class CaseRoom:
 def is_theirs(opened: Open, staff: Staff) -> bool:
     """Whether this advisor has the case now."""
     return advisors.is_theirs(opened.filed, staff.id)
+
+
+def heard_at(read: Transcript) -> datetime | None:
+    """When the clinician last wrote."""
+    return max((message.received_at for message in read.received), default=None)
 
 
 def _wrote(opened: Open) -> list[str]:

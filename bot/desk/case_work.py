@@ -18,7 +18,7 @@ from aiohttp import web
 from bot import gaps, notes_store, replying
 from bot.beside import LONGEST_SEARCH, reader_of
 from bot.desk.case import typed_in
-from bot.desk.case_room import CaseRoom, Guidance, Open, Search, Typed, Wording, is_theirs
+from bot.desk.case_room import SLIP, CaseRoom, Guidance, Open, Search, Typed, Wording, is_theirs
 from bot.desk.door import DeskDoor
 from bot.gaps import GapError
 from escalation import follow_ups, shift_store
@@ -104,6 +104,10 @@ class CaseWork:
             return await self._room.page(request, opened, self._stale(request, typed))
         assert opened.conversation is not None
         found = self._room.beside.piece(claim, reader_of(opened.conversation), self._house.clock.now())
+        if claim.startswith(SLIP):
+            async with self._house.db.read() as conn:
+                slips = await self._room.slips(conn, opened.filed, [claim])
+            found = (slips[0], True) if slips else None
         if found is None or not found[1]:
             said = self._door.say(request, "desk.case.gone")
             if not wants_page(request):

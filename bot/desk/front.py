@@ -19,6 +19,7 @@ from bot.desk.account import AccountDesk
 from bot.desk.area_picker import AreaDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
+from bot.desk.case_referrals import CaseReferrals
 from bot.desk.case_room import CaseRoom
 from bot.desk.case_work import CaseWork
 from bot.desk.coordinator import CoordinatorDesk
@@ -68,6 +69,7 @@ class Desk:
         case_room = CaseRoom(self._door)
         self._case = CaseDesk(self._door, case_room)
         self._case_work = CaseWork(self._door, case_room)
+        self._case_referrals = CaseReferrals(self._door, case_room)
         self._rooms = (
             CoordinatorDesk(self._door),
             ArticleDesk(self._door),
@@ -119,6 +121,7 @@ class Desk:
             Route("POST", "/desk/language", self.language, staff),
             *self._case.routes(),
             *self._case_work.routes(),
+            *self._case_referrals.routes(),
             *(route for room in self._rooms for route in room.routes()),
             Route("GET", "/desk/{rest:.*}", self.nothing, staff),
         ]

@@ -1,5 +1,6 @@
 // One case, live: the clinician's words as they come, replies that are not lost, and what lies beside it.
 
+import { offerCopies } from "./copy.js";
 import { Device } from "./device.js";
 import { shortcuts } from "./keys.js";
 import { Log } from "./log.js";
@@ -209,10 +210,43 @@ if (form) {
     }
   }
 
+  // A form beside the conversation: its parts come back as they stand now, and the draft is not touched.
+  async function work(pressed) {
+    const there = document.getElementById(pressed.dataset.into);
+    const fields = new URLSearchParams(new FormData(form));
+    fields.set(pressed.name, pressed.value);
+    pressed.disabled = true;
+    there.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(pressed.formAction, {
+        method: "POST",
+        headers: { Accept: "application/json" },
+        body: fields,
+      });
+      const data = await response.json();
+      for (const [id, html] of Object.entries(data.parts ?? {})) document.getElementById(id).innerHTML = html;
+      offerCopies();
+      tell(data.message ?? "");
+      there.closest("details").open = true;
+      const focus = there.querySelector("[data-focus]") ?? there.querySelector(".card h3, li");
+      if (focus) {
+        if (!focus.hasAttribute("tabindex")) focus.tabIndex = -1;
+        focus.focus();
+        focus.scrollIntoView({ block: "nearest" });
+      }
+    } catch {
+      tell(form.dataset.notLive);
+    } finally {
+      pressed.disabled = false;
+      there.removeAttribute("aria-busy");
+    }
+  }
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const pressed = event.submitter;
-    if (pressed?.name === "find") find(pressed);
+    if (pressed?.dataset.into) work(pressed);
+    else if (pressed?.name === "find") find(pressed);
     else if (pressed?.name === "insert") insert(pressed);
     else if (pressed?.name === "serve") {
       const words = pressed.closest(".card").querySelector(".card-text").textContent;
@@ -238,6 +272,15 @@ if (form) {
       form.requestSubmit(document.querySelector(`button[name=find][value=${value}]`));
     });
   }
+
+  // Enter in a field beside the conversation presses the button of its own part.
+  document.getElementById("beside").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !event.target.matches("[data-part] input, [data-part] select")) return;
+    event.preventDefault();
+    const own = event.target.closest("[data-part]").querySelector("button.main");
+    if (own) form.requestSubmit(own);
+  });
+  offerCopies();
 
   // Another button of the page must not throw away a reply that is being written.
   addEventListener("beforeunload", (event) => {

@@ -1,0 +1,213 @@
+"""Referrals on the desk: made beside a case, told what came of, listed without a word, counted with nobody in it."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+from typing import Any
+
+from bot.app import Line
+from helpline.clock import SetClock
+from routing import capacity_store, referral_store
+from routing.referrals import Basis, Outcome, Referral
+from tests.bot.browsing import Client, Page, get, post
+from tests.bot.test_desk import asha, audited, reply, sign_in, taken, waiting
+from tests.bot.test_desk_case import claims, press, rows
+
+__all__ = ["asha", "sign_in", "taken", "waiting"]
+
+HOUSING = {"find": "services", "place": "Oslo", "need": "housing-tonight"}
+
+
+async def cards(asha: Client, case: str) -> list[str]:
+    """The services beside the case, as a button would make a referral of them."""
+    return claims(await press(asha, case, "find", **HOUSING), "refer")
+
+
+async def refer(asha: Client, case: str, claim: str, **fields: str) -> Page:
+    """Make a referral of a card."""
+    begun = await press(asha, case, "refer", refer=claim)
+    form_id = re.search(r'name="refer_id" value="([0-9a-f]{32})"', begun.text)
+    assert form_id is not None
+    told = {"refer_sex": "male", "refer_age": "adult", "refer_basis": "consent", **fields}
+    return await press(asha, case, "referral", referral=claim, refer_id=form_id[1], **told)
+
+
+async def made(line: Line) -> tuple[Referral, ...]:
+    async with line.house.db.read() as conn:
+        return await referral_store.recent(conn, since=line.house.clock.now() - timedelta(days=400))
+
+
+def plain(page: Page) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
+
+
+async def test_a_referral_with_consent_holds_what_was_agreed_and_nothing_of_the_patient(
+    asha: Client, line: Line, taken: str
+) -> None:
+    claim = (await cards(asha, taken))[0]
+    page = await refer(asha, taken, claim, refer_children="yes")
+    assert page.status == 200
+    (it,) = await made(line)
+    assert it.basis is Basis.CONSENT
+    assert it.consent is not None
+    assert it.consent.recipient == it.service_id
+    assert it.consent.wording_version
+    assert (it.region, it.needs, it.with_children) == ("03", ("housing-tonight",), True)
+    assert "voksen mann, med barn" in plain(page)
+    assert "Samtykke gitt" in plain(page)
+    assert 'class="card-text slip"' in page.text
+    assert len(await audited(line, "referral_made")) == 1
+
+
+async def test_the_button_pressed_twice_makes_one_referral(asha: Client, line: Line, taken: str) -> None:
+    claim = (await cards(asha, taken))[0]
+    for _ in range(2):
+        await press(asha, taken, "referral", referral=claim, refer_id="a" * 32, refer_basis="advice")
+    assert len(await made(line)) == 1
+
+
+async def test_without_a_basis_nothing_is_made_and_nothing_typed_is_lost(asha: Client, line: Line, taken: str) -> None:
+    claim = (await cards(asha, taken))[0]
+    page = await press(asha, taken, "referral", referral=claim, refer_sex="male", refer_basis="", text="utkast")
+    assert page.status == 422
+    assert "Velg grunnlaget" in page.text
+    assert page.box == "utkast"
+    assert '<option value="male" selected>' in page.text
+    assert await made(line) == ()
+
+
+async def test_the_slip_goes_into_the_reply_with_the_services_number_in_it(
+    asha: Client, client: Client, line: Line, taken: str
+) -> None:
+    numbers = {
+        service.id: service.phones[0].number for service in line.house.library.directory.services if service.phones
+    }
+    claim = next(each for each in await cards(asha, taken) if each.split(":")[1] in numbers)
+    await refer(asha, taken, claim)
+    (it,) = await made(line)
+    page = await press(asha, taken, "insert", text="Les opp dette:", insert=f"referral:{it.id}")
+    assert page.box.startswith("Les opp dette:")
+    fields = {"csrf": page.csrf, "id": page.message_id, "text": page.box, "served": f"referral:{it.id}"}
+    await post(asha, f"/desk/{taken}/reply", fields)
+    assert numbers[it.service_id] in (await get(client)).words_of("advisor")[-1]
+
+
+async def test_full_tells_the_room_and_offers_the_next_at_once(asha: Client, line: Line, taken: str) -> None:
+    found = await cards(asha, taken)
+    await refer(asha, taken, found[0])
+    (it,) = await made(line)
+    page = await press(asha, taken, "outcome", outcome=f"{it.id}:full")
+    assert "Prøv dette nå" in page.text
+    offered = claims(page, "refer")
+    assert offered
+    assert it.service_id not in {each.split(":")[1] for each in offered}
+    async with line.house.db.read() as conn:
+        assert (await capacity_store.newest(conn))[it.service_id].free == 0
+    # Told once more by a second press: nothing more is counted.
+    await press(asha, taken, "outcome", outcome=f"{it.id}:full")
+    assert await rows(line, "SELECT count FROM referral_count WHERE outcome = 'full'") == [(1,)]
+
+
+async def test_a_refusal_says_why_and_may_turn_out_otherwise(asha: Client, line: Line, taken: str) -> None:
+    await refer(asha, taken, (await cards(asha, taken))[0])
+    (it,) = await made(line)
+    assert (await press(asha, taken, "outcome", outcome=f"{it.id}:refused")).status == 400
+    page = await press(asha, taken, "outcome", outcome=f"{it.id}:refused:children")
+    assert "Sa nei (barn)" in plain(page)
+    await press(asha, taken, "outcome", outcome=f"{it.id}:accepted")
+    assert (await made(line))[0].outcome is Outcome.ACCEPTED
+    assert "Prøv dette nå" not in (await get(asha, f"/desk/{taken}")).text
+
+
+async def test_consent_that_is_taken_back_takes_what_was_told_with_it(asha: Client, line: Line, taken: str) -> None:
+    await refer(asha, taken, (await cards(asha, taken))[0])
+    (it,) = await made(line)
+    page = await press(asha, taken, "revoke", revoke=it.id)
+    assert "Samtykket er trukket tilbake" in page.text
+    (it,) = await made(line)
+    assert (it.needs, it.sex, it.region) == ((), None, "")
+    assert 'class="card-text slip"' not in page.text
+
+
+async def test_what_the_service_told_of_its_room_stands_with_the_time(asha: Client, line: Line, taken: str) -> None:
+    await refer(asha, taken, (await cards(asha, taken))[0])
+    (it,) = await made(line)
+    page = await press(asha, taken, "room", room=f"{it.id}:free", **{f"free_{it.id}": "2"})
+    assert "Ledig: 2 (sagt " in plain(page)
+    page = await press(asha, taken, "room", room=f"{it.id}:free", **{f"free_{it.id}": "mange"}, text="utkast")
+    assert page.status == 422
+    assert page.box == "utkast"
+
+
+async def test_a_referral_of_another_case_is_not_there(asha: Client, line: Line, taken: str, sign_in: Any) -> None:
+    await refer(asha, taken, (await cards(asha, taken))[0])
+    (it,) = await made(line)
+    for action, value in (("outcome", f"{'0' * 32}:full"), ("revoke", "0" * 32), ("room", f"{'0' * 32}:full")):
+        assert (await press(asha, taken, action, **{action: value})).status == 404
+    noor = await sign_in("noor")
+    csrf = (await get(noor, "/desk/account")).csrf
+    response = await noor.post(f"/desk/{taken}/outcome", data={"csrf": csrf, "outcome": f"{it.id}:full"})
+    assert response.status == 404
+
+
+# --- safe contact ----------------------------------------------------------------------------------------------------
+
+SAFE = {"safe": "yes", "safe_write": "yes", "safe_say": "nothing"}
+
+
+def until(line: Line, days: int = 30) -> str:
+    return (line.house.clock.now() + timedelta(days=days)).date().isoformat()
+
+
+async def test_rules_that_cannot_be_are_not_kept_and_stay_in_the_form(asha: Client, line: Line, taken: str) -> None:
+    for fields, wrong in (
+        ({"safe_from": "08:00"}, "begge tidene"),
+        ({"safe_from": "25:00", "safe_to": "26:00"}, "begge tidene"),
+        ({"safe_from": "08:00", "safe_to": "08:00"}, "Tidene er like"),
+        ({"safe_say": "alt"}, "Velg hva en melding kan si"),
+        ({"safe_until": "i morgen"}, "Velg en dag"),
+        ({"safe_until": "2020-01-01"}, "Velg en dag"),
+    ):
+        page = await press(asha, taken, "safe", **{**SAFE, "safe_until": until(line), **fields}, text="utkast")
+        assert page.status == 422
+        assert wrong in page.text
+        assert page.box == "utkast"
+    assert await rows(line, "SELECT conversation_id FROM safe_contact") == []
+
+
+async def test_an_advisor_is_warned_before_writing_outside_what_was_agreed(
+    asha: Client, client: Client, line: Line, clock: SetClock, taken: str
+) -> None:
+    local = line.house.clock.now() + timedelta(hours=5)
+    hours = {"safe_from": f"{local:%H}:00", "safe_to": f"{local + timedelta(hours=2):%H}:00"}
+    page = await press(asha, taken, "safe", **SAFE, **hours, safe_until=until(line))
+    assert "Bare at det er en melding" in plain(page)
+    # She wrote a moment ago, and is answered.
+    assert "Send likevel" not in (await reply(asha, taken, "Hei.")).text
+    clock.advance(timedelta(minutes=45))
+    page = await reply(asha, taken, "Er du der?")
+    assert page.status == 422
+    assert "Det er ikke avtalt at vi skriver nå" in page.text
+    assert page.box == "Er du der?"
+    assert len((await get(client)).words_of("advisor")) == 1
+    agreed = re.search(r'name="agreed" value="([^"]+)"', page.text)
+    assert agreed is not None
+    fields = {"csrf": page.csrf, "id": page.message_id, "text": page.box, "agreed": agreed[1]}
+    await post(asha, f"/desk/{taken}/reply", fields)
+    assert len((await get(client)).words_of("advisor")) == 2
+    # A card is not sent past the warning.
+    claim = claims(await get(asha, f"/desk/{taken}"), "serve")[0]
+    page = await press(asha, taken, "serve", serve=claim)
+    assert page.status == 409
+    assert "Det er ikke avtalt at vi skriver nå" in page.text
+
+
+async def test_the_rules_are_sealed_and_named_in_the_trail_without_their_words(
+    asha: Client, line: Line, taken: str
+) -> None:
+    await press(asha, taken, "safe", **SAFE, safe_until=until(line))
+    ((sealed,),) = await rows(line, "SELECT rules FROM safe_contact")
+    assert b"nothing" not in bytes(sealed)
+    assert len(await audited(line, "safe_contact_set")) == 1
