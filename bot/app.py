@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from bot import auditing, reminders, shelving, store
+from bot import auditing, held_store, reaching, reminders, shelving, store
 from bot.api import store as api_answers
 from bot.api.door import PREFIX as API
 from bot.api.front import Api
@@ -28,6 +28,7 @@ from bot.conversation import Conversations
 from bot.counts import Counts
 from bot.delivery import Delivery
 from bot.desk.front import Desk
+from bot.follow_up import FollowUp
 from bot.gaps import GapKeeper
 from bot.house import House
 from bot.inbox import take_in
@@ -57,6 +58,7 @@ from helpline.vault import Vault
 from helpline.web import Access, WebKit
 from knowledge import gate_runs, gatekeeper
 from knowledge.gatekeeper import Gatekeeper
+from routing import referral_store
 
 log = structlog.get_logger(__name__)
 
@@ -147,6 +149,8 @@ class Line:
             Loop("answer", store.WORK, self.conversations.tick, store.next_due),
             Loop("deliver", outbox.TOPIC, self.delivery.tick, outbox.next_due),
             Loop("watch", escalations.TOPIC, self.room.tick, escalations.next_due),
+            Loop("outcomes", referral_store.TOPIC, FollowUp(house, self.room).tick, referral_store.next_due),
+            Loop("held", held_store.TOPIC, partial(reaching.tick, house), held_store.next_due),
             *self.voice.loops(),
         )
 

@@ -28,7 +28,10 @@ class Command(StrEnum):
 
     ADVISOR = "advisor"
     HELP = "help"
-    REFER = "refer"
+    REFER = "refer"  # who can help?
+    MAKE = "make"  # refer to one of those who can
+    REVOKE = "revoke"  # the patient takes the consent back
+    REACH = "reach"  # how she may be reached safely
     LANGUAGE = "language"
     NB = "nb"
     NN = "nn"
@@ -116,6 +119,19 @@ class Commands:
                 while rest and rest[0] in self.before_place:
                     rest = rest[1:]
                 return " ".join(rest) if count + len(rest) < len(words) else ""
+        return ""
+
+    def refers_to(self, text: str) -> str:
+        """What follows "refer to" in this message, in plain words: a service perhaps; else nothing."""
+        if len(text) > 120:
+            return ""
+        words = plain(text).split()
+        for count in range(min(len(words) - 1, 6), 0, -1):
+            if self.wordings.get(" ".join(words[:count])) is Command.MAKE:
+                rest = words[count:]
+                while rest and rest[0] in self.before_place:
+                    rest = rest[1:]
+                return " ".join(rest)
         return ""
 
     def _asks_for_an_advisor(self, said: str) -> bool:

@@ -20,8 +20,7 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import advising, caller_store, dialogue, replies, store
-from bot.answers import Form
+from bot import advising, caller_store, dialogue, follow_up, held_store, reaching, replies, store
 from bot.dialogue import (
     Decision,
     Effect,
@@ -41,6 +40,7 @@ from bot.dialogue import (
     World,
 )
 from bot.house import House
+from bot.referring import CallTogether, KeepSafeContact, MakeReferral, RevokeConsent, TellOutcome
 from bot.store import LEASE, Conversation, Kind
 from bot.waiting_room import WaitingRoom
 from helpline import audit, inbox, lease, outbox
@@ -50,6 +50,7 @@ from helpline.masking import Kind as MaskedKind
 from helpline.messages import Address, Channel, InboundKind, OutboundMessage
 from helpline.storage import StorageError
 from helpline.vault import VaultError
+from routing import referral_store
 
 log = structlog.get_logger(__name__)
 
@@ -261,7 +262,12 @@ class Conversations:
                 MARKS[state.language][MaskedKind(kind)] for kind in message.masked_kinds if kind != inbox.UNMASKED
             ),
         )
-        decision = dialogue.decide(state, heard, self._world(conversation, message, standing, now))
+        world = self._world(conversation, message, standing, now)
+        if state.referred:
+            if await self._read_out(conn, turn, now) and reaching.only_wants_to_read(heard):
+                return (), {}
+            world = await self._with_referrals(conn, conversation.id, world)
+        decision = dialogue.decide(state, heard, world)
         return decision.effects, await self._apply(conn, turn, decision, now)
 
     async def _answer_unread(
@@ -284,12 +290,31 @@ class Conversations:
         return State(language=conversation.language, country=conversation.country)
 
     def _world(self, conversation: Conversation, message: Received, standing: Waiting | None, now: datetime) -> World:
-        form = Form.SPOKEN if message.channel is Channel.CALL else Form.WIDE
+        form = dialogue.form_of(message.channel)
         if Channel.SMS in {conversation.channel, message.channel}:
-            form = Form.NARROW
-        return self._house.library.world(
+            form = dialogue.form_of(Channel.SMS)
+        world = self._house.library.world(
             phrases=self._house.phrases, commands=self._house.commands, now=now, form=form, escalation=standing
         )
+        return replace(world, fresh_id=referral_store.new_id())
+
+    async def _with_referrals(self, conn: AsyncConnection, conversation_id: str, world: World) -> World:
+        """What the decision looks at where a referral was made here, or it was said how she may be reached."""
+        return replace(
+            world,
+            referrals=await referral_store.of_conversation(conn, conversation_id),
+            safe=await referral_store.safe_contact_of(conn, self._house.vault, conversation_id),
+        )
+
+    async def _read_out(self, conn: AsyncConnection, turn: _Turn, now: datetime) -> bool:
+        """She writes, so she can be told what waited until it was safe; whether anything did."""
+        if turn.message.kind is InboundKind.STOP:
+            await held_store.forget(conn, turn.conversation.id)
+            return False
+        said = await reaching.read_out(conn, self._house, turn.conversation.id, turn.address, now)
+        if said:
+            self._house.tell_page(conn, turn.conversation.id)
+        return said
 
     # --- carrying out --------------------------------------------------------------------------------------------
 
@@ -349,6 +374,9 @@ class Conversations:
                     await store.record_helpful(conn, article_id, was_helpful=was_helpful, now=now)
                 case RecordReferral(service_ids=services, needs=needs, region=region):
                     await store.record_services(conn, services, needs, region, now)
+                case MakeReferral() | CallTogether() | TellOutcome() | RevokeConsent() | KeepSafeContact():
+                    key = f"chat:{turn.message.id}:{place}"
+                    await follow_up.carry_out(conn, self._house, conversation_id, effect, key=key, now=now)
                 case _:
                     assert_never(effect)
         if state.language is not conversation.language:
@@ -386,6 +414,8 @@ class Conversations:
         await self._room.clinician_left(conn, conversation.id, now)
         await caller_store.withdraw(conn, conversation.id)
         await store.erase_gaps(conn, self._house.vault, self._state(conversation).gaps)
+        await referral_store.forget_conversation(conn, conversation.id)
+        await held_store.forget(conn, conversation.id)
         fresh = await store.erase(conn, self._house.vault, conversation.id, now)
         await audit.append(
             conn,

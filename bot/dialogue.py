@@ -21,13 +21,23 @@ from typing import Any, assert_never
 
 from rapidfuzz.distance import OSA
 
-from bot import answers, referral
+from bot import answers, referral, referring
 from bot.answers import Form
 from bot.commands import Command, Commands, plain
 from bot.referral import Draft, Step
+from bot.referring import (
+    CallTogether,
+    KeepSafeContact,
+    MakeReferral,
+    Making,
+    RevokeConsent,
+    Scene,
+    TellOutcome,
+    Turned,
+)
 from helpline.languages import guess
 from helpline.masking import without_marks
-from helpline.messages import Choice, Country, InboundKind, Language, OutboundMessage
+from helpline.messages import Channel, Choice, Country, InboundKind, Language, OutboundMessage
 from helpline.phrases import Phrases
 from helpline.segments import pages
 from knowledge.articles import Article
@@ -39,6 +49,7 @@ from knowledge.smalltalk import Recognises, Topic
 from knowledge.urgency import Assesses, Danger
 from routing.directory import Directory
 from routing.places import Gazetteer
+from routing.referrals import Referral, SafeContact
 
 READ_AT_MOST = 4000  # characters of one message that are looked up; danger is looked for in all of it
 SUGGESTIONS = 3
@@ -55,6 +66,7 @@ class Awaiting(StrEnum):
     DANGER = "danger"  # is anyone in danger right now?
     FACET = "facet"  # the status or age on which the answer depends
     REFERRAL = "referral"  # the next step of "who can help"
+    REFERRING = "referring"  # the next step of a referral to one of them
     LANGUAGE = "language"
     ERASE = "erase"  # the word was misspelt, so it was asked about
 
@@ -82,6 +94,8 @@ class State:
     behind: tuple[tuple[str, str], ...] = ()  # token and label of the choices that stand below the end of it
     referral: Draft | None = None
     gaps: tuple[str, ...] = ()  # ids of the gaps that were recorded here, to be forgotten with it
+    making: Making | None = None  # a referral that is being asked about
+    referred: bool = False  # a referral was made here, or how she may be reached was said
 
 
 def state_to_json(state: State) -> dict[str, Any]:
@@ -100,6 +114,8 @@ def state_from_json(data: Mapping[str, Any]) -> State:
     known["behind"] = tuple((token, label) for token, label in known.get("behind", ()))
     if known.get("referral") is not None:
         known["referral"] = referral.draft_from_json(known["referral"])
+    if known.get("making") is not None:
+        known["making"] = referring.making_from_json(known["making"])
     return State(**known)
 
 
@@ -139,6 +155,9 @@ class World:
     form: Form = Form.WIDE
     escalation: Waiting | None = None
     standing: Standing = field(default_factory=Standing)  # how fit each article is to be served
+    referrals: tuple[Referral, ...] = ()  # that were made in this conversation
+    safe: SafeContact | None = None  # how she may be reached, where she said so
+    fresh_id: str = ""  # of a referral that is made now
 
 
 # --- what is decided --------------------------------------------------------------------------------------------
@@ -151,6 +170,7 @@ class Reason(StrEnum):
     DANGER = "danger"  # the message shows danger now
     DANGER_CONFIRMED = "danger_confirmed"  # asked whether anyone is in danger now, the clinician said yes
     TROUBLE = "trouble"  # we could not answer, for a cause of our own
+    INTRODUCTION = "introduction"  # she wants to call a service together with an advisor
 
 
 @dataclass(frozen=True)
@@ -244,7 +264,22 @@ class SetMuted:
     muted: bool
 
 
-Effect = Say | SeekAdvisor | SayWhoIsSought | PassOn | RecordGap | RecordHelpful | RecordReferral | Erase | SetMuted
+Effect = (
+    Say
+    | SeekAdvisor
+    | SayWhoIsSought
+    | PassOn
+    | RecordGap
+    | RecordHelpful
+    | RecordReferral
+    | Erase
+    | SetMuted
+    | MakeReferral
+    | CallTogether
+    | TellOutcome
+    | RevokeConsent
+    | KeepSafeContact
+)
 
 
 @dataclass(frozen=True)
@@ -294,6 +329,24 @@ def trouble(language: Language, country: Country, phrases: Phrases, *, sought: b
         menu={choice.digit: choice.token for choice in choices},
     )
     return state, OutboundMessage(text, choices, urgent=True)
+
+
+def form_of(*channels: Channel) -> Form:
+    """How much room there is on these channels, of which she reads one."""
+    if Channel.SMS in channels:
+        return Form.NARROW
+    return Form.SPOKEN if Channel.CALL in channels else Form.WIDE
+
+
+def ask_outcome(state: State, about: Referral, world: World) -> tuple[State, OutboundMessage, OutboundMessage]:
+    """Ask what came of a referral: the state afterwards, the question, and the same in words that tell nobody more."""
+    said = []
+    for plainly in (False, True):
+        turn = _Turn(state, world)
+        turn.ask_outcome(about, plainly=plainly)
+        said += [effect.message for effect in turn.effects if isinstance(effect, Say)]
+    covert, openly = said
+    return replace(turn.state, referred=True), openly, covert
 
 
 class _Turn:
@@ -390,7 +443,7 @@ class _Turn:
         if self.state.language_chosen:
             return
         # A word or two in the middle of a talk tell too little: "Göteborg" is no reason to answer in Swedish.
-        enough = 4 if self.state.awaiting is Awaiting.REFERRAL else 3
+        enough = 4 if self.state.awaiting in {Awaiting.REFERRAL, Awaiting.REFERRING} else 3
         if self.state.greeted and len(plain(heard.text).split()) < enough:
             return
         language = guess(heard.text) if heard.text else None
@@ -474,7 +527,9 @@ class _Turn:
 
     def _alarm(self, reason: Reason, text: str, rules: tuple[str, ...] = ()) -> None:
         key = "danger.known" if self._owned() else "danger"
-        self.state = replace(self.state, awaiting=Awaiting.NOTHING, interrupted=Awaiting.NOTHING, referral=None)
+        self.state = replace(
+            self.state, awaiting=Awaiting.NOTHING, interrupted=Awaiting.NOTHING, referral=None, making=None
+        )
         self.say(self._in_country(key), urgent=True)
         if self._owned():
             self.effects.append(PassOn(text, danger=True))
@@ -508,7 +563,7 @@ class _Turn:
             self.state = replace(self.state, awaiting=Awaiting.NOTHING, interrupted=Awaiting.NOTHING)
             self.effects.append(PassOn(text))
             return
-        if self._who_helps_where(text) or self._step(text):
+        if self._who_helps_where(text) or self._refers_to(text) or self._step(text):
             return
         if digit:
             self._keeping_step(lambda: self.say(self.phrase("old_choice")))
@@ -542,6 +597,12 @@ class _Turn:
                 self._keeping_step(lambda: self.say(self.phrase("help"), [self.choice(REFERRAL, "choice.help")]))
             case Command.REFER:
                 self._start_referral(())
+            case Command.MAKE:
+                self._refer_to("")
+            case Command.REVOKE:
+                self._keeping_step(lambda: self._turned(referring.revoke(self._scene())))
+            case Command.REACH:
+                self._turned(referring.told(None, "reach", self._scene()))
             case Command.MORE:
                 if not self.state.rest and not self.state.article:
                     return False
@@ -590,6 +651,11 @@ class _Turn:
         if self.state.awaiting is Awaiting.REFERRAL and command is Command.SKIP:
             self._tapped(f"{REFERRAL}:skip")
             return True
+        if self.state.awaiting is Awaiting.REFERRING and self.state.making is not None and command is not Command.SKIP:
+            turned = referring.yes_or_no(self.state.making, self._scene(), yes=command is Command.YES)
+            if turned is not None:
+                self._turned(turned)
+            return turned is not None
         token = answers_to.get(self.state.awaiting, {}).get(command)
         if token is None:
             return False
@@ -628,6 +694,10 @@ class _Turn:
                 self._set_country(Country(value))
             case "r":
                 self._referral_told(value)
+            case referring.TO:
+                self._turned(referring.told(self.state.making, value, self._scene()))
+            case referring.OUTCOME:
+                self._keeping_step(lambda: self._turned(referring.outcome_told(value, self._scene())))
             case _:
                 self._keeping_step(lambda: self.say(self.phrase("old_choice")))
 
@@ -759,6 +829,9 @@ class _Turn:
                     self._ask_facet(article, facet)
             case Awaiting.REFERRAL:
                 self._ask_referral()
+            case Awaiting.REFERRING:
+                if self.state.making is not None:
+                    self._turned(referring.ask_again(self.state.making, self._scene()))
             case Awaiting.LANGUAGE:
                 self._ask_language()
             case Awaiting.ERASE:
@@ -773,6 +846,8 @@ class _Turn:
         match self.state.awaiting:
             case Awaiting.REFERRAL if self.state.referral is not None:
                 return self._referral_text(text)
+            case Awaiting.REFERRING if self.state.making is not None:
+                return self._making_text(text, self.state.making)
             case Awaiting.FACET | Awaiting.LANGUAGE | Awaiting.DANGER | Awaiting.ERASE:
                 token = self._label_meant(text)
                 if token is None:
@@ -1084,9 +1159,12 @@ class _Turn:
             needs=self.world.directory.needs,
             now=self.world.now,
         )
-        choices = []
+        everyone = tuple(offer.service.id for offer in (*shown.best, *shown.always))
+        self.state = replace(self.state, referral=replace(draft, offered=everyone))
+        choices = referring.offers(shown.ids, self._scene())
         if shown.more:
             choices.append(self.choice(f"{REFERRAL}:more", "refer.more"))
+        choices += [Choice(f"{REFERRAL}:place:{key}", name) for key, name in draft.namesakes]
         choices.append(self.choice(f"{REFERRAL}:place", "refer.change"))
         if shown.ids:
             self.effects.append(RecordReferral(shown.ids, draft.needs, draft.region))
@@ -1094,8 +1172,77 @@ class _Turn:
             self.effects.append(RecordGap(Missing.NO_SERVICE, self.state.asked, tuple(draft.needs), 0.0, draft.region))
         self.say(text, choices)
 
+    # --- referring to one of them --------------------------------------------------------------------------------
+
+    def _scene(self) -> Scene:
+        return Scene(
+            phrases=self.world.phrases,
+            language=self.state.language,
+            country=self.state.country,
+            directory=self.world.directory,
+            gazetteer=self.world.gazetteer,
+            form=self.world.form,
+            now=self.world.now,
+            fresh_id=self.world.fresh_id,
+            status=self.state.status,
+            draft=self.state.referral,
+            referrals=self.world.referrals,
+            safe=self.world.safe,
+        )
+
+    def _turned(self, turned: Turned | None) -> None:
+        """Say and do what a step of a referral came to; None is a choice that is not offered any more."""
+        if turned is None:
+            self._keeping_step(lambda: self.say(self.phrase("old_choice")))
+            return
+        awaiting = self.state.awaiting
+        if turned.making is not None:
+            awaiting = Awaiting.REFERRING
+        elif awaiting is Awaiting.REFERRING:
+            awaiting = Awaiting.NOTHING
+        self.state = replace(
+            self.state, making=turned.making, awaiting=awaiting, referred=self.state.referred or bool(turned.does)
+        )
+        choices = [self.choice(DANGER_YES, "outcome.danger"), *turned.choices] if turned.urgent else turned.choices
+        # What is done stands before what is said, so that nothing is said that was not done.
+        self.effects.extend(turned.does)
+        self.say(turned.text, choices, urgent=turned.urgent)
+        if turned.seek:
+            sought = self.world.escalation is not None
+            self.effects.append(SayWhoIsSought() if sought else SeekAdvisor(Reason.INTRODUCTION, urgent=False))
+
+    def ask_outcome(self, about: Referral, *, plainly: bool) -> None:
+        self._turned(referring.ask_outcome(about, self._scene(), plainly=plainly))
+
+    def _refers_to(self, text: str) -> bool:
+        """Refer to the service that the message names: "refer to the crisis centre"."""
+        words = self.world.commands.refers_to(text)
+        if not words:
+            return False
+        self._refer_to(words)
+        return True
+
+    def _refer_to(self, words: str) -> None:
+        """Refer to the service that these words mean; else it is asked which, or what help is looked for."""
+        scene = self._scene()
+        service_id = referring.named(words, scene) if words else None
+        turned = referring.choose(service_id, scene) if service_id is not None else referring.start(scene)
+        if turned is not None:
+            self._turned(turned)
+        else:
+            self._start_referral(())
+
+    def _making_text(self, text: str, making: Making) -> bool:
+        token = self._label_meant(text)
+        if token is not None:
+            self._tapped(token)
+            return True
+        turned = referring.heard(making, text, self._scene())
+        if turned is not None:
+            self._turned(turned)
+        return turned is not None
+
 
 def _ahead(draft: Draft) -> timedelta:
     """How far from now the help is needed, near enough for opening hours."""
     return timedelta(hours=12) if draft.when == "tomorrow" else timedelta(0)
-        choices += [Choice(f"{REFERRAL}:place:{key}", name) for key, name in draft.namesakes]

@@ -102,9 +102,8 @@ async def take(conn: AsyncConnection, vault: Vault, conversation_id: str) -> Seq
     for row in rows:
         plain = json.loads(sealing.unseal(bytes(row.body), about=f"held:{row.key}"))
         choices = tuple(Choice(token, label, digit) for token, label, digit in plain["choices"])
-        taken.append(
-            Held(row.id, row.key, row.conversation_id, OutboundMessage(plain["text"], choices, plain["urgent"]))
-        )
+        message = OutboundMessage(plain["text"], choices, plain["urgent"])
+        taken.append(Held(row.id, row.key, row.conversation_id, message))
     return taken
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot import caller_store, gaps, notes_store, store
+from bot import caller_store, gaps, held_store, notes_store, store
 from bot.house import House
 from escalation import auditor_store, calendars, reach_store, rota_store, shift_store
 from escalation import files as ladder_files
@@ -14,6 +14,7 @@ from escalation import store as escalations
 from helpline import access_tokens, accounts, inbox, outbox
 from knowledge import drafts, question_sets
 from knowledge import store as shelves
+from routing import referral_store
 from routing import store as services
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,9 @@ async def tidy(house: House, now: datetime) -> int:
             rows = await inbox.delete_older(conn, before=now - ROWS_KEPT)
             rows += await outbox.delete_older(conn, before=now - ROWS_KEPT)
             rows += await caller_store.delete_gone(conn)
+            rows += await held_store.delete_lost(conn)
+            rows += await referral_store.delete_older(conn, now=now)
+            rows += await referral_store.forget_lost(conn, house.vault, before=now - WORDS_KEPT)
             rows += await notes_store.delete_older(conn, before=now - ROWS_KEPT)
             rows += await gaps.delete_closed(conn, house.vault, before=now - gaps.KEPT_CLOSED)
             rows += await escalations.delete_older(conn, before=now - escalations.KEPT_FOR)

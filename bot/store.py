@@ -292,9 +292,10 @@ def _conversation(row: AnyRow, state: Mapping[str, Any] | None) -> Conversation:
     )
 
 
-async def get(conn: AsyncConnection, vault: Vault, conversation_id: str) -> Conversation | None:
-    """The conversation with its state."""
-    row = (await conn.execute(select(conversations).where(conversations.c.id == conversation_id))).first()
+async def get(conn: AsyncConnection, vault: Vault, conversation_id: str, *, lock: bool = False) -> Conversation | None:
+    """The conversation with its state; `lock` keeps it as it is until the transaction ends."""
+    wanted = select(conversations).where(conversations.c.id == conversation_id)
+    row = (await conn.execute(wanted.with_for_update() if lock else wanted)).first()
     if row is None:
         return None
     state = None
@@ -302,6 +303,14 @@ async def get(conn: AsyncConnection, vault: Vault, conversation_id: str) -> Conv
         key = await vault.open(conn, subject_of(conversation_id))
         state = json.loads(key.unseal(row.state, about=f"state:{conversation_id}"))
     return _conversation(row, state)
+
+
+async def last_heard(conn: AsyncConnection, conversation_id: str) -> datetime | None:
+    """When something came from this conversation's person last."""
+    found: datetime | None = (
+        await conn.execute(select(conversations.c.last_at).where(conversations.c.id == conversation_id))
+    ).scalar_one_or_none()
+    return found
 
 
 async def outline(conn: AsyncConnection, conversation_id: str) -> Conversation | None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import brief as briefs
-from bot import caller_store, dialogue, replies, store
+from bot import caller_store, dialogue, reaching, replies, store
 from bot.dialogue import SeekAdvisor, State
 from bot.house import House
 from bot.store import Conversation
@@ -76,14 +76,15 @@ class WaitingRoom:
     async def tell_clinician(
         self, conn: AsyncConnection, conversation_id: str, message: OutboundMessage, *, key: str, now: datetime
     ) -> None:
-        """Say something to the clinician, wherever she is reached now; the way to an advisor stands below."""
+        """Say something to the clinician when and where she is reached safely; the way to an advisor stands below."""
         conversation = await store.get(conn, self._house.vault, conversation_id)
         if conversation is None:
             return
         if not message.choices:
             advisor = Choice(dialogue.ADVISOR, self._house.phrases.say("choice.advisor", conversation.language), "0")
             message = OutboundMessage(message.text, (advisor,), urgent=message.urgent)
-        await self._to_clinician(conn, conversation_id, message, key=key, now=now)
+        await reaching.say(conn, self._house, conversation, message, key=key, now=now)
+        self._house.tell_page(conn, conversation_id)
 
     async def brief(self, conn: AsyncConnection, filed: Filed, language: Language) -> OutboundMessage | None:
         """What the advisor who takes it must read first, and below it what can be done with the case."""

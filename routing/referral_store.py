@@ -8,7 +8,7 @@ the trail, and what is known of the service's room.
 from __future__ import annotations
 
 import json
-import uuid
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -159,6 +159,11 @@ class NoSuchReferral(LookupError):
     """There is no such referral, or not any more."""
 
 
+def new_id() -> str:
+    """An id for a referral: short, since it stands in the token of a button."""
+    return secrets.token_hex(8)
+
+
 def key_of(conversation_id: str) -> str:
     """The subject of the vault under which a conversation's rules are sealed."""
     return f"conversation:{conversation_id}"
@@ -180,6 +185,7 @@ async def make(
     now: datetime,
     ask_at: datetime | None = None,
     introduction: bool = False,
+    referral_id: str | None = None,
 ) -> Referral:
     """Write a referral down; the one that is there where the same `key` made one before.
 
@@ -187,7 +193,7 @@ async def make(
     """
     agreed = basis is Basis.CONSENT
     referral = Referral(
-        id=uuid.uuid4().hex,
+        id=referral_id or new_id(),
         service_id=service.id,
         service_revision=service.revision,
         country=facts.country,

@@ -205,6 +205,11 @@ class Referral:
         return self.outcome is None and not self.revoked
 
     @property
+    def asks(self) -> bool:
+        """Whether it is still worth asking what came of it."""
+        return not self.revoked and self.outcome in {None, Outcome.NOT_CONTACTED}
+
+    @property
     def facts(self) -> Facts:
         return Facts(self.country, self.region, self.needs, self.sex, self.age_group, self.with_children)
 
@@ -233,18 +238,23 @@ def _safely(at: datetime, zone: ZoneInfo, safe: SafeContact | None) -> datetime 
     return (safe or SafeContact()).next_safe(at, zone)
 
 
-def safely(referral: Referral, at: datetime, safe: SafeContact | None) -> datetime | None:
-    """The first moment from `at` at which its outcome may be asked for."""
-    return _safely(at, ZONES[referral.country], safe)
+def safely(referral: Referral, at: datetime, safe: SafeContact | None, way: Way = Way.WRITE) -> datetime | None:
+    """The first moment from `at` at which its outcome may be asked for in this way."""
+    return (safe or SafeContact()).next_safe(at, ZONES[referral.country], way)
 
 
 def asked(referral: Referral, now: datetime, safe: SafeContact | None) -> Referral:
     """The outcome was asked for once more."""
-    if referral.ask_at is None or not referral.open:
+    if referral.ask_at is None or not referral.asks:
         return referral
     times = referral.asked + 1
     again = ask_again(now, country=referral.country, safe=safe) if times < ASKED_AT_MOST else None
     return replace(referral, asked=times, ask_at=again)
+
+
+def ask_from(referral: Referral, at: datetime | None) -> Referral:
+    """It is asked from then on, since other rules hold; without `at` it is not asked."""
+    return replace(referral, ask_at=at) if referral.asks and referral.asked < ASKED_AT_MOST else referral
 
 
 def put_off(referral: Referral, until: datetime | None) -> Referral:
@@ -323,6 +333,32 @@ def slip(
     say_first: str = "",
     short: bool = False,
 ) -> str:
+    """The slip of a referral; see `slip_of`."""
+    return slip_of(
+        service,
+        referral.facts,
+        referral.basis,
+        phrases=phrases,
+        language=language,
+        needs=needs,
+        region=region,
+        say_first=say_first,
+        short=short,
+    )
+
+
+def slip_of(
+    service: Service,
+    facts: Facts,
+    basis: Basis,
+    *,
+    phrases: Phrases,
+    language: Language,
+    needs: Sequence[str] = (),
+    region: str = "",
+    say_first: str = "",
+    short: bool = False,
+) -> str:
     """What the clinician reads out or pastes: nothing in it tells who the patient is.
 
     `needs` and `region` are those of the referral in words, `say_first` what to say when calling this service. All
@@ -330,14 +366,14 @@ def slip(
     """
     numbers = ", ".join(phone.number for phone in service.phones[:2])
     name = service.called(language)
-    facts = [*needs, *coarse(referral.facts, phrases, language), *([region] if region else [])]
+    about = [*needs, *coarse(facts, phrases, language), *([region] if region else [])]
+    opening = phrases.say("slip.first", language, words=say_first) if say_first and not short else ""
     lines = [
         f"{name}: {numbers}" if numbers else name,
-        phrases.say("slip.first", language, words=say_first) if say_first and not short else "",
-        phrases.say("slip.who", language),
-        phrases.say("slip.facts", language, facts=", ".join(facts)) if facts else "",
-        phrases.say(f"slip.basis.{referral.basis.value}", language),
-        phrases.say("slip.ask", language),
+        opening or phrases.say("slip.who", language),
+        phrases.say("slip.facts", language, facts=", ".join(about)) if about else "",
+        phrases.say(f"slip.basis.{basis.value}", language),
+        "" if opening else phrases.say("slip.ask", language),
     ]
     return "\n".join(line for line in lines if line)
 
