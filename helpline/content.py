@@ -91,6 +91,8 @@ def read_yaml(text: str, *, file: str, first_line: int = 1) -> Node:
 
 def node_of(value: object, *, file: str, line: int = 1, name: str = "") -> Node:
     """Give a value that was read elsewhere (a line of JSON, say) the same strict reading; every part has this line."""
+    if isinstance(value, str):
+        return Node(file, line, name, _Scalar(value, plain=False))
     if isinstance(value, Mapping):
         parts: dict[str, Node] = {}
         for key, part in value.items():
@@ -106,8 +108,6 @@ def node_of(value: object, *, file: str, line: int = 1, name: str = "") -> Node:
         return Node(file, line, name, _Scalar(written, plain=True, typed=True))
     if isinstance(value, date):
         return Node(file, line, name, _Scalar(value.isoformat(), plain=True))
-    if isinstance(value, str):
-        return Node(file, line, name, _Scalar(value, plain=False))
     raise ContentError(f"A value of type {type(value).__name__} does not belong here.", file=file, line=line)
 
 

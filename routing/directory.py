@@ -15,6 +15,7 @@ from pathlib import Path
 from helpline.content import ContentError, Node, load_yaml
 from helpline.messages import Country, Language
 from routing.capacity import Capacity
+from routing.catalogue import Catalogue
 from routing.index import Index
 from routing.organisations import Organisation, Organisations, Unclear, check_all, read_organisation
 from routing.places import AreaKey, Gazetteer, Level
@@ -66,6 +67,7 @@ class Directory:
         gazetteer: Gazetteer,
         *,
         opening_words: OpeningWords,
+        catalogue: Collection[str],
         organisations: Iterable[Organisation] = (),
         capacities: Mapping[str, Capacity] | None = None,
         certified: Mapping[str, frozenset[str]] | None = None,
@@ -75,6 +77,7 @@ class Directory:
         self.fallbacks = dict(fallbacks)
         self._gazetteer = gazetteer
         self._opening_words = opening_words
+        self._catalogue = frozenset(catalogue)
         self._organisations = Organisations(organisations)
         self._capacities = dict(capacities or {})
         self._certified = dict(certified or {})
@@ -107,8 +110,17 @@ class Directory:
             check_all(organisations)
         except Unclear as error:
             raise ContentError(str(error), file="content/organisations") from error
-        words = load_opening_words(content / "say_first.yaml")
-        return cls(services, needs, fallbacks, gazetteer, opening_words=words, organisations=organisations)
+        directory = cls(
+            services,
+            needs,
+            fallbacks,
+            gazetteer,
+            opening_words=load_opening_words(content / "say_first.yaml"),
+            catalogue=Catalogue.load(content).rows,
+            organisations=organisations,
+        )
+        directory.check_rows(services)
+        return directory
 
     def unmet(self, country: Country) -> tuple[str, ...]:
         """The needs that no service of this country is there for, not even besides something else."""
@@ -153,10 +165,18 @@ class Directory:
             self.fallbacks,
             self._gazetteer,
             opening_words=self._opening_words,
+            catalogue=self._catalogue,
             organisations=organisations,
             capacities=capacities,
             certified=certified,
         )
+
+    def check_rows(self, services: Iterable[Service]) -> None:
+        """Refuse services that offer what is no row of the catalogue: nobody would ever find it."""
+        for service in services:
+            for row in service.catalogue:
+                if row not in self._catalogue:
+                    raise ContentError(f'"{service.id}" offers "{row}", which is no row of the catalogue.')
 
     @property
     def organisations(self) -> tuple[Organisation, ...]:
@@ -239,8 +259,7 @@ class Directory:
                 organisations[key] = self.certified_rows(service) if self.is_certified(service) else None
             return organisations.get(key)
 
-        rows = {need.key: need.catalogue for need in self.needs.values()}
-        return Index(self.services, needs=rows, capacity_of=self.capacity_of, certified_rows=certified_rows)
+        return Index(self.services, capacity_of=self.capacity_of, certified_rows=certified_rows)
 
     def _around(
         self, areas: Callable[[Service], frozenset[AreaKey]]

@@ -63,6 +63,7 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 
+_FIGURE = re.compile(r"\d")
 _URL = re.compile(r"https?://[^\s/$.?#][^\s<>\"]*")
 _MONTH_DAY = re.compile(r"[0-1][0-9]-[0-3][0-9]")
 _CATALOGUE_KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){2}")
@@ -84,7 +85,8 @@ _LEVELS = tuple(level.value for level in Level if level is not Level.NATIONAL)
 
 def looks_like_address(text: str) -> bool:
     """Whether a text holds what may be a street address."""
-    return _ADDRESS.search(text) is not None
+    # Most texts have no figure and so no address; to look for one first makes reading twenty thousand services quicker.
+    return _FIGURE.search(text) is not None and _ADDRESS.search(text) is not None
 
 
 def read_service(node: Node, country: Country, gazetteer: Gazetteer, needs: Collection[str]) -> Service:

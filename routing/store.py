@@ -139,6 +139,17 @@ class Revision:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """A service as it was written down once, unread: the program may know a place or a need in it no more."""
+
+    revision: int
+    country: Country
+    plain: Mapping[str, Any]
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True)
 class OrganisationRevision:
     """One earlier or present wording of an organisation."""
 
@@ -149,7 +160,9 @@ class OrganisationRevision:
 
 def read_files(path: Path, directory: Directory, gazetteer: Gazetteer) -> tuple[Service, ...]:
     """The services of a file, or of every YAML file in a folder; `ContentError` with file and line."""
-    return tuple(service for file in _files(path) for service in load_services(file, gazetteer, directory.needs)[2])
+    found = tuple(service for file in _files(path) for service in load_services(file, gazetteer, directory.needs)[2])
+    directory.check_rows(found)
+    return found
 
 
 def read_organisation_files(path: Path) -> tuple[Organisation, ...]:
@@ -434,6 +447,29 @@ async def history(
         service_id,
         lambda row: Revision(_service(row, service_id, directory, gazetteer), row["changed_at"], row["changed_by"]),
     )
+
+
+async def wordings(conn: AsyncConnection, service_id: str) -> tuple[Wording, ...]:
+    """Every wording a service has had as it was written down, newest first; nothing where there is no such service."""
+
+    def made(row: Any) -> Wording:
+        plain = orjson.loads(row["document"])
+        return Wording(row["revision"], Country(row["country"]), plain, row["changed_at"], row["changed_by"])
+
+    return await _history(conn, _SERVICES, service_id, made)
+
+
+def read_wording(wording: Wording, directory: Directory, gazetteer: Gazetteer) -> Service:
+    """The service that a wording makes today; `ContentError` where the program knows something in it no more."""
+    node = node_of(wording.plain, file="database: an earlier wording")
+    return replace(read_service(node, wording.country, gazetteer, directory.needs), revision=wording.revision)
+
+
+async def find_service(
+    conn: AsyncConnection, service_id: str, directory: Directory, gazetteer: Gazetteer
+) -> Service | None:
+    """One service as it stands in the database, whether anybody can be sent there or not."""
+    return (await _read_services(conn, [service_id], directory, gazetteer)).get(service_id)
 
 
 async def organisation_history(conn: AsyncConnection, organisation_id: str) -> tuple[OrganisationRevision, ...]:
