@@ -294,9 +294,7 @@ async def listed(
     Then those whose outcome is due, those that are open, and what is settled with the newest first. Where `made_by` is
     given, only those made by it or in one of `conversations`.
     """
-    wanted: list[Any] = []
-    if made_by is not None:
-        wanted.append(or_(_r.made_by == made_by, _r.conversation_id.in_(list(conversations))))
+    wanted = _seen_by(made_by, conversations)
     if service_id:
         wanted.append(_r.service_id == service_id)
     if region is not None:
@@ -323,6 +321,25 @@ async def listed(
     )
     total = await conn.execute(select(func.count()).select_from(_referrals).where(*wanted))
     return tuple(_referral(row) for row in rows), int(total.scalar_one())
+
+
+async def told_of(
+    conn: AsyncConnection, *, made_by: str | None = None, conversations: Collection[str] = ()
+) -> tuple[tuple[str, ...], tuple[tuple[Country, str], ...]]:
+    """The services and the regions that occur in what `listed` gives, to choose from."""
+    wanted = _seen_by(made_by, conversations)
+    services = await conn.execute(select(_r.service_id).where(*wanted).distinct().order_by(_r.service_id))
+    regions = await conn.execute(
+        select(_r.country, _r.region).where(*wanted, _r.region != "").distinct().order_by(_r.country, _r.region)
+    )
+    return tuple(row.service_id for row in services), tuple((Country(row.country), row.region) for row in regions)
+
+
+def _seen_by(made_by: str | None, conversations: Collection[str]) -> list[Any]:
+    """All of them, or those that are somebody's own."""
+    if made_by is None:
+        return []
+    return [or_(_r.made_by == made_by, _r.conversation_id.in_(list(conversations)))]
 
 
 # --- outcomes --------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from bot.brief import Brief
 from bot.cases import Case
 from bot.desk import safe_sheet
 from bot.desk.door import DeskDoor, names_of
-from bot.desk.referral_sheet import ReferralSheet, outcomes, slip_of
+from bot.desk.referral_sheet import ReferralSheet, slip_of, taps
 from bot.desk.safe_sheet import SafeForm, SafeSheet
 from bot.desk.telling import Telling
 from bot.notes_store import Note
@@ -288,7 +288,7 @@ class CaseRoom:
             "safe_form": typed.safe or safe_sheet.form_of(safe, now, zone),
             "unsafe": says.warning(safe, Way.WRITE, heard_at(opened.transcript)),
             "unsafe_call": says.warning(safe, Way.CALL),
-            **outcomes(tell),
+            **taps(tell),
         }
 
     def _next_best(self, opened: Open, made: tuple[Referral, ...], language: Language, now: datetime) -> Card | None:

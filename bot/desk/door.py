@@ -28,6 +28,7 @@ EVERYBODY: Final = frozenset(Role)
 NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
     (frozenset({Role.COORDINATOR}), "desk.overview", "/desk/overview"),
+    (frozenset({Role.ADVISOR, Role.COORDINATOR}), "desk.referrals", "/desk/referrals"),
     (frozenset({Role.ADVISOR, Role.COORDINATOR}), "desk.rota", "/desk/rota"),
     (EVERYBODY, "desk.articles", "/desk/articles"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.drafts", "/desk/drafts"),

@@ -34,6 +34,7 @@ from bot.desk.laws import LawDesk
 from bot.desk.questions import QuestionDesk
 from bot.desk.reached import ReachedDesk
 from bot.desk.records import RecordsDesk
+from bot.desk.referrals import ReferralDesk
 from bot.desk.review import ReviewDesk
 from bot.desk.rota import RotaDesk
 from bot.desk.rota_editor import RosterDesk
@@ -86,6 +87,7 @@ class Desk:
             LeaveDesk(self._door),
             FeedDesk(self._door),
             LadderDesk(self._door),
+            ReferralDesk(self._door),
             AreaDesk(self._door),
         )
         self._keys = Keys(self._door)

@@ -174,7 +174,7 @@ def outcome_words(tell: Telling, outcome: Outcome, refused_for: RefusedFor | Non
     return f"{words} ({tell.say(f'desk.referral.refused.{refused_for.value}')})" if refused_for is not None else words
 
 
-def outcomes(tell: Telling) -> dict[str, Any]:
+def taps(tell: Telling) -> dict[str, Any]:
     """What can be told in one tap, and the reasons for a refusal."""
     return {
         "taps": [

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.app import Line
+from helpline.accounts import Role
 from helpline.clock import SetClock
 from routing import capacity_store, referral_store
 from routing.referrals import Basis, Outcome, Referral
@@ -211,3 +212,44 @@ async def test_the_rules_are_sealed_and_named_in_the_trail_without_their_words(
     ((sealed,),) = await rows(line, "SELECT rules FROM safe_contact")
     assert b"nothing" not in bytes(sealed)
     assert len(await audited(line, "safe_contact_set")) == 1
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_advisor_sees_the_referrals_of_own_cases_and_a_coordinator_rows_that_lead_nowhere(
+    asha: Client, line: Line, clock: SetClock, taken: str, sign_in: Any
+) -> None:
+    await refer(asha, taken, (await cards(asha, taken))[0])
+    (it,) = await made(line)
+    page = await get(asha, "/desk/referrals")
+    assert f'id="referral-{it.id}"' in page.text
+    assert f"/desk/{taken}#referrals" in page.text
+    noor = await sign_in("noor")
+    assert "Ingen henvisninger her" in (await get(noor, "/desk/referrals")).text
+    fields = {"csrf": (await get(noor, "/desk/account")).csrf, "outcome": f"{it.id}:full", "room": f"{it.id}:full"}
+    for action in ("outcome", "room"):
+        assert (await post(noor, f"/desk/referrals/{action}", fields)).status == 404
+    eda = await sign_in("eda", Role.EDITOR)
+    assert (await get(eda, "/desk/referrals")).status == 404
+
+    clock.advance(timedelta(days=15))
+    maja = await sign_in("maja", Role.COORDINATOR)
+    page = await get(maja, "/desk/referrals")
+    assert "Uten utfall i 15 dager" in plain(page)
+    assert taken not in page.text
+    assert it.conversation_id is not None
+    assert it.conversation_id not in page.text
+    for query, there in (("region=NO.03", True), ("region=NO.11", True), ("show=open", True), ("show=full", False)):
+        shown = await get(maja, f"/desk/referrals?{query}")
+        assert (f'id="referral-{it.id}"' in shown.text) is there, query
+
+    fields = {"csrf": page.csrf, "back": "show=open&evil=1", "outcome": f"{it.id}:refused:sex"}
+    page = await post(maja, "/desk/referrals/outcome", fields)
+    assert "show=open" in page.url
+    assert "evil" not in page.url
+    assert "Prøv dette nå" in page.text
+    assert (await made(line))[0].outcome is Outcome.REFUSED
+    clock.advance(timedelta(minutes=1))
+    fields = {"csrf": page.csrf, "room": f"{it.id}:free", f"free_{it.id}": "3"}
+    assert "Ledig: 3 (sagt " in plain(await post(maja, "/desk/referrals/room", fields))
