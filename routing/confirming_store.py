@@ -139,6 +139,8 @@ async def use(conn: AsyncConnection, token: str, *, now: datetime) -> Link:
     if row is None:
         await find(conn, token, now=now)
         raise UsedLink
+    whose = f"service:{row.service_id}"
+    await audit.append(conn, at=now, actor=whose, action="confirm_link_used", subject=whose)
     return _link(row)
 
 
