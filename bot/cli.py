@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import orjson
 import typer
 from rich.console import Console
 
@@ -111,7 +112,8 @@ def batch_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def put(result: Mapping[str, Any]) -> None:
     """One result on standard output."""
-    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+    # An answer of `refer` gives a reason for each of twenty thousand services: the faster writer is four times faster.
+    sys.stdout.write(orjson.dumps(result).decode() + "\n")
 
 
 def run_lines(
@@ -222,7 +224,14 @@ def refer(
     status: Annotated[str | None, typer.Option("--status", help="The patient's legal status.")] = None,
     exploitation: Annotated[str | None, typer.Option("--exploitation", help="The form of exploitation.")] = None,
     with_children: Annotated[bool, typer.Option("--with-children", help="Children come along.")] = False,
+    families: Annotated[bool, typer.Option("--families", help="A whole family is to stay together.")] = False,
     substance_use: Annotated[bool, typer.Option("--substance-use", help="There is active substance use.")] = False,
+    catalogue: Annotated[
+        list[str] | None, typer.Option("--catalogue", help="A row of the programme's catalogue; may be repeated.")
+    ] = None,
+    languages: Annotated[
+        list[str] | None, typer.Option("--languages", help="One of the patient's, as ar or so; may be repeated.")
+    ] = None,
     at: Annotated[str | None, typer.Option("--at", help="The instant, with its zone.")] = None,
     batch: BatchOption = None,
     as_json: JsonOption = False,
@@ -243,7 +252,10 @@ def refer(
             status=status,
             exploitation=exploitation,
             with_children=with_children or None,
+            families=families or None,
             substance_use=substance_use or None,
+            catalogue=catalogue or None,
+            languages=languages or None,
             at=at,
         )
     )

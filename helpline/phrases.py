@@ -102,7 +102,7 @@ def say_list(items: Sequence[str], language: Language) -> str:
 
 def say_language(code: str, language: Language) -> str:
     """The name of a language by its ISO 639 code: "arabisk"; the code itself where it has no name here."""
-    return Locale.parse(_LOCALES[language]).languages.get(code, code)
+    return str(Locale.parse(_LOCALES[language]).languages.get(code, code))
 
 
 def is_language(code: str) -> bool:

@@ -35,21 +35,21 @@ class Alike:
 
     sort: Sort
     in_each: bool  # each kommune has its own, and the entry stands for all of them
-    services: tuple[Service, ...]
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Countrywide:
-    """The services of one country."""
+    """The services of one country, by their ids: to touch twenty thousand services takes longer than to judge them."""
 
     everywhere: tuple[Alike, ...]
     among: Mapping[str, Alike]  # where each of those stands
-    local: tuple[Service, ...]  # all others of the country
+    local: tuple[str, ...]  # all others of the country
     position: Mapping[str, int]  # where each of those stands
-    abroad: tuple[Service, ...]  # those of the other countries
+    abroad: tuple[str, ...]  # those of the other countries
     helping: Mapping[str, frozenset[Sort]]  # which sorts may help with a need, or offer a row of the catalogue
     child_route: frozenset[Sort]
-    advising: tuple[Service, ...]  # local ones that give professionals advice in the whole country
+    advising: tuple[str, ...]  # local ones that give professionals advice in the whole country
 
 
 class Index:
@@ -59,11 +59,10 @@ class Index:
         self,
         services: Sequence[Service],
         *,
-        needs: Mapping[str, Collection[str]],
         capacity_of: Callable[[str], Capacity | None],
         certified_rows: Callable[[Service], frozenset[str] | None],
     ) -> None:
-        """`needs` are the needs and the rows nearest to each; `certified_rows` gives None where nobody is certified."""
+        """`certified_rows` gives None for a service that nobody certified."""
         in_order = sorted(services, key=lambda service: (service.name, service.id))
         self.order = {service.id: place for place, service in enumerate(in_order)}
         self.sorts: dict[str, Sort] = {}
@@ -77,7 +76,7 @@ class Index:
             if sort is None:
                 sort = known[key] = Sort(service, certified is not None, rows, capacity)
             self.sorts[service.id] = sort
-        helping = _helping(known.values(), needs)
+        helping = _helping(known.values())
         child_route = frozenset(sort for sort in known.values() if sort.service.child_route)
         self.countries = {country: self._countrywide(country, in_order, helping, child_route) for country in Country}
 
@@ -88,37 +87,35 @@ class Index:
         helping: Mapping[str, frozenset[Sort]],
         child_route: frozenset[Sort],
     ) -> Countrywide:
-        grouped: dict[tuple[Sort, bool], list[Service]] = defaultdict(list)
-        local, abroad = [], []
+        grouped: dict[tuple[Sort, bool], list[str]] = defaultdict(list)
+        local, abroad, advising = [], [], []
         for service in in_order:
             if service.country is not country:
-                abroad.append(service)
+                abroad.append(service.id)
             elif (Level.NATIONAL, country.value) in service.area.areas:
-                grouped[self.sorts[service.id], service.area.everywhere].append(service)
+                grouped[self.sorts[service.id], service.area.everywhere].append(service.id)
             else:
-                local.append(service)
+                local.append(service.id)
+                if service.area.advises_all:
+                    advising.append(service.id)
         everywhere = tuple(Alike(sort, in_each, tuple(found)) for (sort, in_each), found in grouped.items())
         return Countrywide(
             everywhere=everywhere,
-            among={service.id: alike for alike in everywhere for service in alike.services},
+            among={service_id: alike for alike in everywhere for service_id in alike.ids},
             local=tuple(local),
-            position={service.id: position for position, service in enumerate(local)},
+            position={service_id: position for position, service_id in enumerate(local)},
             abroad=tuple(abroad),
             helping=helping,
             child_route=child_route,
-            advising=tuple(service for service in local if service.area.advises_all),
+            advising=tuple(advising),
         )
 
 
-def _helping(sorts: Collection[Sort], needs: Mapping[str, Collection[str]]) -> Mapping[str, frozenset[Sort]]:
+def _helping(sorts: Collection[Sort]) -> Mapping[str, frozenset[Sort]]:
     found: dict[str, set[Sort]] = defaultdict(set)
-    nearest = [(need, frozenset(rows)) for need, rows in needs.items()]
     for sort in sorts:
         for key in (*sort.service.needs_first, *sort.service.needs_also, *sort.rows):
             found[key].add(sort)
-        for need, rows in nearest:
-            if rows & sort.rows:
-                found[need].add(sort)
     return {key: frozenset(those) for key, those in found.items()}
 
 

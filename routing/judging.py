@@ -64,7 +64,6 @@ class Judge:
         nearest = [key for key, need in directory.needs.items() if self._rows.intersection(need.catalogue)]
         self.needs: tuple[str, ...] = query.needs or tuple(nearest)
         self._urgent = frozenset(need for need in query.needs if directory.needs[need].urgent)
-        self._near_rows = {need: frozenset(directory.needs[need].catalogue) for need in self.needs}
         self._kinds = directory.needs[(query.needs or tuple(nearest) or (ADVICE,))[0]].kinds
         self._verdicts: dict[tuple[Sort, Near], Verdict] = {}
 
@@ -95,7 +94,9 @@ class Judge:
         state = self._opening(service)
         hours = _opening_reasons(service, state)
         room = self._room(sort)
-        wanted_now = bool(self._urgent) and all(need in self._urgent for need in query.needs if self._helps(sort, need))
+        wanted_now = bool(self._urgent) and all(
+            need in self._urgent for need in query.needs if _serves(sort.service, need)
+        )
         if wanted_now and state is not None and state.state is OpenState.CLOSED:
             against += hours
         full = any(reason.code is Because.FULL for reason in room)
@@ -134,20 +135,13 @@ class Judge:
 
     # --- what it helps with ---------------------------------------------------------------------------------------
 
-    def _there_for(self, sort: Sort, need: str) -> bool:
-        """Whether it is there for this need: it says so, or it offers the nearest row of the catalogue."""
-        return need in sort.service.needs_first or not self._near_rows.get(need, frozenset()).isdisjoint(sort.rows)
-
-    def _helps(self, sort: Sort, need: str) -> bool:
-        return need in sort.service.needs_also or self._there_for(sort, need)
-
     def _needed(self, sort: Sort, near: Near) -> list[Reason]:
         """What of that which is needed it meets; without a need, whether it gives advice or answers here."""
         offered = [Reason(Because.OFFERS, row) for row in self._query.catalogue if row in sort.rows]
         needs = [
-            Reason(Because.FITS_NEED if self._there_for(sort, need) else Because.HELPS_WITH, need)
+            Reason(Because.FITS_NEED if need in sort.service.needs_first else Because.HELPS_WITH, need)
             for need in self.needs
-            if self._helps(sort, need)
+            if _serves(sort.service, need)
         ]
         if self._query.needs or self._query.catalogue:
             # Rows alone, and it offers one: then which needs are near to that row says nothing more.
@@ -304,7 +298,7 @@ class Judge:
     def _fit(self, sort: Sort) -> tuple[int, int]:
         """How many of the needs it is there for, and how many it can help with; the smaller the fitter."""
         needs = self.needs or (ADVICE,)
-        first = sum(self._there_for(sort, need) for need in needs) + len(self._rows & sort.rows)
+        first = sum(need in sort.service.needs_first for need in needs) + len(self._rows & sort.rows)
         return (-first, -sum(need in sort.service.needs_also for need in needs))
 
     def _rank(

@@ -75,7 +75,7 @@ class LeftOut(NamedTuple):
     """Services that do not fit for the very same reasons. There may be twenty thousand of them in one answer."""
 
     reasons: tuple[Reason, ...]
-    services: tuple[Service, ...]
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Matched:
     offered: tuple[Offer, ...]
     # Worked out when somebody asks: whoever shows the best three does not wait for the reasons against all others.
     _leave_out: Callable[[], tuple[LeftOut, ...]] = field(repr=False, compare=False)
+    _service: Callable[[str], Service] = field(repr=False, compare=False)
 
     @cached_property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -94,7 +95,7 @@ class Matched:
     @cached_property
     def dropped(self) -> tuple[Drop, ...]:
         """All that is not offered, one by one."""
-        return tuple(Drop(service, each.reasons) for each in self.left_out for service in each.services)
+        return tuple(Drop(self._service(each), reasons) for reasons, ids in self.left_out for each in ids)
 
     def shown(self, limit: int = 5) -> tuple[Offer, ...]:
         """What a clinician sees first: the best few, and then the fallback."""
@@ -116,7 +117,7 @@ def match(
     if at is not None and at.tzinfo is None:
         raise ValueError("an instant without a zone is no instant")
     matching = _Matching(directory, query, at, holidays)
-    return Matched(matching.offers(), matching.left_out)
+    return Matched(matching.offers(), matching.left_out, directory.get)
 
 
 def next_best(matched: Matched, service_id: str, *, tried: Collection[str] = ()) -> Offer | None:
@@ -152,12 +153,13 @@ class _Matching:
         """The line: what fits, in order, and then the fallback."""
         ranked: dict[Rank, list[Offer]] = defaultdict(list)
         mixed: set[Rank] = set()
-        for sort, near, services in self._groups(self._who_may_help()):
+        find = self._directory.get
+        for sort, near, ids in self._groups(self._who_may_help()):
             verdict = self._judge.verdict(sort, near)
             if verdict.rank is not None:
                 if verdict.rank in ranked:
                     mixed.add(verdict.rank)
-                ranked[verdict.rank] += [Offer(service, verdict.reasons, verdict.opening) for service in services]
+                ranked[verdict.rank] += [Offer(find(each), verdict.reasons, verdict.opening) for each in ids]
         order = self._index.order
         for rank in mixed:
             # Each group is in the order of names already; several of one rank are not.
@@ -177,16 +179,16 @@ class _Matching:
     def left_out(self) -> tuple[LeftOut, ...]:
         """All others, each with its reasons."""
         groups = [LeftOut(_ABROAD, self._here.abroad), LeftOut(self._nearby.missing, self._far())]
-        for sort, near, services in self._groups(None):
+        for sort, near, ids in self._groups(None):
             verdict = self._judge.verdict(sort, near)
             if verdict.rank is None:
-                groups.append(LeftOut(verdict.reasons, tuple(services)))
-        return tuple(group for group in groups if group.services)
+                groups.append(LeftOut(verdict.reasons, tuple(ids)))
+        return tuple(group for group in groups if group.ids)
 
-    def _far(self) -> tuple[Service, ...]:
+    def _far(self) -> tuple[str, ...]:
         """The local services that do not answer here: all that lie between those that do."""
         local, position = self._here.local, self._here.position
-        far: list[Service] = []
+        far: list[str] = []
         begin = 0
         for here in sorted(position[each] for each in {*self._nearby.local, *self._last} if each in position):
             far += local[begin:here]
@@ -201,21 +203,21 @@ class _Matching:
         found = {sort for key in (*self._judge.needs, *query.catalogue) for sort in here.helping.get(key, ())}
         return found | here.child_route if query.is_minor else found
 
-    def _groups(self, among: Collection[Sort] | None) -> Iterator[tuple[Sort, Near, Sequence[Service]]]:
+    def _groups(self, among: Collection[Sort] | None) -> Iterator[tuple[Sort, Near, Sequence[str]]]:
         """What answers here, of these sorts: all of one sort that are equally near together, in the order of names."""
         here, local = self._here, self._nearby.local
         elsewhere = {*self._last, *(each for each in local if each in here.among)}
         thinned = {here.among[each] for each in elsewhere if each in here.among}
         for alike in here.everywhere:
             if among is None or alike.sort in among:
-                services: Sequence[Service] = alike.services
+                ids: Sequence[str] = alike.ids
                 if alike in thinned:
-                    services = [service for service in services if service.id not in elsewhere]
-                yield alike.sort, EVERY_KOMMUNE if alike.in_each else NATIONAL, services
-        nearer: dict[tuple[Sort, Near], list[Service]] = defaultdict(list)
+                    ids = [each for each in ids if each not in elsewhere]
+                yield alike.sort, EVERY_KOMMUNE if alike.in_each else NATIONAL, ids
+        nearer: dict[tuple[Sort, Near], list[str]] = defaultdict(list)
         for service_id in sorted(local, key=self._index.order.__getitem__):
             sort = self._index.sorts[service_id]
             if (among is None or sort in among) and service_id not in self._last:
-                nearer[sort, local[service_id]].append(self._directory.get(service_id))
-        for (sort, near), services in nearer.items():
-            yield sort, near, services
+                nearer[sort, local[service_id]].append(service_id)
+        for (sort, near), ids in nearer.items():
+            yield sort, near, ids

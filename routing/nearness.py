@@ -74,6 +74,6 @@ class Nearby:
             if service_id not in everywhere:
                 found.setdefault(service_id, near)
         if _ADVISED.intersection(query.needs or (ADVICE,)):
-            for service in directory.index.countries[country].advising:
-                found.setdefault(service.id, NATIONAL)
+            for service_id in directory.index.countries[country].advising:
+                found.setdefault(service_id, NATIONAL)
         self.local: Mapping[str, Near] = found

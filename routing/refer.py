@@ -278,14 +278,13 @@ def _candidate(place: Place) -> dict[str, Any]:
 
 def _written(world: World, matched: Matched) -> dict[str, Any]:
     # Thousands of services stand where they stand for the very same reasons, whose words are made once.
-
     def written(service: Service, because: tuple[Reason, ...]) -> list[str]:
         return [world.written(reason, service.country) for reason in because]
 
     dropped: list[dict[str, Any]] = []
-    for because, services in matched.left_out:
-        words = written(services[0], because)
-        dropped += [{"id": service.id, "reasons": words} for service in services]
+    for because, ids in matched.left_out:
+        words = written(world.directory.get(ids[0]), because)
+        dropped += [{"id": service_id, "reasons": words} for service_id in ids]
     offered: list[dict[str, Any]] = []
     told: tuple[Reason, ...] = ()
     for service, because, *_ in matched.offered:
