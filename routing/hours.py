@@ -47,10 +47,6 @@ class Opening:
     closes_at: datetime | None = None  # when open, and known
     always: bool = False
 
-    def closes_in(self, at: datetime) -> timedelta | None:
-        """How long it is still open, where that is known; by the hours that pass and not by the clock on the wall."""
-        return self.closes_at.astimezone(UTC) - at.astimezone(UTC) if self.closes_at is not None else None
-
 
 @dataclass(frozen=True)
 class _Span:

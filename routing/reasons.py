@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from helpline.messages import Country, Language
 from helpline.phrases import ZONES, Phrases, say_date, say_language, say_list, say_time
@@ -19,6 +19,7 @@ _NEED = frozenset({Because.FITS_NEED, Because.HELPS_WITH, Because.OTHER_NEED})
 _ROW = frozenset({Because.OFFERS, Because.ASK_OFFERS, Because.NOT_OFFERED})
 _LANGUAGE = frozenset({Because.SPEAKS, Because.OTHER_LANGUAGES, Because.ASK_LANGUAGE})
 _CONFIRMED = frozenset({Because.CONFIRMED, Because.CONFIRMED_LONG_AGO})
+_SOON = timedelta(hours=1)
 NO_ROWS: Mapping[str, Row] = {}
 
 
@@ -46,6 +47,10 @@ def say(
             if reason.code is Because.OPENS_OFFICE_HOURS
             else say_time(reason.at, now=today, zone=ZONES[country], language=language)
         )
+        left = reason.at - now if now is not None else _SOON
+        if reason.code is Because.CLOSES_AT and timedelta(0) < left < _SOON:
+            # By the minutes that pass: what is left of an evening is what decides whether to call now.
+            phrase, values["minutes"] = "reason.closes-in", -(-left // timedelta(minutes=1))
     keys = [key for key in reason.value.split(",") if key]
     if reason.code in _AGE:
         values["value"] = _say_age(reason.value, language, phrases)

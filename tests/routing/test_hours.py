@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpline.messages import Country
+from helpline.messages import Country, Language
+from routing.because import Because, Reason
 from routing.closed_days import around
 from routing.hours import Opening, OpenState, opening
 from routing.services import DayException, HolidayRule, Hours, Interval, Season, Stretch
-from tests.routing.worlds import ALWAYS, OSLO, oslo_time
+from tests.routing.worlds import ALWAYS, OSLO, WORLD, oslo_time
 
 WEEKDAYS = frozenset(range(5))
 OFFICE = Hours(weekly=(Interval(WEEKDAYS, 8 * 60, 16 * 60),), holidays=HolidayRule.CLOSED, as_stated="8-16")
@@ -246,11 +247,21 @@ def test_a_clock_change_under_way(opens: str, closes: str, at: datetime, state: 
     assert (found.state, found.closes_at or found.opens_at) == (OpenState(state), edge)
 
 
-def test_the_night_in_march_is_an_hour_shorter_to_wait_out() -> None:
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("2026-03-28 23:00", "closes Sunday 08:00"),
+        ("2026-03-29 06:59", "closes 08:00"),
+        ("2026-03-29 07:01", "closes in 59 min, 08:00"),
+        ("2026-03-29 07:59", "closes in 1 min, 08:00"),
+        ("2026-10-25 07:30", "closes in 30 min, 08:00"),
+    ],
+)
+def test_what_closes_soon_is_told_in_minutes(at: str, said: str) -> None:
     nights = Hours(weekly=(Interval(frozenset(range(7)), 22 * 60, 32 * 60),), as_stated="22-08")
-    at = oslo_time("2026-03-28 23:00")
-    assert opening(nights, at, OSLO).closes_in(at) == timedelta(hours=8)
-    assert opening(ALWAYS, at, OSLO).closes_in(at) is None
+    found = opening(nights, oslo_time(at), OSLO)
+    told = WORLD.say(Reason(Because.CLOSES_AT, at=found.closes_at), Language.EN, Country.NO, now=oslo_time(at))
+    assert told == said
 
 
 # --- against a clock that is watched minute by minute -----------------------------------------------------------------
