@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from helpline.messages import Country
+from routing.referrals import SAYS_NO, Outcome
 
 FEWEST: Final = 5  # of what is told as a number
 STEP: Final = 5  # counts are told as "at least 5, 10, 15 …"
@@ -231,3 +232,10 @@ def _named(counts: Mapping[str, int], possible: int) -> list[tuple[str, int]]:
         rest.append(named.pop()[1])
         opened += 1
     return named
+
+
+def kind_of(outcome: Outcome) -> Kind:
+    """Which kind of end an outcome is."""
+    if outcome is Outcome.ACCEPTED:
+        return Kind.TAKEN
+    return Kind.NO_PLACE if outcome in SAYS_NO else Kind.NOT_REACHED

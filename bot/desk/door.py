@@ -37,6 +37,7 @@ NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.gaps", "/desk/gaps"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.due", "/desk/due"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.laws", "/desk/laws"),
+    (frozenset({Role.COORDINATOR, Role.ANALYST}), "desk.outcomes", "/desk/outcomes"),
     (frozenset({Role.COORDINATOR}), "desk.ladders", "/desk/ladders"),
     (frozenset({Role.ADMINISTRATOR}), "desk.staff", "/desk/staff"),
     (frozenset({Role.ADMINISTRATOR, Role.COORDINATOR}), "desk.records", "/desk/records"),

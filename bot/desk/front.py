@@ -31,6 +31,7 @@ from bot.desk.invitation import InvitationDesk
 from bot.desk.keys import Keys
 from bot.desk.ladders import LadderDesk
 from bot.desk.laws import LawDesk
+from bot.desk.outcomes import OutcomeDesk
 from bot.desk.questions import QuestionDesk
 from bot.desk.reached import ReachedDesk
 from bot.desk.records import RecordsDesk
@@ -88,6 +89,7 @@ class Desk:
             FeedDesk(self._door),
             LadderDesk(self._door),
             ReferralDesk(self._door),
+            OutcomeDesk(self._door),
             AreaDesk(self._door),
         )
         self._keys = Keys(self._door)

@@ -10,8 +10,11 @@ from typing import Any
 from bot.app import Line
 from helpline.accounts import Role
 from helpline.clock import SetClock
+from helpline.messages import Country
 from routing import capacity_store, referral_store
-from routing.referrals import Basis, Outcome, Referral
+from routing.matching import AgeGroup
+from routing.referrals import Basis, Facts, Outcome, Referral, RefusedFor, Via
+from routing.services import Sex
 from tests.bot.browsing import Client, Page, get, post
 from tests.bot.test_desk import asha, audited, reply, sign_in, taken, waiting
 from tests.bot.test_desk_case import claims, press, rows
@@ -253,3 +256,46 @@ async def test_an_advisor_sees_the_referrals_of_own_cases_and_a_coordinator_rows
     clock.advance(timedelta(minutes=1))
     fields = {"csrf": page.csrf, "room": f"{it.id}:free", f"free_{it.id}": "3"}
     assert "Ledig: 3 (sagt " in plain(await post(maja, "/desk/referrals/room", fields))
+
+
+# --- gaps from outcomes -----------------------------------------------------------------------------------------------
+
+
+async def test_gaps_are_told_from_counts_once_there_are_enough_and_only_to_who_may_see_them(
+    line: Line, sign_in: Any
+) -> None:
+    men = Facts(Country.NO, "03", ("housing-tonight",), Sex.MALE, AgeGroup.ADULT, with_children=True)
+    service, now = line.house.library.directory.services[0], line.house.clock.now()
+    ada = await sign_in("ada", Role.ANALYST)
+
+    async def refused(many: int, why: RefusedFor) -> None:
+        async with line.house.db.write() as conn:
+            for number in range(many):
+                it = await referral_store.make(
+                    conn,
+                    key=f"{why}:{number}",
+                    service=service,
+                    facts=men,
+                    basis=Basis.ADVICE,
+                    via=Via.CHAT,
+                    made_by="conversation:x",
+                    conversation_id=None,
+                    now=now,
+                )
+                await referral_store.record_outcome(
+                    conn, it.id, Outcome.REFUSED, refused_for=why, by="conversation:x", now=now
+                )
+
+    await refused(4, RefusedFor.CHILDREN)
+    page = await get(ada, "/desk/outcomes")
+    assert "menn med barn" not in page.text
+    assert "færre enn 5" in page.text
+    await refused(6, RefusedFor.CHILDREN)
+    page = await get(ada, "/desk/outcomes")
+    assert "menn med barn Trygt sted i natt Oslo minst 5 Sa nei (barn): minst 5" in plain(page)
+    assert "menn med barn" not in (await get(ada, "/desk/outcomes?country=SE")).text
+    assert "menn med barn" not in (await get(ada, f"/desk/outcomes?year={now.year - 1}")).text
+    file = await get(ada, "/desk/outcomes.csv")
+    assert f"NO,{now.year},no-place,male.adult.children,housing-tonight,03,5,refused:children: 5" in file.text
+    assert (await get(await sign_in("noor"), "/desk/outcomes")).status == 404
+    assert (await get(await sign_in("maja", Role.COORDINATOR), "/desk/outcomes")).status == 200
