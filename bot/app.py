@@ -35,6 +35,7 @@ from bot.inbox import take_in
 from bot.library import TOPIC as LIBRARY
 from bot.library import Library
 from bot.loops import Loop, Worker
+from bot.provider_list import ProviderList
 from bot.reminders import Reminders
 from bot.render import Pages, error_page
 from bot.voice import store as calls
@@ -137,6 +138,7 @@ class Line:
         self.auditing = auditing.Auditing(house, self.room.means)
         self.pages = Pages(house.phrases, StaticFiles(_HERE / "static"))
         self.chat = Chat(house, self.pages)
+        self.providers = ProviderList(house, self.pages)
         self.desk = Desk(house, self.room, self.pages)
         self.api = Api(house)
         self.voice = Voice(house, self.room, self.delivery)
@@ -171,7 +173,13 @@ class Line:
         )
         routes = [*self.doors.routes(), *self.voice.routes()]
         if self.role is not Role.WORKER:
-            routes += [*self.pages.static.routes(), *self.chat.routes(), *self.desk.routes(), *self.api.routes()]
+            routes += [
+                *self.pages.static.routes(),
+                *self.chat.routes(),
+                *self.providers.routes(),
+                *self.desk.routes(),
+                *self.api.routes(),
+            ]
         app = kit.build(routes)
         app.cleanup_ctx.append(self._running)
         app.on_shutdown.append(self._end_streams)

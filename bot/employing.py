@@ -15,7 +15,7 @@ from bot.desk.invitation import INVITATION
 from bot.house import House
 from bot.operating import OPERATOR, open_house
 from helpline import accounts, credentials, staffing
-from helpline.accounts import AccountError, ContactChannel, Role, Staff
+from helpline.accounts import AT_THE_LINE, AccountError, ContactChannel, Role, Staff
 from helpline.messages import Channel, Language
 from helpline.staffing import Invitation
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 def read_roles(written: Sequence[str]) -> list[Role]:
     """The roles of these names. Raises `Refusal`, naming those that there are."""
-    known = {role.value: role for role in Role}
+    known = {role.value: role for role in Role if role in AT_THE_LINE}
     unknown = [name for name in written if name not in known]
     if unknown:
         raise Refusal(f"There is no role {', '.join(unknown)}; the roles are {', '.join(known)}.")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,6 +36,10 @@ class Role(StrEnum):
     COORDINATOR = "coordinator"  # keeps directory and roster right
     ANALYST = "analyst"  # reads figures with nobody recognisable
     ADMINISTRATOR = "administrator"  # takes staff on and lets them go; reads no conversation
+    PROVIDER = "provider"  # not one of us: sees the certification of their own organisation, and nothing else
+
+
+AT_THE_LINE: Final = frozenset(Role) - {Role.PROVIDER}  # the roles of those who work here
 
 
 class ContactChannel(StrEnum):

@@ -47,6 +47,10 @@ class NoRole(AccountError):
     """Somebody without a role could do nothing."""
 
 
+class NotOneOfUs(AccountError):
+    """A provider's sign-in has that role and no other, and whoever works here never becomes one."""
+
+
 @dataclass(frozen=True)
 class Invitation:
     """A link that makes somebody's ways in, to be handed over by whoever made it."""
@@ -75,6 +79,8 @@ async def invite(
         raise BadEmail("That is no e-mail address.")
     if not roles:
         raise NoRole("Give at least one role.")
+    if Role.PROVIDER in roles and len(set(roles)) > 1:
+        raise NotOneOfUs("A provider's sign-in has no other role.")
     staff = await accounts.add_staff(
         conn,
         vault,
@@ -119,6 +125,8 @@ async def change_roles(
     before = await accounts.get_staff(conn, staff_id)
     if before.roles == frozenset(roles):
         return before
+    if Role.PROVIDER in before.roles | frozenset(roles):
+        raise NotOneOfUs("A provider's sign-in stays one.")
     await _note(conn, now, actor, "staff_roles_changed", staff_id, roles=sorted(roles), before=sorted(before.roles))
     return await accounts.change_staff(conn, staff_id, roles=roles)
 

@@ -715,15 +715,19 @@ async def move_action(
     now: datetime,
     on: date,
     due_on: date | None = None,
+    was: ActionState | None = None,
 ) -> bool:
-    """Say how far an item has come, or give it another day; False where that was so already."""
+    """Say how far an item has come, or give it another day; False where that was so already.
+
+    With `was`, only an item that still stands so is moved: a provider's word does not undo a coordinator's.
+    """
     await _hold(conn, organisation_id)
     mine = (_actions.c.id == action_id) & (_actions.c.organisation_id == organisation_id)
     row = (await conn.execute(select(_actions).where(mine))).one_or_none()
     if row is None:
         raise NoSuchThing("There is no such item in the plan.")
     day = due_on or row.due_on
-    if row.state == state.value and row.due_on == day:
+    if (row.state == state.value and row.due_on == day) or (was is not None and row.state != was.value):
         return False
     values: dict[str, Any] = {"state": state.value, "due_on": day, "changed_by": actor, "changed_at": now}
     values["done_on"] = on if state is ActionState.DONE else None

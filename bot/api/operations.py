@@ -13,12 +13,12 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpline.access_tokens import AccessToken, Scope
-from helpline.accounts import Role, Staff
+from helpline.accounts import AT_THE_LINE, Role, Staff
 from helpline.messages import Language
 from helpline.web import KILOBYTE
 
 BASE: Final = "/api/v1"
-EVERYBODY: Final = frozenset(Role)
+EVERYBODY: Final = AT_THE_LINE
 WRITERS: Final = frozenset({Role.EDITOR, Role.REVIEWER})
 REVIEWERS: Final = frozenset({Role.REVIEWER})
 ADMINISTRATORS: Final = frozenset({Role.ADMINISTRATOR})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,12 +18,12 @@ from bot.waiting_room import WaitingRoom
 from bot.webchat import LANGUAGES
 from escalation import store as escalations
 from helpline import accounts
-from helpline.accounts import Role, Staff
+from helpline.accounts import AT_THE_LINE, Role, Staff
 from helpline.live import Streams
 from helpline.sessions import Sessions, csrf_holds, csrf_of, staff_of
-from helpline.web import LANGUAGE, Refused
+from helpline.web import LANGUAGE, Access, Refused, Route
 
-EVERYBODY: Final = frozenset(Role)
+EVERYBODY: Final = AT_THE_LINE  # a provider is not one of us: their rooms say so by name
 # The rooms of the desk in the order of the menu: who may enter, the phrase of its name, its address.
 NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR}), "desk.title", "/desk/"),
@@ -39,8 +39,14 @@ NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.laws", "/desk/laws"),
     (frozenset({Role.COORDINATOR, Role.ANALYST}), "desk.outcomes", "/desk/outcomes"),
     (frozenset({Role.COORDINATOR}), "desk.ladders", "/desk/ladders"),
+    (frozenset({Role.COORDINATOR}), "desk.providers", "/desk/providers"),
     (frozenset({Role.ADMINISTRATOR}), "desk.staff", "/desk/staff"),
     (frozenset({Role.ADMINISTRATOR, Role.COORDINATOR}), "desk.records", "/desk/records"),
+    (frozenset({Role.PROVIDER}), "desk.provider", "/desk/provider"),
+)
+# All that a provider may ask for: its own certification, its own way in, the language, and out.
+_FOR_PROVIDERS = re.compile(
+    r"/desk/?|/desk/\{rest:\.\*\}|/desk/provider(/.*)?|/desk/account(?!/tokens)(/.*)?|/desk/(language|sign-out)"
 )
 _CASE = re.compile(r"/desk/[0-9a-f]{16}(/.*)?")
 _HERE = re.compile(r"/desk/(?:[\w.-]+(?:/[\w.-]+)*/?)?(?:\?[\w.=&%+-]*)?", re.ASCII)
@@ -79,6 +85,21 @@ class DeskDoor:
     def rooms_of(self, staff: Staff) -> list[tuple[str, str]]:
         """The rooms that somebody may enter: phrase and address."""
         return [(phrase, address) for roles, phrase, address in NAVIGATION if staff.roles & roles]
+
+    def without_providers(self, routes: Iterable[Route]) -> list[Route]:
+        """The routes of staff, each of which is not there for a provider unless it is one of the few that are."""
+        return [self._without_provider(route) for route in routes]
+
+    def _without_provider(self, route: Route) -> Route:
+        if route.access is not Access.STAFF or _FOR_PROVIDERS.fullmatch(route.path):
+            return route
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if Role.PROVIDER in staff_of(request).roles:
+                raise Refused(404, "error.not_found")
+            return await route.handler(request)
+
+        return replace(route, handler=handle)
 
     def advisor(self, request: web.Request) -> Staff:
         """Who is asking, if they answer clinicians; for everybody else these pages are not there."""

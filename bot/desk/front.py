@@ -32,6 +32,10 @@ from bot.desk.keys import Keys
 from bot.desk.ladders import LadderDesk
 from bot.desk.laws import LawDesk
 from bot.desk.outcomes import OutcomeDesk
+from bot.desk.provider_own import OwnDesk
+from bot.desk.provider_telling import ProviderRoom
+from bot.desk.provider_visit import VisitDesk
+from bot.desk.providers import ProvidersDesk
 from bot.desk.questions import QuestionDesk
 from bot.desk.reached import ReachedDesk
 from bot.desk.records import RecordsDesk
@@ -72,6 +76,7 @@ class Desk:
         self._case = CaseDesk(self._door, case_room)
         self._case_work = CaseWork(self._door, case_room)
         self._case_referrals = CaseReferrals(self._door, case_room)
+        providers = ProviderRoom(self._door)
         self._rooms = (
             CoordinatorDesk(self._door),
             ArticleDesk(self._door),
@@ -88,6 +93,9 @@ class Desk:
             LeaveDesk(self._door),
             FeedDesk(self._door),
             LadderDesk(self._door),
+            ProvidersDesk(providers),
+            VisitDesk(providers),
+            OwnDesk(providers),
             ReferralDesk(self._door),
             OutcomeDesk(self._door),
             AreaDesk(self._door),
@@ -116,7 +124,7 @@ class Desk:
     def routes(self) -> list[Route]:
         """The desk's addresses. Whatever else is asked for below `/desk/` is for staff too, and is not there."""
         staff = Access.STAFF
-        return [
+        every = [
             *(route for room in self._people for route in room.routes()),
             Route("GET", "/desk", self.home, staff),
             Route("GET", "/desk/", self.show, staff),
@@ -129,6 +137,7 @@ class Desk:
             *(route for room in self._rooms for route in room.routes()),
             Route("GET", "/desk/{rest:.*}", self.nothing, staff),
         ]
+        return self._door.without_providers(every)
 
     async def language(self, request: web.Request) -> web.StreamResponse:
         """Another language for these pages."""

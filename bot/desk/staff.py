@@ -17,11 +17,11 @@ from bot.desk.invitation import INVITATION
 from bot.desk.keys import field_of
 from bot.desk.telling import Telling
 from helpline import accounts, audit, credentials, staff_sessions, staffing
-from helpline.accounts import AccountError, AlreadyTaken, ContactChannel, NoSuchStaff, Role, Staff
+from helpline.accounts import AT_THE_LINE, AccountError, AlreadyTaken, ContactChannel, NoSuchStaff, Role, Staff
 from helpline.credentials import Ways
 from helpline.messages import Language
 from helpline.sessions import staff_of
-from helpline.staffing import BadEmail, Invitation, NoRole
+from helpline.staffing import BadEmail, Invitation, NoRole, NotOneOfUs
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
 
 STAFF = "/desk/staff"
@@ -64,7 +64,7 @@ class StaffDesk:
             request[LANGUAGE],
             status=status,
             tell=Telling(self._house.phrases, request[LANGUAGE], zone, {}, now),
-            all_roles=list(Role),
+            all_roles=[role for role in Role if role in AT_THE_LINE],
             **values,
             **await self._door.frame(request),
         )
@@ -120,7 +120,7 @@ class StaffDesk:
         typed: dict[str, Any] = {
             "email": field_of(form, "email").strip(),
             "name": " ".join(field_of(form, "name").split())[: staffing.LONGEST_NAME],
-            "roles": [role for role in Role if role.value in form.getall("role", [])],
+            "roles": _roles_in(form),
             "spoken": [each.value for each in Language if each.value in form.getall("spoken", [])],
             "zone": field_of(form, "zone").strip(),
         }
@@ -210,7 +210,7 @@ class StaffDesk:
         """Give somebody these roles and no others."""
         actor = self._administrator(request)
         form = await self._door.form(request)
-        roles = [role for role in Role if role.value in form.getall("role", [])]
+        roles = _roles_in(form)
         try:
             async with self._house.db.write() as conn:
                 await staffing.change_roles(
@@ -294,6 +294,8 @@ class StaffDesk:
             raise Refused(404, "error.not_found") from error
         oneself = self._id(request) == staff_of(request).id
         notice = "desk.staff.told.oneself" if oneself else "desk.staff.told.left"
+        if isinstance(error, NotOneOfUs):
+            notice = "desk.staff.told.provider"
         return await self._member_page(request, notice=notice, status=409)
 
     async def _link(self, request: web.Request, invitation: Invitation) -> web.Response:
@@ -305,3 +307,8 @@ class StaffDesk:
             link=f"{public.rstrip('/')}{INVITATION}/{invitation.token}",
             until=invitation.until,
         )
+
+
+def _roles_in(form: Any) -> list[Role]:
+    """The roles that were ticked, of those that are given here; a provider's sign-in comes with its certification."""
+    return [role for role in Role if role in AT_THE_LINE and role.value in form.getall("role", [])]
