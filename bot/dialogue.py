@@ -1206,7 +1206,13 @@ class _Turn:
         choices = [self.choice(DANGER_YES, "outcome.danger"), *turned.choices] if turned.urgent else turned.choices
         # What is done stands before what is said, so that nothing is said that was not done.
         self.effects.extend(turned.does)
-        self.say(turned.text, choices, urgent=turned.urgent)
+        text = turned.text
+        if turned.slip and self.world.form is Form.WIDE:
+            text = f"{turned.slip}\n\n{text}"
+        elif turned.slip:
+            # Whole and by itself, however long it is: it is read out, and the question below it must be seen.
+            self.effects.append(Say(OutboundMessage(turned.slip, tuple(self._numbered(())))))
+        self.say(text, choices, urgent=turned.urgent)
         if turned.seek:
             sought = self.world.escalation is not None
             self.effects.append(SayWhoIsSought() if sought else SeekAdvisor(Reason.INTRODUCTION, urgent=False))

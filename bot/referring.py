@@ -38,11 +38,12 @@ from routing.referrals import (
     SafeContact,
     Way,
 )
-from routing.services import Answer, Service, Sex, Status
+from routing.services import Answer, Service, ServiceKind, Sex, Status
 
 TO, OUTCOME = "f", "o"  # tokens: of making a referral, and of what came of one; each followed by what is meant
 _LONGEST_ID = 43  # what fits beside the rest into a button's token
 _LABEL = 34  # signs of a service's name on a button
+_NOBODY_THERE = frozenset({ServiceKind.DIRECTORY, ServiceKind.GUIDANCE, ServiceKind.BACKGROUND})
 _SAME_NAME = 80  # of 100: as alike as a name in a hurry is to the name
 
 
@@ -140,6 +141,7 @@ class Turned:
     does: tuple[Deed, ...] = ()
     seek: bool = False  # an advisor is wanted for a call together
     urgent: bool = False
+    slip: str = ""  # stands before the text, and where there is little room by itself
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,7 @@ class Scene:
 
 def offers(service_ids: Sequence[str], scene: Scene) -> list[Choice]:
     """The choices by which one of these is referred to: one each, or where there is little room one for all."""
+    service_ids = [each for each in service_ids if _takes_referrals(scene.directory.find(each))]
     if not service_ids:
         return []
     if scene.form is not Form.WIDE:
@@ -191,6 +194,11 @@ def offers(service_ids: Sequence[str], scene: Scene) -> list[Choice]:
         for each in service_ids
         if len(each) <= _LONGEST_ID
     ]
+
+
+def _takes_referrals(service: Service | None) -> bool:
+    """Whether there is anybody to speak to: a list of services or a course takes no patient."""
+    return service is not None and service.kind not in _NOBODY_THERE
 
 
 def _brief(name: str) -> str:
@@ -208,9 +216,8 @@ def start(scene: Scene) -> Turned | None:
 
 
 def _shown(scene: Scene) -> tuple[str, ...]:
-    return tuple(
-        each for each in (scene.draft.offered if scene.draft is not None else ()) if scene.directory.find(each)
-    )
+    offered = scene.draft.offered if scene.draft is not None else ()
+    return tuple(each for each in offered if _takes_referrals(scene.directory.find(each)))
 
 
 def named(words: str, scene: Scene) -> str | None:
@@ -242,9 +249,17 @@ def again(referral: Referral, scene: Scene) -> Turned:
 # --- the steps -------------------------------------------------------------------------------------------------------
 
 
-def _ask(making: Making, scene: Scene, lead: str = "", does: tuple[Deed, ...] = (), *, seek: bool = False) -> Turned:
+def _ask(
+    making: Making,
+    scene: Scene,
+    lead: str = "",
+    does: tuple[Deed, ...] = (),
+    *,
+    seek: bool = False,
+    slip: str = "",
+) -> Turned:
     text, choices = _question(making, scene)
-    return Turned(f"{lead}\n\n{text}" if lead else text, tuple(choices), making, does, seek)
+    return Turned(f"{lead}\n\n{text}" if lead else text, tuple(choices), making, does, seek, slip=slip)
 
 
 def ask_again(making: Making, scene: Scene) -> Turned:
@@ -364,7 +379,7 @@ def _based(making: Making, basis: Basis, scene: Scene) -> Turned | None:
     if making.step is not Step.BASIS:
         # The button of a question that has been answered: nothing is made a second time.
         known = scene.referral(making.referral_id)
-        return _ask(making, scene, _slip(known, scene)) if known is not None and known.open else None
+        return _ask(making, scene, slip=_slip(known, scene)) if known is not None and known.open else None
     service = scene.directory.find(making.service_id)
     if service is None:
         return Turned(scene.say("referring.gone"))
@@ -374,12 +389,12 @@ def _based(making: Making, basis: Basis, scene: Scene) -> Turned | None:
     slip = _slip_of(service, facts, basis, scene)
     making = replace(making, referral_id=made.id, tonight=tonight)
     if service.introduction is Answer.YES:
-        return _ask(replace(making, step=Step.INTRODUCTION), scene, slip, (made,))
+        return _ask(replace(making, step=Step.INTRODUCTION), scene, "", (made,), slip=slip)
     if scene.safe is None:
-        return _ask(replace(making, step=Step.SAFE), scene, slip, (made,))
+        return _ask(replace(making, step=Step.SAFE), scene, "", (made,), slip=slip)
     ending = _when_asked(ask_at, scene)
     consent = basis is Basis.CONSENT
-    return Turned(f"{slip}\n\n{ending}", _afterwards(made.id, scene, consent=consent), None, (made,))
+    return Turned(ending, _afterwards(made.id, scene, consent=consent), None, (made,), slip=slip)
 
 
 def _introduced(making: Making, scene: Scene, *, together: bool) -> Turned:
@@ -630,8 +645,8 @@ def next_best(referral: Referral, scene: Scene) -> Service | None:
     query = query_of(referral, scene)
     at = scene.now
     matched = match(scene.directory, query, at, holidays=closed_days.around(query.country, at))
-    fitting = [offer for offer in matched.offered if offer.service.id not in tried]
-    best = next((offer for offer in fitting if not offer.fallback), None)
+    fitting = [offer for offer in matched.offered if offer.service.id not in tried and not offer.fallback]
+    best = next((offer for offer in fitting if _takes_referrals(offer.service)), None)
     return best.service if best is not None else None
 
 

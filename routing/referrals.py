@@ -91,8 +91,8 @@ class Way(StrEnum):
 class MaySay(StrEnum):
     """What a message may tell whoever else reads it."""
 
-    ANYTHING = "anything"
     NOTHING = "nothing"  # only that there is a message
+    ANYTHING = "anything"
 
 
 @dataclass(frozen=True)
@@ -365,11 +365,13 @@ def slip_of(
     of it stands in our phrases and in the directory: nothing that a clinician wrote gets in. A `short` one is for SMS.
     """
     numbers = ", ".join(phone.number for phone in service.phones[:2])
+    # A page or an address may name the place that must not be named.
+    reached = numbers or ("" if service.hides_place else service.email or service.url)
     name = service.called(language)
     about = [*needs, *coarse(facts, phrases, language), *([region] if region else [])]
     opening = phrases.say("slip.first", language, words=say_first) if say_first and not short else ""
     lines = [
-        f"{name}: {numbers}" if numbers else name,
+        f"{name}: {reached}" if reached else name,
         opening or phrases.say("slip.who", language),
         phrases.say("slip.facts", language, facts=", ".join(about)) if about else "",
         phrases.say(f"slip.basis.{basis.value}", language),
