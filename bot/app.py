@@ -31,6 +31,8 @@ from bot.desk.front import Desk
 from bot.follow_up import FollowUp
 from bot.gaps import GapKeeper
 from bot.house import House
+from bot.hsds import BASE as HSDS
+from bot.hsds import HsdsPages
 from bot.inbox import take_in
 from bot.library import TOPIC as LIBRARY
 from bot.library import Library
@@ -141,6 +143,7 @@ class Line:
         self.providers = ProviderList(house, self.pages)
         self.desk = Desk(house, self.room, self.pages)
         self.api = Api(house)
+        self.hsds = HsdsPages(house)
         self.voice = Voice(house, self.room, self.delivery)
         self.doors = ProviderDoors(house, self.delivery, self.voice.door)
         index_file = house.settings.data_dir / "shelves.index"
@@ -168,7 +171,7 @@ class Line:
             default_language=Language.SV if self.house.country is Country.SE else Language.NB,
             guards={Access.STAFF: self.desk.sessions.guard, Access.TOKEN: self.api.door.guard},
             error_page=error_page(self.pages),
-            error_shapes={API: self.api.door.error},
+            error_shapes={API: self.api.door.error, HSDS: self.hsds.error},
             secure=(self.house.settings.public_url or "").startswith("https:"),
         )
         routes = [*self.doors.routes(), *self.voice.routes()]
@@ -180,6 +183,7 @@ class Line:
                 *self.desk.routes(),
                 *self.api.routes(),
             ]
+            routes += self.hsds.routes()
         app = kit.build(routes)
         app.cleanup_ctx.append(self._running)
         app.on_shutdown.append(self._end_streams)

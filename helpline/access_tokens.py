@@ -38,6 +38,7 @@ class Scope(StrEnum):
 
     READ = "read"
     WRITE = "write"  # reading too
+    PARTNER = "partner"  # opens the partners' feed of the directory, and nothing of the API
 
 
 class AccessTokenRow(SQLModel, table=True):

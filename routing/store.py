@@ -437,6 +437,12 @@ async def version_of(conn: AsyncConnection) -> tuple[int, ...]:
     return (*counted, await capacity_store.version(conn))
 
 
+async def changed_at(conn: AsyncConnection) -> dict[str, datetime]:
+    """When each service last changed."""
+    rows = await conn.execute(select(_services.c.id, _services.c.changed_at))
+    return {row.id: row.changed_at for row in rows}
+
+
 async def history(
     conn: AsyncConnection, service_id: str, directory: Directory, gazetteer: Gazetteer
 ) -> tuple[Revision, ...]:

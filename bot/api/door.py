@@ -83,7 +83,7 @@ class ApiDoor:
         async with self.house.db.read() as conn:
             found = await access_tokens.find(conn, token, now=self.house.clock.now())
             staff = await accounts.find_staff(conn, found.staff_id) if found is not None else None
-        if found is None or staff is None or not staff.active:
+        if found is None or staff is None or not staff.active or found.scope is Scope.PARTNER:
             return None
         return Caller(staff, found)
 

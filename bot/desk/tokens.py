@@ -14,6 +14,7 @@ from bot.desk.door import DeskDoor
 from bot.desk.telling import Telling
 from helpline import access_tokens
 from helpline.access_tokens import LONGEST_LIFE, LONGEST_NAME, Scope, TokenError
+from helpline.accounts import Role, Staff
 from helpline.sessions import session_of, staff_of
 from helpline.web import LANGUAGE, Access, Route, see_other
 
@@ -55,7 +56,7 @@ class TokenDesk:
         typed = {name: str(form.get(name, "")).strip() for name in ("name", "scope", "until")}
         if not self._is_fresh(request):
             return await self._page(request, typed=typed, notice="desk.tokens.stale", status=403)
-        scope = next((each for each in Scope if each.value == typed["scope"]), None)
+        scope = next((each for each in _scopes(staff) if each.value == typed["scope"]), None)
         if scope is None:
             wrong = {"scope": self._door.say(request, "desk.tokens.no.scope")}
             return await self._page(request, typed=typed, wrong=wrong, status=422)
@@ -113,7 +114,7 @@ class TokenDesk:
             bad=status >= 400,
             wrong=wrong or {},
             typed={**usual, **(typed or {})},
-            scopes=[(each.value, self._door.say(request, f"desk.tokens.scope.{each.value}")) for each in Scope],
+            scopes=[(one.value, self._door.say(request, f"desk.tokens.scope.{one.value}")) for one in _scopes(staff)],
             soonest=(today + timedelta(days=1)).isoformat(),
             latest=(today + LONGEST_LIFE).isoformat(),
             longest_name=LONGEST_NAME,
@@ -122,6 +123,11 @@ class TokenDesk:
             tell=Telling(self._house.phrases, request[LANGUAGE], staff.zone, {}, now),
             **await self._door.frame(request),
         )
+
+
+def _scopes(staff: Staff) -> list[Scope]:
+    """What a token of this member of staff may be for: partners are a coordinator's to let in."""
+    return [scope for scope in Scope if scope is not Scope.PARTNER or Role.COORDINATOR in staff.roles]
 
 
 def _end_of(written: str, zone: str) -> datetime:

@@ -178,6 +178,8 @@ def read_tables(texts: Mapping[str, str], losses: LossReport) -> Read:
     by_file = {table.file: table for table in TABLES.values()}
     rows: dict[str, list[Row]] = {name: [] for name in TABLES}
     for name, text in texts.items():
+        if name == "datapackage.json":
+            continue
         table = by_file.get(name)
         if table is None:
             losses.add(name, "the whole file", Why.UNKNOWN, "no table of the specification is called so")
