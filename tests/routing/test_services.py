@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from helpline.content import ContentError, content_folder, node_of, read_yaml
 from helpline.messages import Country, Language
@@ -14,14 +18,22 @@ from routing.directory import Directory, load_needs
 from routing.places import Level
 from routing.service_form import as_plain, looks_like_address, read_service
 from routing.services import (
+    HOUSING,
     Access,
+    Address,
     Answer,
+    Confidence,
+    HolidayRule,
+    Location,
+    ProtectedPlace,
     Service,
     ServiceKind,
+    ServiceStatus,
     Sex,
     Status,
     Takes,
 )
+from tests.routing.hsds.generated import services
 from tests.routing.worlds import PLACES, SHIPPED
 
 CONTENT = content_folder()
@@ -220,3 +232,172 @@ def test_needs_have_names_in_every_language_and_kinds_that_exist() -> None:
         "police",
     }
     assert isinstance(SHIPPED, Directory)
+
+
+# --- what is new to a service -----------------------------------------------------------------------------------------
+
+A_FULL_SERVICE = (
+    A_SERVICE.replace("kind: crisis-centre", "kind: legal-aid").replace("protected: true\n", "")
+    + """
+status: closed-for-now
+url: https://example.org/en
+families: accepted
+introduction: refused
+catalogue: [protection.housing.places, protection.information_legal.rights]
+say_first: {nb: Si at du ringer fra oss., en: Say that you are calling from us.}
+locations:
+  - id: sentrum
+    name: I sentrum
+    area: {kommune: "5501"}
+    address: {street: Storgata 12, postal_code: "9008", city: Tromsø}
+    phones: [{number: "77 00 00 00"}]
+    hours:
+      weekly: [{days: mon-fri, open: "09:00", close: "12:00"}, {days: mon-fri, open: "20:00", close: "02:00"}]
+      seasons: [{first: "12-22", last: "01-06", weekly: []}]
+      exceptions: [{on: 2026-12-24, intervals: [{open: "08:00", close: "11:00"}]}]
+      holidays: as-sunday
+      as_stated: 9-12
+  - {id: hemmelig, area: {kommune: "5501"}, protected: true}
+contacts: [{title: Leder, email: leder@example.org, phones: [{number: "77 00 00 01"}], confirms: true}]
+owner: coordinator
+assured_on: 2026-11-01
+assured_by: coordinator
+confirmed_on: 2026-11-02
+"""
+)
+
+
+def test_every_field_is_read_as_it_is_meant_and_written_out_the_same() -> None:
+    service = read(A_FULL_SERVICE)
+    assert (service.status, service.running) == (ServiceStatus.CLOSED_FOR_NOW, False)
+    assert (service.families, service.introduction) == (Answer.YES, Answer.NO)
+    centre, secret = service.locations
+    assert centre.address == Address("Storgata 12", "9008", "Tromsø")
+    assert centre.area == (Level.KOMMUNE, "5501")
+    assert centre.hours is not None
+    assert centre.hours.holidays is HolidayRule.AS_SUNDAY
+    assert [(each.opens, each.closes) for each in centre.hours.weekly] == [(540, 720), (1200, 1560)]
+    assert secret.protected
+    assert service.contacts[0].confirms
+    assert service.assured_on is not None
+    assert service.confirmed_on is not None
+    assert service.confirmed_on > service.assured_on
+    assert read_service(node_of(as_plain(service), file="again"), Country.NO, PLACES, SHIPPED.needs) == service
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("introduction: refused", "introduction: perhaps", "accepted"),
+        ("status: closed-for-now", "status: gone", "cannot be"),
+        ("url: https://example.org/en", "url: example.org", "http"),
+        ("[protection.housing.places,", "[housing,", "area.table.row"),
+        ("[protection.housing.places,", "[protection.information_legal.rights,", "twice"),
+        ('area: {kommune: "5501"}\n    address', 'area: {kommune: "9999"}\n    address', "no kommune"),
+        ('postal_code: "9008"', 'postal_code: "12345"', "four digits"),
+        ("id: hemmelig", "id: sentrum", "twice"),
+        ('first: "12-22"', 'first: "22-12"', "06-15"),
+        ('first: "12-22"', 'first: "02-30"', "06-15"),
+        ("holidays: as-sunday", "holidays: as-sunday\n      closed_on_holidays: true", "not both"),
+        ("on: 2026-12-24", "on: 2026-12-32", "no day of the calendar"),
+        ("title: Leder", "title: Storgata 12", "street address"),
+        ("Si at du ringer fra oss.", "Spør etter Kongens gate 5.", "street address"),
+        ("name: I sentrum", "name: Storgata 12", "street address"),
+        ("confirms: true", "confirms: yes", "true or false"),
+        ("id: hemmelig,", "id: hemmelig, address: {street: A, postal_code: '9008', city: B},", "never an address"),
+        ("kind: legal-aid", "kind: crisis-centre", "never an address"),
+        ("kind: legal-aid", "kind: legal-aid\nprotected: true", "never an address"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_new_fields_is_named(old: str, new: str, complaint: str) -> None:
+    assert old in A_FULL_SERVICE
+    with pytest.raises(ContentError, match=complaint) as refused:
+        read(A_FULL_SERVICE.replace(old, new))
+    if complaint == "never an address":
+        assert "Storgata" not in str(refused.value)
+
+
+def test_seasons_need_hours_with_times() -> None:
+    with pytest.raises(ContentError, match="Seasons belong"):
+        read(A_SERVICE.replace("always: true,", "unknown: true, seasons: [],"))
+
+
+# --- a place that hides -----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(services())
+def test_any_service_is_written_out_and_read_back_the_same(service: Service) -> None:
+    plain = as_plain(service)
+    again = read_service(node_of(plain, file="again"), service.country, PLACES, SHIPPED.needs)
+    assert again == replace(service, revision=0)
+    assert as_plain(again) == plain
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(services(), st.one_of(st.just(True), st.sampled_from(sorted(HOUSING))))
+def test_no_place_that_hides_is_ever_written_with_an_address(service: Service, hides: ServiceKind | bool) -> None:
+    """Whichever way a service comes to hide: there is no value with an address, and no document that reads as one."""
+    hidden: dict[str, Any] = {"protected": True} if hides is True else {"kind": hides}
+    has_address = any(place.address is not None for place in service.locations)
+    if has_address:
+        with pytest.raises(ProtectedPlace):
+            replace(service, **hidden)
+    bare = replace(service, locations=tuple(replace(place, address=None) for place in service.locations))
+    made = replace(bare, **hidden)
+    assert all(place.protected for place in made.locations)
+    written = as_plain(made)
+    assert "address" not in {key for place in written.get("locations", ()) for key in place}
+    smuggled = {"id": "x", "address": {"street": "Hemmelig 1", "postal_code": "0150", "city": "Oslo"}}
+    written["locations"] = [smuggled]
+    with pytest.raises(ContentError, match="never an address") as refused:
+        read_service(node_of(written, file="again"), service.country, PLACES, SHIPPED.needs)
+    assert "Hemmelig" not in str(refused.value)
+
+
+def test_a_protected_location_of_an_open_service_has_no_address_either() -> None:
+    with pytest.raises(ProtectedPlace) as refused:
+        Location("x", address=Address("Hemmelig 1", "0150", "Oslo"), protected=True)
+    assert "Hemmelig" not in str(refused.value)
+
+
+# --- what ships -------------------------------------------------------------------------------------------------------
+
+
+def test_no_entry_names_the_protected_house_of_another() -> None:
+    houses = [s for s in SHIPPED.services if s.kind is ServiceKind.PROTECTED_HOUSING]
+    named = {house.name.removesuffix(" skyddat boende").removeprefix("Safe House ") for house in houses}
+    assert {"Filemon", "Skogsbo"} <= named
+    for service in SHIPPED.services:
+        if service not in houses:
+            said = " ".join([service.note, *service.what.values(), *service.unverified])
+            assert not [name for name in named if name in said], service.id
+
+
+def test_what_hides_ships_without_a_page_or_a_place() -> None:
+    hiding = [service for service in SHIPPED.services if service.hides_place]
+    assert len(hiding) > 50
+    assert not [service.id for service in hiding if service.url or service.locations]
+
+
+def test_nothing_unverified_ships_as_checked() -> None:
+    for service in SHIPPED.services:
+        assert (service.assured_on is None) is (service.confidence is Confidence.UNVERIFIED), service.id
+        assert service.confirmed_on is None
+
+
+def test_what_is_offered_is_in_the_catalogue(tmp_path: Path) -> None:
+    offering = [service for service in SHIPPED.services if service.catalogue]
+    assert len(offering) > 150
+    with pytest.raises(ContentError, match="no row of the catalogue"):
+        SHIPPED.check_rows([replace(offering[0], catalogue=("protection.housing.castles",))])
+
+
+def test_somebody_who_calls_knows_what_to_say_first_in_every_language() -> None:
+    for service in SHIPPED.services:
+        said = {language: SHIPPED.say_first(service, language) for language in Language}
+        assert len(set(said.values())) == len(Language), service.id
+    own = replace(SHIPPED.get("rosa"), say_first={Language.NB: "Si bare hei."})
+    assert SHIPPED.say_first(own, Language.NB) == "Si bare hei."
+    assert SHIPPED.say_first(own, Language.EN)
+    assert SHIPPED.say_first(SHIPPED.get("filemon"), Language.EN) != SHIPPED.say_first(own, Language.EN)

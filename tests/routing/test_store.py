@@ -13,6 +13,7 @@ from helpline.content import ContentError, content_folder
 from helpline.database import Database
 from routing import store
 from tests.conftest import NINE
+from tests.routing.test_services import A_FULL_SERVICE, read
 from tests.routing.worlds import PLACES, SHIPPED, a_service
 
 SERVICES = content_folder() / "services"
@@ -110,7 +111,8 @@ async def test_a_missing_fallback_is_taken_from_what_was_shipped(db: Database) -
 
 
 def test_what_is_exported_is_read_back_the_same(tmp_path: Path) -> None:
-    added = SHIPPED.with_services((*SHIPPED.services, a_service("one-more", name="Nei: ja, 08:00 #1", note="0301")))
+    more = a_service("one-more", name="Nei: ja, 08:00 #1", note="0301")
+    added = SHIPPED.with_services((*SHIPPED.services, more, read(A_FULL_SERVICE)))
     written = store.export_services(added, tmp_path, day=date(2026, 11, 22))
     assert [path.name for path in written] == ["no.yaml", "se.yaml"]
     assert set(store.read_files(tmp_path, SHIPPED, PLACES)) == set(added.services)
