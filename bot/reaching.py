@@ -3,7 +3,7 @@
 Every message that is no answer to what she wrote this moment goes through `say`: a promise that moves, nobody who was
 reached, a question of how it went. Where she told us nothing of it, all goes out at once, as ever.
 
-1. So soon after she wrote that it is an answer to her, it goes out as it is.
+1. So soon after she wrote that it is an answer to her, it goes out as it is; and what an advisor writes in a talk too.
 2. While she is there, and for `PRESENT_FOR` after she wrote last, her hours do not hold it back: she waits for us.
 3. Else it waits for her hours, and where she does not want to be reached, until she writes.
 4. Where nothing may be told of the case, she only learns that there is a message, once, until she has read it.
@@ -33,7 +33,7 @@ from routing.referrals import MaySay, SafeContact, Way
 
 log = structlog.get_logger(__name__)
 
-ANSWERING = timedelta(minutes=2)  # so long after she wrote, what is said is said to her
+ANSWERING = timedelta(minutes=1)  # so long after she wrote, what is said is said to her
 PRESENT_FOR = timedelta(hours=1)
 SHOW = "k"  # the token of the button below "there is a message"
 _READY = frozenset({"ok", "okay", "okei", "vis", "visa", "show"})  # said by whoever wants to read it
@@ -57,14 +57,18 @@ async def say(
     key: str,
     now: datetime,
     covert: OutboundMessage | None = None,
+    to_talk: bool = False,
 ) -> Reached:
-    """Say this to the clinician when it is safe; `covert` is the same in words that tell nobody what it is about."""
+    """Say this to the clinician when it is safe; `covert` is the same in words that tell nobody what it is about.
+
+    With `to_talk` it is an advisor's, who writes with her while she is there.
+    """
     address = await store.address_of(conn, house.vault, conversation.id)
     if address is None:
         return Reached.UNREACHABLE
     safe = await _rules(conn, house, conversation.id, now)
     since = now - (await store.last_heard(conn, conversation.id) or now)
-    if safe is None or since <= ANSWERING:
+    if safe is None or since <= (PRESENT_FOR if to_talk else ANSWERING):
         new = await replies.write_down(conn, house, conversation.id, address, message, key=key, now=now)
         return Reached.SAID if new else Reached.REPEATED
     way = await way_to(conn, house, conversation.id, address, now)

@@ -25,6 +25,7 @@ from routing import closed_days
 from routing import referrals as rules
 from routing.directory import Directory
 from routing.matching import AgeGroup, Query, match
+from routing.matching import next_best as matching_next
 from routing.places import Gazetteer, Level, Place
 from routing.referrals import (
     AROUND_THE_CLOCK,
@@ -641,12 +642,12 @@ def _to(service: Service, scene: Scene) -> list[Choice]:
 
 def next_best(referral: Referral, scene: Scene) -> Service | None:
     """The service to try after this one: the best for the same patient of those that were not tried."""
-    tried = {each.service_id for each in scene.referrals}
+    tried = frozenset(each.service_id for each in scene.referrals)
     query = query_of(referral, scene)
     at = scene.now
     matched = match(scene.directory, query, at, holidays=closed_days.around(query.country, at))
-    fitting = [offer for offer in matched.offered if offer.service.id not in tried and not offer.fallback]
-    best = next((offer for offer in fitting if _takes_referrals(offer.service)), None)
+    beside = {offer.service.id for offer in matched.offered if offer.fallback or not _takes_referrals(offer.service)}
+    best = matching_next(matched, referral.service_id, tried=tried | beside)
     return best.service if best is not None else None
 
 

@@ -14,9 +14,10 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import brief as briefs
-from bot import caller_store, dialogue, reaching, replies, store
+from bot import caller_store, dialogue, reaching, store
 from bot.dialogue import SeekAdvisor, State
 from bot.house import House
+from bot.reaching import Reached
 from bot.store import Conversation
 from escalation import advisors, follow_ups, reach_tests, relay, seeking, watch, words
 from escalation import store as escalations
@@ -37,8 +38,17 @@ class Passed(StrEnum):
     """What became of words for a clinician."""
 
     NEW = "new"  # they are on their way
+    HELD = "held"  # they wait until it is safe to reach her
     REPEATED = "repeated"  # they were already
     UNREACHABLE = "unreachable"  # she wants no messages any more
+
+
+_PASSED = {
+    Reached.SAID: Passed.NEW,
+    Reached.HELD: Passed.HELD,
+    Reached.REPEATED: Passed.REPEATED,
+    Reached.UNREACHABLE: Passed.UNREACHABLE,
+}
 
 
 class WaitingRoom:
@@ -104,12 +114,12 @@ class WaitingRoom:
     async def _to_clinician(
         self, conn: AsyncConnection, conversation_id: str, message: OutboundMessage, *, key: str, now: datetime
     ) -> Passed:
-        address = await store.address_of(conn, self._house.vault, conversation_id)
-        if address is None:
+        conversation = await store.outline(conn, conversation_id)
+        if conversation is None:
             return Passed.UNREACHABLE
-        new = await replies.write_down(conn, self._house, conversation_id, address, message, key=key, now=now)
+        reached = await reaching.say(conn, self._house, conversation, message, key=key, now=now, to_talk=True)
         self._house.tell_page(conn, conversation_id)
-        return Passed.NEW if new else Passed.REPEATED
+        return _PASSED[reached]
 
     # --- the clinician's side -----------------------------------------------------------------------------------------
 
@@ -218,10 +228,28 @@ class WaitingRoom:
     ) -> Passed:
         """Send the clinician a message as it stands, at an advisor's word."""
         passed = await self._to_clinician(conn, filed.conversation_id, message, key=key, now=now)
-        if passed is Passed.NEW:
+        if passed in {Passed.NEW, Passed.HELD}:
             await seeking.note_reply(conn, filed.id, By.STAFF, now, staff_id=staff_id)
+        if passed is Passed.NEW:
             await self._tell_that_it_waits(conn, filed, now)
+        if passed is Passed.HELD:
+            await self._tell_that_it_is_held(conn, filed, key, now)
+            return Passed.NEW
         return passed
+
+    async def _tell_that_it_is_held(self, conn: AsyncConnection, filed: Filed, key: str, now: datetime) -> None:
+        """She said when and how she may be reached: whoever writes to her must not think that she reads it now."""
+        await relay.to_owner(
+            conn,
+            self.means,
+            filed,
+            lambda language: OutboundMessage(
+                self._house.phrases.say("referring.relay.held", language, code=filed.code)
+            ),
+            key=f"told-held:{key}",
+            subject=f"staff:{filed.escalation.owner}",
+            now=now,
+        )
 
     async def _tell_that_it_waits(self, conn: AsyncConnection, filed: Filed, now: datetime) -> None:
         """She called from a number that she hides, and hung up: whoever writes to her is told so, once."""
