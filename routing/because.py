@@ -6,9 +6,9 @@ it answers, what to ask them, what holds whoever asks) is said here once, for ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Because(StrEnum):
@@ -85,8 +85,7 @@ class Because(StrEnum):
     SUBSTANCE_USE_NOT_TAKEN = "substance-use-not-taken"
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """A typed reason; `value` is what it is about: a need, a place, a limit; `at` the instant."""
 
     code: Because

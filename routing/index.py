@@ -76,6 +76,7 @@ class Index:
             if sort is None:
                 sort = known[key] = Sort(service, certified is not None, rows, capacity)
             self.sorts[service.id] = sort
+        self.nearby: dict[object, object] = {}  # what `routing/nearness.py` worked out of places asked about lately
         helping = _helping(known.values())
         child_route = frozenset(sort for sort in known.values() if sort.service.child_route)
         self.countries = {country: self._countrywide(country, in_order, helping, child_route) for country in Country}

@@ -8,9 +8,9 @@ before what, and why. Pure: one sort of service and how near it is in, one verdi
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from helpline.messages import Country
 from helpline.phrases import ZONES
@@ -40,8 +40,7 @@ CONFIRMED_FOR = timedelta(days=183)
 Rank = tuple[object, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Verdict:
+class Verdict(NamedTuple):
     """What is decided of a service, and of all of its sort that are as near."""
 
     reasons: tuple[Reason, ...]
@@ -61,10 +60,11 @@ class Judge:
         self._closed = holidays if isinstance(holidays, frozenset) else frozenset(holidays)
         self._rows = frozenset(query.catalogue)
         # Where help is named by rows of the catalogue alone, the needs they are nearest to tell who may offer it.
-        nearest = [key for key, need in directory.needs.items() if self._rows.intersection(need.catalogue)]
-        self.needs: tuple[str, ...] = query.needs or tuple(nearest)
+        self.needs: tuple[str, ...] = query.needs or tuple(
+            key for key, need in directory.needs.items() if self._rows and self._rows.intersection(need.catalogue)
+        )
         self._urgent = frozenset(need for need in query.needs if directory.needs[need].urgent)
-        self._kinds = directory.needs[(query.needs or tuple(nearest) or (ADVICE,))[0]].kinds
+        self._kinds = directory.needs[(self.needs or (ADVICE,))[0]].kinds
         self._verdicts: dict[tuple[Sort, Near], Verdict] = {}
 
     def verdict(self, sort: Sort, near: Near) -> Verdict:
@@ -88,7 +88,7 @@ class Judge:
             against.append(self._why_no_need(sort))
         reasons += needed
         reasons.append(near.reason)
-        conditions, refused = self._facts(service)
+        conditions, refused = facts(self._query, service)
         against += refused
         conditions += self._rows_asked(sort, against)
         state = self._opening(service)
@@ -116,7 +116,7 @@ class Judge:
     def fallback(self, sort: Sort) -> Verdict:
         """Of the way that is always there: never dropped; whatever speaks against it is said beside it."""
         service = sort.service
-        heed, against = self._facts(service)
+        heed, against = facts(self._query, service)
         needed = [reason for reason in self._needed(sort, NATIONAL) if reason.value]
         state = self._opening(service)
         language = self._language(service)
@@ -172,65 +172,6 @@ class Judge:
         if not any(reason.code is Because.NOT_OFFERED for reason in against):
             against.append(Reason(Because.NOT_OFFERED, rows))
         return []
-
-    # --- whom it takes --------------------------------------------------------------------------------------------
-
-    def _facts(self, service: Service) -> tuple[list[Reason], list[Reason]]:
-        """What to ask or to heed, and what speaks against it, from what is known of the patient."""
-        query, serves = self._query, service.serves
-        heed: list[Reason] = []
-        against: list[Reason] = []
-
-        def weigh(answer: Answer, ask: Because, refuse: Because, value: str) -> None:
-            if answer is Answer.NO:
-                against.append(Reason(refuse, value))
-            elif answer is Answer.ASK:
-                heed.append(Reason(ask, value))
-
-        if query.sex is not None:
-            weigh(serves.sex.answer(query.sex), Because.ASK_SEX, Because.SEX_NOT_TAKEN, query.sex.value)
-        elif serves.sex.refuses:
-            heed.append(Reason(Because.ONLY_SEX, ",".join(sorted(serves.sex.takes))))
-        age = self._age(service)
-        if age is not None:
-            (against if age.code in (Because.AGE_NOT_TAKEN, Because.ADULT_HOUSING) else heed).append(age)
-        if query.status is not None:
-            status = query.status.in_country(service.country)
-            weigh(serves.status.answer(status), Because.ASK_STATUS, Because.STATUS_NOT_TAKEN, status.value)
-        elif serves.status.refuses:
-            heed.append(Reason(Because.ONLY_STATUS, ",".join(sorted(serves.status.takes))))
-        if query.exploitation is not None:
-            answer = serves.exploitation.answer(query.exploitation)
-            value = query.exploitation.value
-            weigh(answer, Because.ASK_EXPLOITATION, Because.EXPLOITATION_NOT_TAKEN, value)
-        elif serves.exploitation.refuses:
-            heed.append(Reason(Because.ONLY_EXPLOITATION, ",".join(sorted(serves.exploitation.takes))))
-        if service.kind in HOUSING:
-            # Elsewhere it makes no difference who comes along.
-            if query.with_children:
-                weigh(_children(service), Because.ASK_CHILDREN, Because.CHILDREN_NOT_TAKEN, "")
-            if query.families:
-                weigh(service.families, Because.ASK_FAMILIES, Because.FAMILIES_NOT_TAKEN, "")
-            if query.substance_use:
-                weigh(serves.substance_use, Because.ASK_SUBSTANCE_USE, Because.SUBSTANCE_USE_NOT_TAKEN, "")
-        return heed, against
-
-    def _age(self, service: Service) -> Reason | None:
-        query, limits = self._query, service.serves.age
-        span = f"{limits.lower}-{limits.upper if limits.upper is not None else ''}"
-        ages = query.ages
-        if ages is None:
-            limited = limits.known and (limits.lower > 0 or limits.upper is not None)
-            if not limited or (query.about_a_child and _is_for_children(service)):
-                return None
-            return Reason(Because.ONLY_AGE, span)
-        answer = limits.answer(*ages)
-        if query.is_minor and service.kind in ADULT_HOUSING and not (limits.known and _only_minors(service)):
-            # Also where it takes all ages: that is said of children who come with a grown-up.
-            return Reason(Because.ADULT_HOUSING)
-        if answer is Answer.YES or (query.about_a_child and not query.is_minor and _is_for_children(service)):
-            return None  # for an adult whose child is at risk, the age that counts is the child's
-        return Reason(Because.AGE_NOT_TAKEN, span) if answer is Answer.NO else Reason(Because.ASK_AGE)
 
     def _child_first(self, service: Service) -> bool:
         return service.child_route and (self._query.is_minor or "children" in self._query.needs)
@@ -345,6 +286,65 @@ class Judge:
             not service.phones,
             service.kind is ServiceKind.NGO,
         )
+
+
+def facts(query: Query, service: Service) -> tuple[list[Reason], list[Reason]]:
+    """What to ask or to heed, and what speaks against it, from what is known of the patient."""
+    serves = service.serves
+    heed: list[Reason] = []
+    against: list[Reason] = []
+
+    def weigh(answer: Answer, ask: Because, refuse: Because, value: str) -> None:
+        if answer is Answer.NO:
+            against.append(Reason(refuse, value))
+        elif answer is Answer.ASK:
+            heed.append(Reason(ask, value))
+
+    if query.sex is not None:
+        weigh(serves.sex.answer(query.sex), Because.ASK_SEX, Because.SEX_NOT_TAKEN, query.sex.value)
+    elif serves.sex.refuses:
+        heed.append(Reason(Because.ONLY_SEX, ",".join(sorted(serves.sex.takes))))
+    age = _age(query, service)
+    if age is not None:
+        (against if age.code in (Because.AGE_NOT_TAKEN, Because.ADULT_HOUSING) else heed).append(age)
+    if query.status is not None:
+        status = query.status.in_country(service.country)
+        weigh(serves.status.answer(status), Because.ASK_STATUS, Because.STATUS_NOT_TAKEN, status.value)
+    elif serves.status.refuses:
+        heed.append(Reason(Because.ONLY_STATUS, ",".join(sorted(serves.status.takes))))
+    if query.exploitation is not None:
+        answer = serves.exploitation.answer(query.exploitation)
+        value = query.exploitation.value
+        weigh(answer, Because.ASK_EXPLOITATION, Because.EXPLOITATION_NOT_TAKEN, value)
+    elif serves.exploitation.refuses:
+        heed.append(Reason(Because.ONLY_EXPLOITATION, ",".join(sorted(serves.exploitation.takes))))
+    if service.kind in HOUSING:
+        # Elsewhere it makes no difference who comes along.
+        if query.with_children:
+            weigh(_children(service), Because.ASK_CHILDREN, Because.CHILDREN_NOT_TAKEN, "")
+        if query.families:
+            weigh(service.families, Because.ASK_FAMILIES, Because.FAMILIES_NOT_TAKEN, "")
+        if query.substance_use:
+            weigh(serves.substance_use, Because.ASK_SUBSTANCE_USE, Because.SUBSTANCE_USE_NOT_TAKEN, "")
+    return heed, against
+
+
+def _age(query: Query, service: Service) -> Reason | None:
+    limits = service.serves.age
+    span = f"{limits.lower}-{limits.upper if limits.upper is not None else ''}"
+    ages = query.ages
+    if ages is None:
+        limited = limits.known and (limits.lower > 0 or limits.upper is not None)
+        if not limited or (query.about_a_child and _is_for_children(service)):
+            return None
+        return Reason(Because.ONLY_AGE, span)
+    answer = limits.answer(*ages)
+    if query.is_minor and service.kind in ADULT_HOUSING and not (limits.known and _only_minors(service)):
+        # Also where it takes all ages: that is said of children who come with a grown-up.
+        return Reason(Because.ADULT_HOUSING)
+    if answer is Answer.YES or (query.about_a_child and not query.is_minor and _is_for_children(service)):
+        return None  # for an adult whose child is at risk, the age that counts is the child's
+    return Reason(Because.AGE_NOT_TAKEN, span) if answer is Answer.NO else Reason(Because.ASK_AGE)
 
 
 _TRUST = {

@@ -26,7 +26,7 @@ from routing.directory import Directory
 from routing.hours import Opening
 from routing.index import Sort
 from routing.judging import Judge, Rank
-from routing.nearness import EVERY_KOMMUNE, NATIONAL, Near, Nearby
+from routing.nearness import EVERY_KOMMUNE, NATIONAL, Near, nearby
 from routing.query import AgeGroup, Query
 from routing.services import Service
 
@@ -42,6 +42,7 @@ __all__ = [
     "Reason",
     "match",
     "next_best",
+    "rests_on",
 ]
 
 
@@ -134,6 +135,12 @@ def next_best(matched: Matched, service_id: str, *, tried: Collection[str] = ())
     return next((offer for offer in left if not offer.refuses), None)
 
 
+def rests_on(directory: Directory, query: Query) -> tuple[Sort, ...]:
+    """The sorts of service that an answer is made of: patients of whom all of these say the same have one answer."""
+    matching = _Matching(directory, query, None, frozenset())
+    return matching.rests_on()
+
+
 _ABROAD = (Reason(Because.OTHER_COUNTRY),)
 
 
@@ -147,7 +154,7 @@ class _Matching:
         self._query = query
         self._judge = Judge(directory, query, at, holidays)
         self._last = directory.fallbacks[query.country].ids(minor=query.is_minor)
-        self._nearby = Nearby(directory, query)
+        self._nearby = nearby(directory, query)
 
     def offers(self) -> tuple[Offer, ...]:
         """The line: what fits, in order, and then the fallback."""
@@ -175,6 +182,11 @@ class _Matching:
             Offer(self._directory.get(service_id), verdict.reasons, verdict.opening, fallback=True)
             for service_id, verdict in judged
         ]
+
+    def rests_on(self) -> tuple[Sort, ...]:
+        """The sorts that are judged for the line, and those of what is always there."""
+        judged = dict.fromkeys(sort for sort, _, _ in self._groups(self._who_may_help()))
+        return tuple(judged | dict.fromkeys(self._index.sorts[service_id] for service_id in self._last))
 
     def left_out(self) -> tuple[LeftOut, ...]:
         """All others, each with its reasons."""

@@ -17,6 +17,7 @@ ADVICE = "identification-advice"
 _ADVISED = frozenset({ADVICE, "guidance-for-staff"})  # needs of the clinician, which a far-off adviser can meet
 _LOCALITY = {Level.KOMMUNE: 0, Level.FYLKE: 3, Level.LAN: 3, Level.HELSEREGION: 5, Level.NATIONAL: 6}
 _LIKELY, _EVERY, _PART = 1, 2, 4
+_KNOWN_AT_MOST = 64  # places, of which each may be near to thousands of services
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +78,15 @@ class Nearby:
             for service_id in directory.index.countries[country].advising:
                 found.setdefault(service_id, NATIONAL)
         self.local: Mapping[str, Near] = found
+
+
+def nearby(directory: Directory, query: Query) -> Nearby:
+    """Which services answer where the patient is; of a place asked about lately it is known already."""
+    known = directory.index.nearby
+    key = (query.country, query.where, _ADVISED.isdisjoint(query.needs or (ADVICE,)))
+    found = known.get(key)
+    if not isinstance(found, Nearby):
+        if len(known) >= _KNOWN_AT_MOST:
+            known.clear()
+        found = known[key] = Nearby(directory, query)
+    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import replace
-from itertools import product
 
 import pytest
 
@@ -274,50 +273,10 @@ REGIONS: list[Place | None] = [
     *(kommune(code, Country.SE) for code in ("0180", "1280", "0980", "0684")),
     PLACES.get(Country.SE, Level.LAN, "24"),
 ]
-AGES: list[int | AgeGroup | None] = [None, 12, 17, 30, AgeGroup.ADULT, AgeGroup.MINOR]
-STATUSES = [None, Status.UNDOCUMENTED, Status.EEA]
-CHILD_PROTECTION = {ServiceKind.CHILD_PROTECTION, ServiceKind.SOCIAL_EMERGENCY, ServiceKind.SOCIAL_SERVICES}
-ADULT_HOUSING = {ServiceKind.CRISIS_CENTRE, ServiceKind.PROTECTED_HOUSING}
 
 
 def _country(place: Place | None) -> Country:
     return place.country if place is not None else Country.NO
-
-
-@pytest.mark.parametrize("place", REGIONS, ids=lambda place: place.label if place else "nowhere")
-def test_nobody_is_left_without_a_way(place: Place | None) -> None:
-    """Sex × age × status × need, at night and by day: always somebody, and the fallback always last."""
-    for sex, age, status, need in product([None, *Sex], AGES, STATUSES, [None, *SHIPPED.needs]):
-        query = Query(_country(place), place=place, needs=(need,) if need else (), sex=sex, age=age, status=status)
-        matched = match(SHIPPED, query, NIGHT if need else NOON)
-        last = SHIPPED.fallbacks[query.country].ids(minor=query.is_minor)
-        assert {offer.service.id for offer in matched.offered[-len(last) :]} == set(last), query
-        assert all(offer.fallback for offer in matched.offered[-len(last) :])
-        first = matched.offered[0].service
-        if query.is_minor:
-            assert first.child_route, query
-            assert first.kind in CHILD_PROTECTION, query
-            assert not any(offer.service.kind in ADULT_HOUSING for offer in matched.offered), query
-        if need == "acute-care":
-            assert next(o.service.kind for o in matched.offered if o.fallback) is ServiceKind.EMERGENCY
-
-
-def test_holes_in_the_directory_are_known(capsys: pytest.CaptureFixture[str]) -> None:
-    """Needs for which a fylke or län has nothing of its own: printed, to be filled by coordinators."""
-    holes = []
-    for place in PLACES.places():
-        if place.level not in (Level.FYLKE, Level.LAN):
-            continue
-        for need in SHIPPED.needs:
-            matched = match(SHIPPED, Query(place.country, place=place, needs=(need,)), NOON)
-            local = [offer for offer in matched.offered if not offer.fallback and not offer.service.area.national]
-            if not local:
-                holes.append((place.name, need))
-    with capsys.disabled():
-        counted = Counter(need for _, need in holes)
-        print(f"\nneeds without a service of the area's own, by number of fylker and län: {dict(counted)}")
-    assert ("Oslo", "housing-tonight") not in holes
-    assert len({name for name, need in holes if need == "housing-tonight"} & {"Troms", "Finnmark", "Rogaland"}) == 0
 
 
 def test_a_man_in_forced_labour_finds_housing_in_oslo() -> None:
