@@ -31,6 +31,11 @@ NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.ADVISOR, Role.COORDINATOR}), "desk.referrals", "/desk/referrals"),
     (frozenset({Role.ADVISOR, Role.COORDINATOR}), "desk.rota", "/desk/rota"),
     (EVERYBODY, "desk.articles", "/desk/articles"),
+    (
+        frozenset({Role.ADVISOR, Role.EDITOR, Role.REVIEWER, Role.COORDINATOR}),
+        "desk.directory",
+        "/desk/directory",
+    ),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.drafts", "/desk/drafts"),
     (frozenset({Role.EDITOR, Role.REVIEWER, Role.ADVISOR}), "desk.try", "/desk/try"),
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.questions", "/desk/questions"),

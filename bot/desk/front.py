@@ -23,6 +23,10 @@ from bot.desk.case_referrals import CaseReferrals
 from bot.desk.case_room import CaseRoom
 from bot.desk.case_work import CaseWork
 from bot.desk.coordinator import CoordinatorDesk
+from bot.desk.directory import DirectoryDesk
+from bot.desk.directory_editor import DirectoryEditor
+from bot.desk.directory_proposals import ProposalDesk
+from bot.desk.directory_room import DirectoryRoom
 from bot.desk.door import DeskDoor, names_of, own_address
 from bot.desk.due import DueDesk
 from bot.desk.editor import EditorDesk
@@ -73,6 +77,7 @@ class Desk:
     def __init__(self, house: House, room: WaitingRoom, pages: Pages) -> None:
         self._door = DeskDoor(house, room, pages)
         case_room = CaseRoom(self._door)
+        directory = DirectoryRoom(self._door)
         self._case = CaseDesk(self._door, case_room)
         self._case_work = CaseWork(self._door, case_room)
         self._case_referrals = CaseReferrals(self._door, case_room)
@@ -99,6 +104,9 @@ class Desk:
             ReferralDesk(self._door),
             OutcomeDesk(self._door),
             AreaDesk(self._door),
+            DirectoryEditor(self._door, directory),
+            ProposalDesk(self._door, directory),
+            DirectoryDesk(self._door, directory),
         )
         self._keys = Keys(self._door)
         self._people = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -55,7 +56,9 @@ async def line(prepared: tuple[Path, House], tmp_path: Path, clock: SetClock) ->
     database, house = prepared
     shutil.copyfile(database, tmp_path / "varde.db")
     settings = local_settings(tmp_path)
-    made = Line(replace(house, settings=settings, clock=clock, db=Database.connect(settings.database_url.reveal())))
+    db = Database.connect(settings.database_url.reveal())
+    # A library of its own: what one test changes in its directory must not stand in the next one's.
+    made = Line(replace(house, settings=settings, clock=clock, db=db, library=copy.copy(house.library)))
     made.chat.patience = 60  # a busy machine must not make a page come before its answer
     yield made
     await made.house.db.dispose()
