@@ -9,11 +9,11 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from bot.reaching import PRESENT_FOR
 from helpline.messages import Language
 from helpline.phrases import Phrases, say_date, say_list, say_time
 from routing.referrals import AROUND_THE_CLOCK, DAYTIME, MaySay, SafeContact, Way
 
-IN_HAND: Final = timedelta(minutes=30)  # after a message of hers the telephone is in her own hand
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 USUAL: Final = timedelta(days=30)  # for which rules are proposed to hold
 FURTHEST: Final = timedelta(days=366)
@@ -123,18 +123,22 @@ class SafeSheet:
         return lines
 
     def warning(self, safe: SafeContact | None, way: Way, heard_at: datetime | None = None) -> str:
-        """Why not to begin to write or call now, or not with any words; nothing where the rules allow it.
+        """Why not to begin to write or call now, and what becomes of it; nothing where the rules allow it.
 
-        `heard_at` is when she last wrote: what answers her at once begins nothing. Rules whose time is over are still
-        warned of, since nobody knows whether they are.
+        `heard_at` is when she last wrote: what is said while she is there begins nothing. Rules whose time is over hold
+        nothing back any more, so whoever is about to write is told so.
         """
-        if safe is None or (heard_at is not None and self._now - heard_at < IN_HAND):
+        if safe is None or (heard_at is not None and self._now - heard_at <= PRESENT_FOR):
             return ""
         at = safe.next_safe(self._now, self._zone, way)
+        quiet = way is Way.WRITE and safe.may_say is MaySay.NOTHING
+        if at is not None and at <= self._now and not quiet:
+            return ""
+        if not safe.holds(self._now):
+            return self._say("desk.safe.expired")
         if at is None:
             return self._say(f"desk.safe.not.{way.value}")
         if at <= self._now:
-            quiet = way is Way.WRITE and safe.may_say is MaySay.NOTHING
-            return self._say("desk.safe.only_message") if quiet else ""
+            return self._say("desk.safe.only_message")
         when = say_time(at, now=self._now, zone=self._zone, language=self._language)
         return self._say(f"desk.safe.not_now.{way.value}", at=when)
