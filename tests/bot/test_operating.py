@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.operating import Finding, Severity, bring_in, check_everything, open_house
+from bot.operating import Finding, Severity, bring_in, check_everything, open_house, take_out
 from escalation import auditor_store
 from escalation.auditor import Fault, What
 from helpline.content import content_folder
 from helpline.database import Database
 from knowledge import store
+from routing.store import read_organisation_files
 from tests.conftest import NINE
 
 SHIPPED = content_folder()
@@ -84,6 +85,16 @@ async def test_what_no_longer_comes_with_the_program_is_named(place: Path) -> No
     named = [sentence for sentence in of(await check_everything(), "articles") if "no longer comes" in sentence]
     # The operator brought the other one in, so it is theirs.
     assert named == ["open se-tut no longer comes with the program; retire it, or publish a revision of your own."]
+
+
+async def test_who_is_behind_the_services_goes_out_to_files_and_comes_in_again(place: Path) -> None:
+    folder = place / "out"
+    assert await take_out("organisations", folder) == (
+        f"{len(read_organisation_files(folder))} organisations written to "
+        f"{folder / 'organisations-no.yaml'}, {folder / 'organisations-se.yaml'}."
+    )
+    spoil(folder / "organisations-no.yaml", "name: Caritas", "name: Caritas Norge")
+    assert (await bring_in("organisations", folder / "organisations-no.yaml")).startswith("27 organisations added")
 
 
 async def test_what_the_auditor_found_and_that_nobody_outside_listens_is_said(

@@ -285,6 +285,33 @@ def test_every_field_is_read_as_it_is_meant_and_written_out_the_same() -> None:
     assert read_service(node_of(as_plain(service), file="again"), Country.NO, PLACES, SHIPPED.needs) == service
 
 
+def test_a_document_from_before_these_fields_is_still_the_same_document() -> None:
+    """It stands in databases, and one that came out otherwise would look as if somebody had changed it."""
+    before = {
+        "id": "bufdir",
+        "name": "Nasjonal veiledningsfunksjon",
+        "organisation": "Bufdir",
+        "kind": "advice-line",
+        "what": {"nb": "Veiledning.", "en": "Guidance."},
+        "needs": {"first": ["children"], "also": []},
+        "area": {"level": "national"},
+        "serves": {"sex": "all", "age": {"upper": 17}, "children": "accepted"},
+        "access": "professional-only",
+        "phones": [{"number": "466 15 000"}],
+        "email": "post@example.org",
+        "hours": {
+            "weekly": [{"days": "mon-fri", "open": "08:00", "close": "15:45"}],
+            "closed_on_holidays": True,
+            "approximate": True,
+            "as_stated": "weekdays",
+        },
+        "confidence": "verified",
+        "freshness": "2022-or-later",
+        "sources": [{"title": "A page", "seen": "2022"}],
+    }
+    assert as_plain(read_service(node_of(before, file="old"), Country.NO, PLACES, SHIPPED.needs)) == before
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
