@@ -63,6 +63,21 @@ class Shelf(StrEnum):
     ORGANISATIONS = "organisations"
     ROSTER = "roster"
     LADDERS = "ladders"
+    HSDS = "hsds"
+
+
+class Form(StrEnum):
+    """How a directory is written as HSDS."""
+
+    JSON = "json"
+    PACKAGE = "package"
+
+
+class Hsds(StrEnum):
+    """The versions of HSDS that are written."""
+
+    V3_0 = "3.0"
+    V3_1 = "3.1"
 
 
 class Usage(Exception):
@@ -370,20 +385,38 @@ def import_(
     what: Annotated[Shelf, typer.Argument(help="What the file or folder holds.")],
     path: Annotated[Path, typer.Argument(help="A file or folder.", exists=True)],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what articles would change, and change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would change (articles, hsds), and change nothing.")
     ] = False,
+    country: CountryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring in articles, services, organisations, a roster or the ladders. A file with a fault changes nothing."""
+    """Bring in articles, services, organisations, a roster, the ladders, or a directory as Open Referral HSDS.
+
+    A file with a fault changes nothing. Of HSDS data it is told what was left behind.
+    """
     from bot.operating import bring_in
 
+    if what is Shelf.HSDS:
+        _bring_hsds(path, country, dry_run, as_json)
+        return
     if dry_run or as_json:
         if what is not Shelf.ARTICLES or not dry_run:
-            raise Usage("--dry-run is for articles, and --json for --dry-run.")
+            raise Usage("--dry-run is for articles and hsds, and --json for --dry-run.")
         _show_plan(path, as_json)
         return
 
     _errors.print(_run(bring_in(what.value, path)))
+
+
+def _bring_hsds(path: Path, country: Country | None, dry_run: bool, as_json: bool) -> None:
+    from bot.operating import bring_in_hsds
+
+    plan = _run(bring_in_hsds(path, country, dry_run=dry_run))
+    for result in plan.results() if as_json else ():
+        put(result)
+    for line in () if as_json else plan.lines():
+        sys.stdout.write(f"{line}\n")
+    _errors.print(plan.summary(done=not dry_run))
 
 
 def _show_plan(path: Path, as_json: bool) -> None:
@@ -403,10 +436,22 @@ def _show_plan(path: Path, as_json: bool) -> None:
 def export(
     what: Annotated[Shelf, typer.Argument(help="What to take out.")],
     path: Annotated[Path, typer.Argument(help="Where to: a folder, or a file for a roster.")],
+    form: Annotated[Form, typer.Option("--format", help="Of hsds: nested JSON, or the tabular package.")] = Form.JSON,
+    partner: Annotated[bool, typer.Option("--partner", help="Of hsds: what partners may read.")] = False,
+    hsds_version: Annotated[Hsds, typer.Option("--hsds-version", help="Of hsds: which version.")] = Hsds.V3_1,
 ) -> None:
-    """Take out articles, services, organisations, the roster or the ladders, in the form that `import` reads."""
-    from bot.operating import take_out
+    """Take out articles, services, organisations, the roster, the ladders, or the directory as Open Referral HSDS.
 
+    HSDS goes to a folder; JSON also to one file (.json), a package to one archive (.zip). Beside it stands a report of
+    what was left behind.
+    """
+    from bot.operating import take_out, take_out_hsds
+
+    if what is Shelf.HSDS:
+        _errors.print(_run(take_out_hsds(path, form=form.value, partner=partner, version=hsds_version.value)))
+        return
+    if partner or form is not Form.JSON or hsds_version is not Hsds.V3_1:
+        raise Usage("--format, --partner and --hsds-version are for hsds.")
     _errors.print(_run(take_out(what.value, path)))
 
 

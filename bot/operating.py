@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import bulk
+from bot import bulk, bulk_hsds
 from bot.app import build_house, channels_of
 from bot.house import House
 from bot.serving import LOCAL_ADVISOR
@@ -42,6 +42,7 @@ from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import UrgencyRules
 from routing import store as services
 from routing.directory import Directory
+from routing.hsds.fields import Version
 from routing.places import Gazetteer
 from routing.service_form import looks_like_address
 
@@ -96,9 +97,7 @@ async def bring_in(what: str, path: Path) -> str:
                     )
                     return _taken_in(what, done)
                 case "organisations":
-                    return _taken_in(
-                        what, await services.import_organisations(conn, path, now=now, actor=OPERATOR)
-                    )
+                    return _taken_in(what, await services.import_organisations(conn, path, now=now, actor=OPERATOR))
                 case "roster":
                     ladder_files.check_fallbacks(path, now)
                     names = await ladder_files.import_rosters(conn, path, now, saved_by=OPERATOR)
@@ -146,6 +145,43 @@ async def take_out(what: str, path: Path) -> str:
         return f"Written to {path}."
 
 
+async def bring_in_hsds(path: Path, country: Country | None, *, dry_run: bool) -> bulk_hsds.Plan:
+    """Import a directory as HSDS, or say what that would do; where there is no database yet, saying makes none."""
+    now = SystemClock().now()
+    if dry_run:
+        content = content_folder()
+        gazetteer = await asyncio.to_thread(Gazetteer.load, content / "places")
+        shipped = await asyncio.to_thread(Directory.load, content, gazetteer)
+        return await bulk_hsds.plan(path, shipped=shipped, gazetteer=gazetteer, country=country or Country.NO, now=now)
+    async with open_house() as house, house.db.write() as conn:
+        return await bulk_hsds.bring_in(
+            conn,
+            path,
+            shipped=house.library.directory,
+            gazetteer=house.library.gazetteer,
+            country=country or house.country,
+            now=house.clock.now(),
+            actor=OPERATOR,
+        )
+
+
+async def take_out_hsds(path: Path, *, form: str, partner: bool, version: str) -> str:
+    """Export the directory as HSDS; a sentence that says what was written."""
+    async with open_house() as house, house.db.read() as conn:
+        return await bulk_hsds.take_out(
+            conn,
+            path,
+            shipped=house.library.directory,
+            gazetteer=house.library.gazetteer,
+            content=house.content,
+            public_url=house.settings.public_url,
+            now=house.clock.now(),
+            form=bulk_hsds.Form(form),
+            partner=partner,
+            version=Version(version),
+        )
+
+
 def _listed(paths: Iterable[Path]) -> str:
     return ", ".join(map(str, paths))
 
@@ -186,7 +222,7 @@ async def check_everything() -> list[Finding]:
     return list(dict.fromkeys(findings))  # the shipped articles also stand in the database
 
 
-def _check_content(content: Path, now: object) -> list[Finding]:
+def _check_content(content: Path, now: datetime) -> list[Finding]:
     findings: list[Finding] = []
 
     def tried(area: str, read: object) -> object | None:
@@ -208,6 +244,7 @@ def _check_content(content: Path, now: object) -> list[Finding]:
             for service in directory.services:
                 if service.protected and looks_like_address(f"{service.name} {service.note}"):
                     findings.append(Finding(Severity.WRONG, "services", f"{service.id} may give away an address."))
+            findings += _check_hsds(directory, gazetteer, now)
             for country in Country:
                 findings += [
                     Finding(Severity.OPEN, "services", f'No service of {country.value} meets the need "{need}".')
@@ -225,6 +262,14 @@ def _check_content(content: Path, now: object) -> list[Finding]:
     tried("fitness", lambda: Policy.load(content / "fitness.yaml"))
     tried("laws", lambda: LawBook.load(content / "laws.yaml"))
     return findings
+
+
+def _check_hsds(directory: Directory, gazetteer: Gazetteer, now: datetime) -> list[Finding]:
+    """What would be wrong with the directory in others' hands."""
+    return [
+        Finding(Severity.WRONG, "hsds", f"{fault.of}, {fault.where}: {fault.sentence}")
+        for fault in bulk_hsds.check_directory(directory, gazetteer, now)
+    ]
 
 
 def _check_fitness(articles: Sequence[Article], marks: Marks, now: datetime) -> list[Finding]:
@@ -316,6 +361,17 @@ async def _check_audit(conn: AsyncConnection) -> list[Finding]:
     ]
 
 
+async def _check_stored_directory(conn: AsyncConnection, now: datetime) -> list[Finding]:
+    content = content_folder()
+    try:
+        gazetteer = await asyncio.to_thread(Gazetteer.load, content / "places")
+        shipped = await asyncio.to_thread(Directory.load, content, gazetteer)
+    except ContentError:
+        return []  # said already
+    directory = await services.directory_of(conn, shipped, gazetteer)
+    return await asyncio.to_thread(_check_hsds, directory, gazetteer, now)
+
+
 async def _check_storage(settings: Settings) -> list[Finding]:
     db = Database.connect(settings.database_url.reveal())
     findings: list[Finding] = []
@@ -350,6 +406,7 @@ async def _check_storage(settings: Settings) -> list[Finding]:
                 sentences = ["No ladder has been saved yet; `varde serve` brings the one that ships."]
             findings += [Finding(Severity.OPEN, "coverage", sentence) for sentence in sentences]
             findings += await _check_audit(conn)
+            findings += await _check_stored_directory(conn, clock.now())
             for gone in await shelves.offered_for_retiring(conn):
                 sentence = f"{gone.id} no longer comes with the program; retire it, or publish a revision of your own."
                 findings.append(Finding(Severity.OPEN, "articles", sentence))

@@ -96,12 +96,14 @@ def check(
     services: Iterable[Json],
     organizations: Iterable[Json] = (),
     terms: Iterable[Json] = (),
+    taxonomies: Iterable[Json] = (),
     *,
     version: Version = NEWEST,
 ) -> list[Finding]:
     """Everything that is wrong with these entries, each fault once."""
     checker = _Checker(version)
-    for table, entries in (("organization", organizations), ("service", services), ("taxonomy_term", terms)):
+    listed = {"organization": organizations, "service": services, "taxonomy_term": terms, "taxonomy": taxonomies}
+    for table, entries in listed.items():
         for entry in entries:
             checker.visit(table, entry)
     return checker.findings()

@@ -37,6 +37,7 @@ class Read:
     services: list[Json] = field(default_factory=list)
     organizations: list[Json] = field(default_factory=list)
     terms: list[Json] = field(default_factory=list)
+    taxonomies: list[Json] = field(default_factory=list)
     rows: Mapping[str, list[Row]] | None = None  # of a package, as they stood
 
 
@@ -189,7 +190,7 @@ def read_tables(texts: Mapping[str, str], losses: LossReport) -> Read:
         raise ContentError("There is neither a services.csv nor an organizations.csv with a row in it.")
     services, organizations = nest(rows, losses)
     terms = [dict(row) for row in rows["taxonomy_term"]]
-    return Read(services, organizations, terms, rows)
+    return Read(services, organizations, terms, [dict(row) for row in rows["taxonomy"]], rows)
 
 
 def _document(data: bytes, name: str) -> Any:
@@ -213,8 +214,10 @@ def _take(document: Any, read: Read, losses: LossReport, name: str) -> None:
             read.services.append(entry)
         elif "location" in entry and isinstance(entry.get("service"), dict):
             read.services.append({**entry["service"], "service_at_locations": [_without(entry, "service")]})
-        elif _TERM_KEYS & entry.keys() or "version" in entry or name in {"taxonomies.json", "taxonomy_terms.json"}:
+        elif _TERM_KEYS & entry.keys():
             read.terms.append(entry)
+        elif "version" in entry or name.startswith("taxonom"):
+            read.taxonomies.append(entry)
         elif "id" in entry and "name" in entry:
             read.organizations.append(entry)
         else:

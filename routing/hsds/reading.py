@@ -200,7 +200,8 @@ class _Reader:
         plain: dict[str, Any] = {
             "id": facts.one("fact", "key"),
             "name": entry["name"],
-            "organisation": organisation.name if organisation is not None else _NOT_SAID[country],
+            "organisation": facts.one("fact", "said-of-organisation")
+            or (organisation.name if organisation is not None else _NOT_SAID[country]),
             "kind": facts.first("kind") or "",
             "what": words,
             "needs": {
@@ -467,6 +468,8 @@ class _Reader:
         unread = not listed
         for each in listed:
             keys = self._named(str(each.get("name") or each.get("extent") or ""), country)
+            if keys and all(key in self._gazetteer.get(country, *keys[0]).within for key in keys[1:]):
+                keys = keys[:1]  # Oslo is a kommune and a fylke: what is surely meant is the smaller of the two
             if keys == [(Level.NATIONAL, country.value)]:
                 return {"level": "national"}
             if len(keys) != 1 or keys[0][0] is Level.NATIONAL:

@@ -92,6 +92,7 @@ _FACTS: Final[Mapping[str, str]] = {
     "location-kind": "What sort of place it is.",
     "unnamed": "The place has no name; the name of its area stands in for it.",
     "location-area": "The area in which the place lies: level and code.",
+    "said-of-organisation": "The name by which the service calls its organisation.",
     "alternate-name": "A name that it also goes by.",
     "known-by-name": "Nothing but the name is known of the organisation.",
 }

@@ -246,6 +246,8 @@ class _Writer:
         own = own_language(service.country)
         if entry.named:
             yield "fact:key", service.id
+            if service.organisation != entry.organisation.name:
+                yield "fact:said-of-organisation", service.organisation
         yield "fact:country", service.country.value
         if self.feed is Feed.PUBLIC:
             yield "fact:feed", self.feed.value
