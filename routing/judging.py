@@ -143,9 +143,10 @@ class Judge:
             for need in self.needs
             if _serves(sort.service, need)
         ]
-        if self._query.needs or self._query.catalogue:
-            # Rows alone, and it offers one: then which needs are near to that row says nothing more.
-            return offered if offered and not self._query.needs else offered + needs
+        if self._query.needs:
+            return offered + needs if needs else []
+        if self._query.catalogue:
+            return offered or needs
         service = sort.service
         if _serves(service, ADVICE):
             return [Reason(Because.FITS_NEED if ADVICE in service.needs_first else Because.HELPS_WITH, ADVICE)]
@@ -281,6 +282,7 @@ class Judge:
             Because.HAS_ROOM not in codes,
             _speaks(codes),
             fit,
+            len(codes & ASK_WHOM),
             not sort.certified,
             self._kinds.index(service.kind) if service.kind in self._kinds else len(self._kinds),
             not service.phones,
