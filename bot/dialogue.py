@@ -1211,7 +1211,9 @@ class _Turn:
             text = f"{turned.slip}\n\n{text}"
         elif turned.slip:
             # Whole and by itself, however long it is: it is read out, and the question below it must be seen.
-            self.effects.append(Say(OutboundMessage(turned.slip, tuple(self._numbered(())))))
+            menu = tuple(self._numbered(()))
+            for part in pages(turned.slip, menu=answers.menu_line(menu)):
+                self.effects.append(Say(OutboundMessage(part, menu)))
         self.say(text, choices, urgent=turned.urgent)
         if turned.seek:
             sought = self.world.escalation is not None

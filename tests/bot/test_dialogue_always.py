@@ -19,6 +19,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ from bot.dialogue import (
     state_from_json,
     state_to_json,
 )
+from bot.referring import CallTogether, KeepSafeContact, MakeReferral, RevokeConsent, TellOutcome
 from helpline.content import content_folder
 from helpline.messages import Country, InboundKind, Language
 from helpline.phrases import Phrases
@@ -61,8 +63,11 @@ from knowledge.laws import Law, LawBook
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import Danger, UrgencyRules
+from routing import referrals
 from routing.directory import Directory
 from routing.places import Gazetteer
+from routing.referrals import PURPOSE, Basis, Consent, Outcome, Referral, SafeContact, Via
+from routing.services import Answer
 
 NOW = datetime(2026, 11, 22, 1, 35, tzinfo=UTC)
 EMERGENCY = "112"  # in both countries the first number
@@ -115,10 +120,43 @@ def the_world() -> tuple[World, tuple[str, ...], tuple[str, ...]]:
         directory=Directory.load(content, gazetteer),
         now=NOW,
     )
+    # No shipped service says that it takes a call together with an advisor; here every other one does.
+    both = [
+        replace(each, introduction=Answer.YES) if number % 2 else each
+        for number, each in enumerate(world.directory.services)
+    ]
+    world = replace(world, directory=world.directory.with_services(both))
     asked = [wording.text for article in articles for wording in article.questions]
     some = random.Random(20261122).sample(sorted(asked), 80)
     depends = [article.title for article in articles if world.shelves.asks_for(article) is not None]
     return world, (*some, *commands.wordings, *SENSELESS, *PLACES, *DANGER), tuple(depends)
+
+
+_IDS = count(1)
+
+
+def made_of(deed: MakeReferral, now: datetime) -> Referral:
+    """The referral as the line writes it down."""
+    facts = deed.facts
+    return Referral(
+        id=deed.id,
+        service_id=deed.service.id,
+        service_revision=deed.service.revision,
+        country=facts.country,
+        region=facts.region,
+        needs=facts.needs,
+        sex=facts.sex,
+        age_group=facts.age_group,
+        with_children=facts.with_children,
+        basis=deed.basis,
+        consent=Consent(PURPOSE, deed.service.id, "1", now) if deed.basis is Basis.CONSENT else None,
+        introduction=False,
+        via=Via.CHAT,
+        made_by="conversation:c",
+        conversation_id="c",
+        made_at=now,
+        ask_at=deed.ask_at,
+    )
 
 
 @dataclass
@@ -131,6 +169,8 @@ class Kept:
     standing: Waiting | None = None
     tokens: tuple[str, ...] = ()  # every choice that was ever offered
     facets: frozenset[str] = frozenset()  # which were asked for since she last wrote
+    referrals: tuple[Referral, ...] = ()
+    safe: SafeContact | None = None
 
 
 class Talk(RuleBasedStateMachine):
@@ -192,6 +232,25 @@ class Talk(RuleBasedStateMachine):
     @rule(number=st.integers(0, 10_000))
     def taps_anything_ever_offered(self, number: int) -> None:
         self._hear(Heard(InboundKind.TAP, token=self.kept.tokens[number % len(self.kept.tokens)]))
+
+    @rule(
+        who=st.sampled_from(("woman", "man", "child", "family")),
+        basis=st.sampled_from(Basis),
+        number=st.integers(0, 99),
+    )
+    def refers_to_what_was_found(self, who: str, basis: Basis, number: int) -> None:
+        for token in ("r:", "r:skip", "r:need:housing-tonight", f"r:who:{who}", "r:when:now", "f:which"):
+            self._hear(Heard(InboundKind.TAP, token=token))
+        shown = [token for token in self.kept.state.menu.values() if token.startswith("f:to:")]
+        if shown:
+            self._hear(Heard(InboundKind.TAP, token=shown[number % len(shown)]))
+            self._hear(Heard(InboundKind.TAP, token=f"f:basis:{basis}"))
+
+    @rule(number=st.integers(0, 10_000), what=st.sampled_from((*Outcome, "refused:sex", "")))
+    def tells_what_came_of_it(self, number: int, what: str) -> None:
+        if self.kept.referrals:
+            which = self.kept.referrals[number % len(self.kept.referrals)]
+            self._hear(Heard(InboundKind.TAP, token=f"o:{which.id}:{what}".rstrip(":")))
 
     @precondition(lambda self: len(self.kept.state.menu) > 1)
     @rule(number=st.integers(0, 10_000))
@@ -258,7 +317,9 @@ class Talk(RuleBasedStateMachine):
     def _hear(self, heard: Heard) -> Decision:
         kept = self.kept
         world = replace(the_world()[0], now=kept.now, form=kept.form, escalation=kept.standing, standing=STANDING)
+        world = replace(world, referrals=kept.referrals, safe=kept.safe, fresh_id=f"{next(_IDS):016x}")
         decision = dialogue.decide(kept.state, heard, world)
+        self._is_done(decision)
         said = [effect for effect in decision.effects if isinstance(effect, Say)]
         self._is_not_silent(heard, decision)
         for each in said:
@@ -274,6 +335,30 @@ class Talk(RuleBasedStateMachine):
             kept.standing = None
         kept.state = decision.state
         return decision
+
+    def _is_done(self, decision: Decision) -> None:
+        """Do with referrals what the line does, and see that nothing is made or told of what is not there."""
+        kept = self.kept
+        known = {referral.id: referral for referral in kept.referrals}
+        for effect in decision.effects:
+            match effect:
+                case MakeReferral():
+                    assert not any(each.open and each.service_id == effect.service.id for each in kept.referrals)
+                    known[effect.id] = made_of(effect, kept.now)
+                case TellOutcome(referral_id=which, outcome=outcome, refused_for=why):
+                    known[which] = referrals.told(known[which], outcome, why, by="conversation:c", now=kept.now)
+                case RevokeConsent(referral_id=which):
+                    known[which] = referrals.revoke(known[which], kept.now)
+                    assert known[which].revoked
+                case CallTogether(referral_id=which):
+                    assert known[which].open
+                case KeepSafeContact(safe=safe):
+                    kept.safe = safe
+                case Erase():
+                    known, kept.safe = {}, None
+                case _:
+                    pass
+        kept.referrals = tuple(known.values())
 
     def _is_not_silent(self, heard: Heard, decision: Decision) -> None:
         if heard.kind is InboundKind.STOP:
