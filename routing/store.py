@@ -585,7 +585,7 @@ def _file(country: Country, fallback: Fallback, services: Sequence[Service], day
         "fallback": {"everyone": list(fallback.everyone), "minor": list(fallback.minor)},
         "services": [as_plain(service) for service in services],
     }
-    return "# Exported from the directory. routing/service_form.py says what each key means.\n" + _yaml(plain)
+    return "# Exported from the directory. routing/services.py says what each key means.\n" + _yaml(plain)
 
 
 def _yaml(plain: Mapping[str, Any]) -> str:
