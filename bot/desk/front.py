@@ -45,6 +45,7 @@ from bot.desk.reached import ReachedDesk
 from bot.desk.records import RecordsDesk
 from bot.desk.referrals import ReferralDesk
 from bot.desk.review import ReviewDesk
+from bot.desk.rooms import RoomDesk
 from bot.desk.rota import RotaDesk
 from bot.desk.rota_editor import RosterDesk
 from bot.desk.rota_feeds import FeedDesk
@@ -103,6 +104,7 @@ class Desk:
             OwnDesk(providers),
             ReferralDesk(self._door),
             OutcomeDesk(self._door),
+            RoomDesk(self._door),
             AreaDesk(self._door),
             DirectoryEditor(self._door, directory),
             ProposalDesk(self._door, directory),

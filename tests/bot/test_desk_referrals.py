@@ -236,6 +236,8 @@ async def test_an_advisor_sees_the_referrals_of_own_cases_and_a_coordinator_rows
         assert (await post(noor, f"/desk/referrals/{action}", fields)).status == 404
     eda = await sign_in("eda", Role.EDITOR)
     assert (await get(eda, "/desk/referrals")).status == 404
+    fields = {"csrf": (await get(eda, "/desk/account")).csrf, "room": "full"}
+    assert (await post(eda, f"/desk/directory/{it.service_id}/room", fields)).status == 404
 
     clock.advance(timedelta(days=15))
     maja = await sign_in("maja", Role.COORDINATOR)
@@ -257,6 +259,15 @@ async def test_an_advisor_sees_the_referrals_of_own_cases_and_a_coordinator_rows
     clock.advance(timedelta(minutes=1))
     fields = {"csrf": page.csrf, "room": f"{it.id}:free", f"free_{it.id}": "3"}
     assert "Ledig: 3 (sagt " in plain(await post(maja, "/desk/referrals/room", fields))
+
+    # On the page of the service the same is told, and shown at once.
+    clock.advance(timedelta(minutes=1))
+    address = f"/desk/directory/{it.service_id}"
+    page = await post(maja, f"{address}/room", {"csrf": page.csrf, "room": "free", "free": "7"})
+    assert "7 ledige" in plain(page)
+    page = await post(maja, f"{address}/room", {"csrf": page.csrf, "room": "free", "free": "mange"})
+    assert page.status == 422
+    assert "Skriv hvor mange plasser" in page.text
 
 
 # --- gaps from outcomes -----------------------------------------------------------------------------------------------
