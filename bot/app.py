@@ -24,6 +24,8 @@ from bot.channels.telegram import TelegramChannel
 from bot.channels.twilio import TwilioAccount, TwilioChannel
 from bot.channels.voice import TwilioCalls
 from bot.commands import Commands
+from bot.confirm_reminders import ConfirmReminders
+from bot.confirming import ConfirmPages
 from bot.conversation import Conversations
 from bot.counts import Counts
 from bot.delivery import Delivery
@@ -137,11 +139,13 @@ class Line:
         self.conversations = Conversations(house, self.room)
         self.gaps = GapKeeper(house)
         self.reminders = Reminders(house)
+        self.confirm_reminders = ConfirmReminders(house)
         self.auditing = auditing.Auditing(house, self.room.means)
         self.pages = Pages(house.phrases, StaticFiles(_HERE / "static"))
         self.chat = Chat(house, self.pages)
         self.providers = ProviderList(house, self.pages)
         self.desk = Desk(house, self.room, self.pages)
+        self.confirming = ConfirmPages(house, self.pages)
         self.api = Api(house)
         self.hsds = HsdsPages(house)
         self.voice = Voice(house, self.room, self.delivery)
@@ -182,6 +186,7 @@ class Line:
                 *self.providers.routes(),
                 *self.desk.routes(),
                 *self.api.routes(),
+                *self.confirming.routes(),
             ]
             routes += self.hsds.routes()
         app = kit.build(routes)
@@ -224,6 +229,8 @@ class Line:
             running += [*self.work, Loop("tidy", "tidy", self._tidy, longest_sleep=timedelta(hours=1))]
             running.append(Loop("drafts", gate_runs.TOPIC, self.gatekeeper.tick, gatekeeper.next_due))
             running.append(Loop("reminders", LIBRARY, self.reminders.tick, longest_sleep=reminders.EVERY))
+            confirm = self.confirm_reminders.tick
+            running.append(Loop("confirming", LIBRARY, confirm, longest_sleep=reminders.EVERY))
             running.append(Loop("follow_ups", "follow_ups", self.room.remind, longest_sleep=follow_ups.EVERY))
             running.append(Loop("gaps", LIBRARY, self.gaps.tick, longest_sleep=timedelta(seconds=30)))
             rota = partial(rota_watch.tick, self.house.db, self.room.means)

@@ -143,8 +143,7 @@ class ConfirmPages:
     async def _service(self, conn: AsyncConnection, service_id: str) -> Service | None:
         """The entry as it stands in the database at this moment; None where it is led to by nobody any more."""
         library = self._house.library
-        wordings = await store.history(conn, service_id, library.directory, library.gazetteer)
-        service = wordings[0].service if wordings else None
+        service = await store.find_service(conn, service_id, library.directory, library.gazetteer)
         return service if service is not None and confirming_store.may_confirm(service) else None
 
     # --- pages --------------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ class Reminders:
     async def _tell(self, conn: AsyncConnection, staff: Staff, articles: Sequence[Article], now: datetime) -> int:
         house = self._house
         stopped = await escalations.stopped(conn)
-        contact = _usable(await accounts.contacts(conn, house.vault, staff.id), stopped, house)
+        contact = usable_contact(await accounts.contacts(conn, house.vault, staff.id), stopped, house)
         address = contact.address() if contact is not None else None
         if contact is None or address is None:
             return 0
@@ -124,7 +124,8 @@ def _day(article: Article, language: Language) -> str:
     return say_date(article.review_by, language) if article.review_by is not None else ""
 
 
-def _usable(contacts: Iterable[Contact], stopped: Iterable[int], house: House) -> Contact | None:
+def usable_contact(contacts: Iterable[Contact], stopped: Iterable[int], house: House) -> Contact | None:
+    """The first contact that we can send something to now."""
     off = set(stopped)
     for contact in contacts:
         address = contact.address()

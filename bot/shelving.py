@@ -14,7 +14,7 @@ from escalation import store as escalations
 from helpline import access_tokens, accounts, inbox, outbox
 from knowledge import drafts, question_sets
 from knowledge import store as shelves
-from routing import certification_store, proposal_store, referral_store
+from routing import certification_store, confirming_store, proposal_store, referral_store
 from routing import store as services
 
 log = structlog.get_logger(__name__)
@@ -67,6 +67,7 @@ async def tidy(house: House, now: datetime) -> int:
         await rota_store.delete_older(conn, now)
         await calendars.forget_feeds_of_the_gone(conn)
         await reach_store.delete_older(conn, now=now)
+        await confirming_store.delete_older(conn, now=now)
         await certification_store.delete_left(conn, house.vault, before=now - certification_store.KEPT_LEFT)
         await proposal_store.forget_words(conn, before=now - proposal_store.WORDS_KEPT)
     if forgotten:

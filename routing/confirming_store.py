@@ -177,6 +177,12 @@ def due(directory: Directory, now: datetime) -> tuple[Service, ...]:
     return tuple(sorted(late, key=lambda service: (service.confirmed_on or _NEVER, service.name, service.id)))
 
 
+def is_forgotten(service: Service, now: datetime) -> bool:
+    """Whether coordinators are to be told: neither the service nor one of us has looked at it for half a year."""
+    seen = max((day for day in (service.confirmed_on, service.assured_on) if day is not None), default=None)
+    return is_due(service, now) and (seen is None or now.date() - seen >= CONFIRMED_FOR)
+
+
 async def untold(conn: AsyncConnection, services: Iterable[Service]) -> list[Service]:
     """Those of which coordinators have not been told since the confirmation that is too old now."""
     told = {(row.service_id, row.confirmed_on) for row in await conn.execute(select(_reminders))}

@@ -44,6 +44,7 @@ NAVIGATION: Final[tuple[tuple[frozenset[Role], str, str], ...]] = (
     (frozenset({Role.EDITOR, Role.REVIEWER}), "desk.laws", "/desk/laws"),
     (frozenset({Role.COORDINATOR, Role.ANALYST}), "desk.outcomes", "/desk/outcomes"),
     (frozenset({Role.COORDINATOR}), "desk.ladders", "/desk/ladders"),
+    (frozenset({Role.COORDINATOR}), "desk.confirming", "/desk/confirming"),
     (frozenset({Role.COORDINATOR}), "desk.providers", "/desk/providers"),
     (frozenset({Role.ADMINISTRATOR}), "desk.staff", "/desk/staff"),
     (frozenset({Role.ADMINISTRATOR, Role.COORDINATOR}), "desk.records", "/desk/records"),

@@ -16,14 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import notes_store
 from bot.desk.account import AccountDesk
+from bot.desk.alike import AlikeDesk
 from bot.desk.area_picker import AreaDesk
 from bot.desk.articles import ArticleDesk
 from bot.desk.case import CaseDesk
 from bot.desk.case_referrals import CaseReferrals
 from bot.desk.case_room import CaseRoom
 from bot.desk.case_work import CaseWork
+from bot.desk.confirming import ConfirmingDesk
 from bot.desk.coordinator import CoordinatorDesk
 from bot.desk.directory import DirectoryDesk
+from bot.desk.directory_bulk import BulkDesk
 from bot.desk.directory_editor import DirectoryEditor
 from bot.desk.directory_proposals import ProposalDesk
 from bot.desk.directory_room import DirectoryRoom
@@ -106,6 +109,9 @@ class Desk:
             OutcomeDesk(self._door),
             RoomDesk(self._door),
             AreaDesk(self._door),
+            ConfirmingDesk(self._door),
+            AlikeDesk(self._door, directory),
+            BulkDesk(self._door, directory),
             DirectoryEditor(self._door, directory),
             ProposalDesk(self._door, directory),
             DirectoryDesk(self._door, directory),
