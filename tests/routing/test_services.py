@@ -285,6 +285,13 @@ def test_every_field_is_read_as_it_is_meant_and_written_out_the_same() -> None:
     assert read_service(node_of(as_plain(service), file="again"), Country.NO, PLACES, SHIPPED.needs) == service
 
 
+def test_the_example_for_coordinators_is_a_service() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "directory.md").read_text(encoding="utf-8")
+    service = read(page.split("```yaml\n")[1].split("```")[0])
+    assert set(as_plain(service)) >= {"locations", "contacts", "say_first", "catalogue", "families", "introduction"}
+    SHIPPED.check_rows([service])
+
+
 def test_a_document_from_before_these_fields_is_still_the_same_document() -> None:
     """It stands in databases, and one that came out otherwise would look as if somebody had changed it."""
     before = {
