@@ -1,16 +1,17 @@
 """Gaps from outcomes at `/desk/outcomes`: for whom there was no place, for what and where, by calendar year.
 
 Only counts are read here, and of these only what `routing/outcomes.py` tells. The years do not overlap, so that nothing
-follows by taking one from another.
+follows by taking one from another. Beside it stands what the directory has no way to, found before anybody comes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from aiohttp import web
@@ -19,10 +20,13 @@ from bot.desk.door import DeskDoor
 from bot.desk.referral_sheet import LEVELS, region_name
 from helpline.accounts import Role
 from helpline.messages import Country, Language
+from helpline.phrases import ZONES, say_list
 from helpline.web import LANGUAGE, Access, Route
 from routing import outcomes, referral_store
-from routing.matching import AgeGroup
+from routing.directory import Directory
+from routing.grid import Gap, Person, grid_gaps, people
 from routing.outcomes import Ended, Kind, Line, Told
+from routing.query import AgeGroup
 from routing.referral_store import Counted
 from routing.referrals import Outcome, RefusedFor
 from routing.services import Sex
@@ -31,6 +35,7 @@ HERE: Final = "/desk/outcomes"
 YEARS: Final = 5
 SHOWN: Final = (Kind.NO_PLACE, Kind.NOT_REACHED)
 _NOT_SAID: Final = "any"
+_NIGHT: Final = time(3)
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,15 @@ class OutcomeDesk:
         self._door = door
         self._house = door.house
 
+        self._walk = asyncio.Lock()
+        self._walked: dict[Country, tuple[Directory, tuple[Gap, ...]]] = {}
+
     def routes(self) -> list[Route]:
-        """The page, and the same as a file."""
+        """The page, the same as a file, and what the directory has no way to."""
         return [
             Route("GET", HERE, self.show, Access.STAFF),
             Route("GET", HERE + ".csv", self.file, Access.STAFF),
+            Route("GET", HERE + "/directory", self.directory, Access.STAFF),
         ]
 
     async def show(self, request: web.Request) -> web.StreamResponse:
@@ -82,6 +91,8 @@ class OutcomeDesk:
                 (kind.value, [self._row(request, country, kind, line) for line in told.lines[kind]]) for kind in SHOWN
             ],
             fewest=outcomes.FEWEST,
+            tabs=self._tabs(request, country),
+            open_tab=f"{HERE}?country={country.value}",
             **await self._door.frame(request),
         )
 
@@ -106,6 +117,74 @@ class OutcomeDesk:
             charset="utf-8",
             headers={"Content-Disposition": f'attachment; filename="outcomes-{country.value.lower()}-{year}.csv"'},
         )
+
+    # --- what the directory has no way to -----------------------------------------------------------------------------
+
+    async def directory(self, request: web.Request) -> web.StreamResponse:
+        """The holes of the directory: needs for which somebody who came would find no way, and where."""
+        self._door.member(request, Role.COORDINATOR, Role.ANALYST)
+        country = next((each for each in Country if each.value == request.query.get("country")), self._house.country)
+        alike: dict[tuple[str, frozenset[Person]], list[Gap]] = {}
+        for gap in await self._holes(country):
+            alike.setdefault((gap.need, frozenset(gap.people)), []).append(gap)
+        return self._door.pages.page(
+            "desk/outcomes_directory.html",
+            request[LANGUAGE],
+            country=country.value,
+            countries=[(each.value, self._door.say(request, f"country.{each.value}")) for each in Country],
+            holes=[
+                {
+                    "need": self._need(request, need, request[LANGUAGE]),
+                    "who": self._without(request, gaps[0]),
+                    "places": ", ".join(gap.place.name for gap in gaps),
+                }
+                for (need, _), gaps in sorted(alike.items(), key=lambda each: (each[0][0], -len(each[1])))
+            ],
+            tabs=self._tabs(request, country),
+            open_tab=f"{HERE}/directory?country={country.value}",
+            **await self._door.frame(request),
+        )
+
+    async def _holes(self, country: Country) -> tuple[Gap, ...]:
+        """Walked through once for every state of the directory, at night, when least is open; beside the loop."""
+        async with self._walk:
+            library = self._house.library
+            directory, known = library.directory, self._walked.get(country)
+            if known is not None and known[0] is directory:
+                return known[1]
+            day = self._house.clock.now().astimezone(ZONES[country]).date() + timedelta(days=1)
+            night = datetime.combine(day, _NIGHT, ZONES[country])
+            places = library.gazetteer.places(country, LEVELS[country])
+            found = await asyncio.to_thread(grid_gaps, directory, places, night)
+            self._walked[country] = (directory, found)
+            return found
+
+    def _without(self, request: web.Request, gap: Gap) -> str:
+        """For whom there is no way, in words."""
+        if gap.everybody:
+            return self._door.say(request, "desk.outcomes.who.all")
+        asked = people(gap.place.country)
+        said = []
+        for of, kind in (("sex", "sex"), ("age", "age"), ("status", "status")):
+            these = list(dict.fromkeys(getattr(each, of) for each in gap.people))
+            if len(these) < len({getattr(each, of) for each in asked}):
+                names = [
+                    self._door.say(
+                        request,
+                        f"desk.outcomes.{kind}.{each.value}" if kind == "age" else f"reason.{kind}.{each.value}",
+                    )
+                    if each is not None
+                    else self._door.say(request, f"desk.outcomes.{kind}.any")
+                    for each in these
+                ]
+                said.append(say_list(names, request[LANGUAGE]))
+        return "; ".join(said)
+
+    def _tabs(self, request: web.Request, country: Country) -> list[tuple[str, str]]:
+        return [
+            (f"{HERE}?country={country.value}", self._door.say(request, "desk.outcomes.tab.outcomes")),
+            (f"{HERE}/directory?country={country.value}", self._door.say(request, "desk.outcomes.tab.directory")),
+        ]
 
     def _this_year(self) -> int:
         return self._house.clock.now().astimezone(self._house.settings.zone).year

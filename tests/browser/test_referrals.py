@@ -100,4 +100,7 @@ async def test_slip_outcome_and_next_best(
     await maja.goto("/desk/outcomes")
     await expect(maja.locator("h1")).to_have_text("Hvor det mangler plass")
     await check(maja, "7-outcomes")
+    await maja.click("text=Det katalogen ikke har")
+    await expect(maja.locator("table tbody tr").first).to_be_visible()
+    await check(maja, "8-directory")
     assert [each for each in watched.complaints if "422" not in each] == []
