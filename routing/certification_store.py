@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     delete,
+    func,
     insert,
     select,
     update,
@@ -417,6 +418,17 @@ async def folder(conn: AsyncConnection, vault: Vault, organisation_id: str) -> F
         decisions=tuple(_kept_decision(row, key) for row in await rows(_decisions, _decisions.c.id)),
         members=tuple(row.staff_id for row in await rows(_members, _members.c.since)),
     )
+
+
+async def waiting(conn: AsyncConnection, on: date) -> int:
+    """How many things wait for a coordinator: profiles handed in, items said to be done or late, open decisions."""
+    sent = select(func.count()).where(_profiles.c.state == ProfileState.SENT.value)
+    pressing = select(func.count()).where(
+        (_actions.c.state == ActionState.SAID_DONE.value)
+        | ((_actions.c.state == ActionState.OPEN.value) & (_actions.c.due_on < on))
+    )
+    proposed = select(func.count()).where(_decisions.c.state == DecisionState.PROPOSED.value)
+    return sum([int((await conn.execute(each)).scalar_one()) for each in (sent, pressing, proposed)])
 
 
 async def organisation_of(conn: AsyncConnection, staff_id: str) -> str | None:

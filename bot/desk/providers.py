@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.desk.invitation import INVITATION
 from bot.desk.keys import field_of
@@ -58,6 +59,10 @@ class ProvidersDesk:
         self._door = room.door
         self._house = room.house
         self._form = ProfileForm(room)
+        room.door.counts[HERE] = self._count
+
+    async def _count(self, conn: AsyncConnection, staff: Staff, now: datetime) -> int:
+        return await store.waiting(conn, self._room.today())
 
     def routes(self) -> list[Route]:
         """The addresses, for coordinators."""

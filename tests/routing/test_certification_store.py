@@ -173,7 +173,12 @@ async def test_a_providers_word_does_not_undo_a_coordinators(db: Database) -> No
             on=DAY,
             was=ActionState.OPEN,
         )
-    assert (moved, late) == (True, False)
+        assert (moved, late) == (True, False)
+        assert await store.waiting(conn, DAY) == 0
+        await store.move_action(conn, "se-talita", item, ActionState.OPEN, actor=MAJA, now=NINE, on=DAY)
+        assert await store.waiting(conn, DAY) == 0
+        assert await store.waiting(conn, DAY + timedelta(days=1)) == 1
+        await store.move_action(conn, "se-talita", item, ActionState.DONE, actor=MAJA, now=NINE, on=DAY)
     assert (await folder(db)).actions[0].action.done_on == DAY
     await begin(db, "se-noomi")
     with pytest.raises(NoSuchThing):
