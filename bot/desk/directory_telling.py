@@ -119,7 +119,8 @@ class ServiceTelling:
         for each in changes.differences(old, new):
             if each.field == "id":
                 continue
-            before = self.lines(each.field, {each.field: each.before}, country, whole=False)
+            # What was not there did not even leave anything unsaid.
+            before = self.lines(each.field, {each.field: each.before}, country, whole=False) if old is not None else []
             after = self.lines(each.field, {each.field: each.after}, country, whole=False)
             removed = tuple(line for line in before if line not in after)
             added = tuple(line for line in after if line not in before)

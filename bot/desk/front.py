@@ -28,6 +28,7 @@ from bot.desk.coordinator import CoordinatorDesk
 from bot.desk.directory import DirectoryDesk
 from bot.desk.directory_bulk import BulkDesk
 from bot.desk.directory_editor import DirectoryEditor
+from bot.desk.directory_organisations import OrganisationDesk
 from bot.desk.directory_proposals import ProposalDesk
 from bot.desk.directory_room import DirectoryRoom
 from bot.desk.door import DeskDoor, names_of, own_address
@@ -114,6 +115,7 @@ class Desk:
             BulkDesk(self._door, directory),
             DirectoryEditor(self._door, directory),
             ProposalDesk(self._door, directory),
+            OrganisationDesk(self._door, directory),
             DirectoryDesk(self._door, directory),
         )
         self._keys = Keys(self._door)

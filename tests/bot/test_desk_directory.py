@@ -252,6 +252,34 @@ async def test_a_proposal_whose_service_moved_on_is_put_upon_what_stands(
     assert (rosa.phones[0].number, rosa.note, rosa.owner) == ("22 99 88 77", "Fra Nils.", "nils")
 
 
+async def test_an_organisation_is_entered_kept_by_its_old_name_and_never_twice(
+    maja: Client, nils: Client, line: Line
+) -> None:
+    rosa = line.house.library.directory.get("rosa")
+    organisation = line.house.library.directory.organisation_of(rosa)
+    address = f"{HERE}/organisations/{organisation.id}"
+    assert address in (await get(maja, f"{HERE}/rosa")).text
+    assert address in (await get(maja, f"{HERE}/organisations?text={organisation.name.split()[0]}")).text
+    page, theirs = await get(maja, address), await get(nils, address)
+    assert f'href="{HERE}/rosa"' in page.text
+
+    async def save(client: Client, shown: Page, **typed: str) -> Page:
+        given, pairs = form_of(shown, action=f"/{organisation.id}")
+        return await send(client, given["action"], filled(pairs, dict(typed)))
+
+    assert (await save(maja, page, url="ingen adresse")).status == 422
+    assert (await save(maja, page, number="12")).status == 422
+    saved = await save(maja, page, name="Et nytt navn", url="https://eksempel.no")
+    assert saved.url == f"{address}?told=saved"
+    known = line.house.library.directory.organisation_of(rosa)
+    assert (known.name, known.url) == ("Et nytt navn", "https://eksempel.no")
+    met = await save(nils, theirs, email="post@eksempel.no")
+    assert met.status == 409
+    assert "Maja" in met.text
+    assert line.house.library.directory.organisation_of(rosa).email != "post@eksempel.no"
+    assert ("staff:maja", "organisation_saved") in await trail(line, f"organisation:{organisation.id}")
+
+
 # --- what must not happen ---------------------------------------------------------------------------------------------
 
 
