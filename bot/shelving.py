@@ -70,6 +70,7 @@ async def tidy(house: House, now: datetime) -> int:
         await confirming_store.delete_older(conn, now=now)
         await certification_store.delete_left(conn, house.vault, before=now - certification_store.KEPT_LEFT)
         await proposal_store.forget_words(conn, before=now - proposal_store.WORDS_KEPT)
+        await proposal_store.forget_all_addresses(conn)
     if forgotten:
         log.info("conversations_forgotten", count=forgotten)
     await house.db.tidy()

@@ -328,6 +328,13 @@ async def forget_addresses(conn: AsyncConnection, service_id: str) -> None:
         await conn.execute(update(_proposals).where(_proposals.c.id == old.id).values(document=kept))
 
 
+async def forget_all_addresses(conn: AsyncConnection) -> None:
+    """The same for every service: one may have been hidden by an import, which knows nothing of proposals."""
+    with_one = select(_proposals.c.service_id).where(_proposals.c.document.contains('"address"')).distinct()
+    for service_id in (await conn.execute(with_one)).scalars().all():
+        await forget_addresses(conn, service_id)
+
+
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 

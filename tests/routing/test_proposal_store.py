@@ -156,6 +156,18 @@ async def test_where_a_place_lies_is_gone_everywhere_once_it_is_hidden(db: Datab
         assert len(await store.history(conn, "ny", SHIPPED, PLACES)) == 2
 
 
+async def test_a_proposal_forgets_a_place_that_an_import_hid(db: Database) -> None:
+    there = Location("hus", address=Address("Skjulveien 7", "9008", "Tromsø"))
+    await approved(db, await proposed(db, NEW))
+    await proposed(db, replace(NEW, locations=(there,), phones=(), revision=1), by=EVA)
+    async with db.write() as conn:
+        await proposals.forget_all_addresses(conn)
+        assert "Skjulveien" in str([each.plain for each in await proposals.proposals_of(conn, "ny")])
+        await store.put_services(conn, [replace(NEW, protected=True)], now=NINE, actor="cli")
+        await proposals.forget_all_addresses(conn)
+        assert "Skjulveien" not in str([each.plain for each in await proposals.proposals_of(conn, "ny")])
+
+
 async def test_a_change_rings_for_those_who_hold_the_directory(db: Database) -> None:
     waiting = await proposed(db, NEW)
     with db.watch(store.TOPIC) as watch:

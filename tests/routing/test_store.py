@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import SQLModel
 
 from helpline import audit
 from helpline.content import ContentError, content_folder
 from helpline.database import Database
+from helpline.storage import table_of
 from routing import store
+from routing.services import Address, Location, ServiceKind
 from tests.conftest import NINE
 from tests.routing.test_services import A_FULL_SERVICE, read
 from tests.routing.worlds import PLACES, SHIPPED, a_service
@@ -108,6 +115,34 @@ async def test_a_missing_fallback_is_taken_from_what_was_shipped(db: Database) -
         directory = await store.directory_of(conn, SHIPPED, PLACES)
     assert directory.get("only-one").revision == 1
     assert directory.get("rosa").phones
+
+
+@pytest.mark.parametrize("how", [{"protected": True}, {"kind": ServiceKind.CRISIS_CENTRE}, {}])
+async def test_a_place_that_goes_into_hiding_is_forgotten_in_every_wording_it_had(
+    db: Database, how: dict[str, Any]
+) -> None:
+    centre = Location("sentrum", address=Address("Storgata 12", "9008", "Tromsø"))
+    other = Location("kontor", address=Address("Havnegata 3", "9008", "Tromsø"))
+    async with db.write() as conn:
+        first = await store.save_service(conn, a_service("a", locations=(centre, other)), now=NINE, actor="staff:noor")
+        moved = replace(first, note="Flyttet.", locations=(other, centre))
+        second = await store.save_service(conn, moved, now=NINE, actor="staff:noor")
+        bare = tuple(replace(each, address=None) for each in (centre, other))
+        hidden = replace(second, locations=bare if how else (replace(bare[0], protected=True), other), **how)
+        await store.save_service(conn, hidden, now=NINE, actor="staff:noor")
+        past = await store.history(conn, "a", SHIPPED, PLACES)
+        kept = [
+            row.document for table in (store.ServiceRow, store.ServiceRevisionRow) for row in await rows(conn, table)
+        ]
+    assert len(past) == 3
+    assert len(kept) == 4
+    assert not [document for document in kept if "Storgata" in document]
+    # Another location of the same service keeps its own, unless the whole service hides.
+    assert any("Havnegata" in document for document in kept) is not bool(how)
+
+
+async def rows(conn: AsyncConnection, model: type[SQLModel]) -> Sequence[Any]:
+    return (await conn.execute(select(table_of(model)))).all()
 
 
 def test_what_is_exported_is_read_back_the_same(tmp_path: Path) -> None:
