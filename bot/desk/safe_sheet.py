@@ -47,7 +47,7 @@ def form_of(safe: SafeContact | None, now: datetime, zone: ZoneInfo) -> SafeForm
         write=Way.WRITE in safe.ways,
         call=Way.CALL in safe.ways,
         may_say=safe.may_say.value,
-        until=safe.until.astimezone(zone).date().isoformat() if safe.until is not None and safe.holds(now) else far,
+        until=_last_day(safe.until, zone).isoformat() if safe.until is not None and safe.holds(now) else far,
     )
 
 
@@ -90,6 +90,11 @@ def rules_in(typed: SafeForm, now: datetime, zone: ZoneInfo) -> SafeContact | st
     return SafeContact(hours=hours, ways=ways, may_say=MaySay(typed.may_say), until=until)
 
 
+def _last_day(until: datetime, zone: ZoneInfo) -> date:
+    """The end is the midnight after it."""
+    return (until - timedelta(minutes=1)).astimezone(zone).date()
+
+
 class SafeSheet:
     """Says rules in words."""
 
@@ -116,8 +121,7 @@ class SafeSheet:
             self._say(f"desk.safe.say.{safe.may_say.value}"),
         ]
         if safe.until is not None:
-            # The end is the midnight after the last day.
-            last = (safe.until - timedelta(minutes=1)).astimezone(self._zone).date()
+            last = _last_day(safe.until, self._zone)
             key = "desk.safe.until" if safe.holds(self._now) else "desk.safe.over"
             lines.append(self._say(key, day=say_date(last, self._language)))
         return lines

@@ -56,7 +56,7 @@ async def test_slip_outcome_and_next_best(
     await referral.locator(".insert").click()
     await expect(asha.locator("#text")).to_have_value(re.compile(r"halvskrevet\n\n.*voksen kvinne", re.DOTALL))
     await asha.click(".send")
-    await expect(said_by(clinician, "advisor")).to_contain_text(["Det gjelder: trygt sted i natt, voksen kvinne, Oslo."])
+    await expect(said_by(clinician, "advisor")).to_contain_text(["Det gjelder: trygt sted i natt, voksen kvinne, Oslo"])
     await expect(asha.locator("#held")).to_be_empty()
 
     # It was full: the next one is offered at once, and what the service said of its room is kept with the time.
