@@ -368,8 +368,12 @@ async def _check_stored_directory(conn: AsyncConnection, now: datetime) -> list[
         shipped = await asyncio.to_thread(Directory.load, content, gazetteer)
     except ContentError:
         return []  # said already
+    findings = [
+        Finding(Severity.WRONG, "services", f"{name} cannot be read and is offered to nobody: {sentence}")
+        for name, sentence in (await services.unreadable(conn, shipped, gazetteer)).items()
+    ]
     directory = await services.directory_of(conn, shipped, gazetteer)
-    return await asyncio.to_thread(_check_hsds, directory, gazetteer, now)
+    return findings + await asyncio.to_thread(_check_hsds, directory, gazetteer, now)
 
 
 async def _check_storage(settings: Settings) -> list[Finding]:

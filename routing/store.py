@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
+import structlog
 import yaml
 from sqlalchemy import Integer, String, Table, Text, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +30,8 @@ from routing.organisations import Organisation
 from routing.places import Gazetteer
 from routing.service_form import as_plain, read_service
 from routing.services import HOUSING, Service
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -386,7 +389,8 @@ async def directory_of(
     `certified` is who is certified on the day that is meant (`certification_store.certified`).
 
     Needs and fallbacks are the shipped ones. A fallback that is missing from the database, or that somebody closed, is
-    taken from what was shipped, since nobody may be left without a way.
+    taken from what was shipped, since nobody may be left without a way. A service that cannot be read any more is left
+    out and named in the log: the others must not go with it.
     """
     standing = (await conn.execute(select(_services.c.id, _services.c.revision).order_by(_services.c.id))).all()
     if not standing:
@@ -394,7 +398,8 @@ async def directory_of(
     # What `shipped` holds of this database already is not read again: of thousands, one or two have changed.
     held = {row.id: shipped.find(row.id) for row in standing if _is_held(shipped, row.id, row.revision)}
     fresh = await _read_services(conn, [row.id for row in standing if row.id not in held], shipped, gazetteer)
-    services = {row.id: held.get(row.id) or fresh[row.id] for row in standing}
+    read = ((row.id, held.get(row.id) or fresh.get(row.id)) for row in standing)
+    services = {service_id: service for service_id, service in read if service is not None}
     for fallback in shipped.fallbacks.values():
         for service_id in (*fallback.everyone, *fallback.minor):
             if service_id not in services or not services[service_id].running:
@@ -418,7 +423,23 @@ async def _read_services(
     found: dict[str, Service] = {}
     for part in _in_parts(wanted):
         rows = (await conn.execute(select(_services).where(_services.c.id.in_(part)))).mappings()
-        found |= {row["id"]: _service(row, row["id"], directory, gazetteer) for row in rows}
+        for row in rows:
+            try:
+                found[row["id"]] = _service(row, row["id"], directory, gazetteer)
+            except ContentError:
+                # A kommune that was merged away since, say. What is wrong is for `varde check` to tell.
+                log.error("service_unreadable", service_id=row["id"], revision=row["revision"])
+    return found
+
+
+async def unreadable(conn: AsyncConnection, directory: Directory, gazetteer: Gazetteer) -> dict[str, str]:
+    """The services that cannot be read any more and are offered to nobody, each with what is wrong."""
+    found: dict[str, str] = {}
+    for row in (await conn.execute(select(_services).order_by(_services.c.id))).mappings():
+        try:
+            _service(row, row["id"], directory, gazetteer)
+        except ContentError as error:
+            found[row["id"]] = error.sentence
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
@@ -115,6 +115,27 @@ async def test_a_missing_fallback_is_taken_from_what_was_shipped(db: Database) -
         directory = await store.directory_of(conn, SHIPPED, PLACES)
     assert directory.get("only-one").revision == 1
     assert directory.get("rosa").phones
+
+
+async def test_one_service_that_cannot_be_read_any_more_does_not_take_the_others_with_it(db: Database) -> None:
+    """A kommune that was merged away, or a hand in the database; even if it is one that must always be there."""
+    await shipped(db)
+    async with db.write() as conn:
+        for name, old, new in (
+            ("iom", '"id":"iom"', '"id":"iom","gone":1'),
+            ("rosa", '"level":"national"', '"fylke":["99"]'),
+        ):
+            row = table_of(store.ServiceRow)
+            document = (await conn.execute(select(row.c.document).where(row.c.id == name))).scalar_one()
+            assert old in document
+            await conn.execute(update(row).where(row.c.id == name).values(document=document.replace(old, new)))
+        directory = await store.directory_of(conn, SHIPPED, PLACES)
+        told = await store.unreadable(conn, SHIPPED, PLACES)
+    assert directory.find("iom") is None
+    assert directory.get("rosa") == SHIPPED.get("rosa")
+    assert len(directory.services) == len(SHIPPED.services) - 1
+    assert set(told) == {"iom", "rosa"}
+    assert "no fylke" in told["rosa"]
 
 
 @pytest.mark.parametrize("how", [{"protected": True}, {"kind": ServiceKind.CRISIS_CENTRE}, {}])
