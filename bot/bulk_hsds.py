@@ -21,7 +21,7 @@ from helpline.content import content_folder
 from helpline.database import Database
 from helpline.messages import Country
 from helpline.settings import load_settings
-from routing import capacity_store, store
+from routing import capacity_store, certification_store, store
 from routing.capacity import Capacity
 from routing.catalogue import Catalogue
 from routing.directory import Directory
@@ -104,7 +104,8 @@ async def take_out(
     version: Version,
 ) -> str:
     """Write the directory; a sentence that says what was written and what was not."""
-    directory = await store.directory_of(conn, shipped, gazetteer)
+    certified = await certification_store.certified(conn, now.date())
+    directory = await store.directory_of(conn, shipped, gazetteer, certified=certified)
     modified = await store.changed_at(conn)
     feed = Feed.PARTNER if partner else Feed.PUBLIC
     address = profile.address_of(public_url) if public_url else ""

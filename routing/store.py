@@ -28,7 +28,7 @@ from routing import capacity_store, organisations
 from routing.directory import Directory, Fallback, load_organisations, load_services
 from routing.organisations import Organisation
 from routing.places import Gazetteer
-from routing.service_form import as_plain, read_service
+from routing.service_form import as_plain, looks_like_address, read_service
 from routing.services import HOUSING, Service
 
 log = structlog.get_logger(__name__)
@@ -377,6 +377,23 @@ def without_addresses(document: str, hidden: Collection[str] | None) -> str:
     return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def _unread(document: str) -> Any:
+    """A stored service that no reader has looked at: what the strict one would refuse as an address is left out.
+
+    Whoever can write into the database past the program must not make a page show where somebody hides.
+    """
+    kept = orjson.loads(without_addresses(document, hidden_places(orjson.loads(document))))
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: part if key == "address" else cleaned(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [cleaned(part) for part in value]
+        return "" if isinstance(value, str) and looks_like_address(value) else value
+
+    return cleaned(kept)
+
+
 async def directory_of(
     conn: AsyncConnection,
     shipped: Directory,
@@ -480,7 +497,7 @@ async def wordings(conn: AsyncConnection, service_id: str) -> tuple[Wording, ...
     """Every wording a service has had as it was written down, newest first; nothing where there is no such service."""
 
     def made(row: Any) -> Wording:
-        plain = orjson.loads(row["document"])
+        plain = _unread(row["document"])
         return Wording(row["revision"], Country(row["country"]), plain, row["changed_at"], row["changed_by"])
 
     return await _history(conn, _SERVICES, service_id, made)
