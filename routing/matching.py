@@ -31,6 +31,7 @@ from routing.query import AgeGroup, Query
 from routing.services import Service
 
 __all__ = [
+    "ABROAD",
     "ASKED",
     "AgeGroup",
     "Because",
@@ -141,7 +142,8 @@ def rests_on(directory: Directory, query: Query) -> tuple[Sort, ...]:
     return matching.rests_on()
 
 
-_ABROAD = (Reason(Because.OTHER_COUNTRY),)
+ABROAD = (Reason(Because.OTHER_COUNTRY),)
+"""Of all services of the other country, whatever was asked."""
 
 
 class _Matching:
@@ -190,7 +192,7 @@ class _Matching:
 
     def left_out(self) -> tuple[LeftOut, ...]:
         """All others, each with its reasons."""
-        groups = [LeftOut(_ABROAD, self._here.abroad), LeftOut(self._nearby.missing, self._far())]
+        groups = [LeftOut(ABROAD, self._here.abroad), LeftOut(self._nearby.missing, self._far())]
         for sort, near, ids in self._groups(None):
             verdict = self._judge.verdict(sort, near)
             if verdict.rank is None:

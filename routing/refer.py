@@ -21,7 +21,7 @@ from routing import reasons
 from routing.because import Because, Reason
 from routing.catalogue import Catalogue
 from routing.directory import Directory
-from routing.matching import Matched, match
+from routing.matching import ABROAD, Matched, match
 from routing.places import Gazetteer, Outcome, Place, Understood, Why
 from routing.query import AgeGroup, Query
 from routing.services import Exploitation, Service, Sex, Status
@@ -70,6 +70,19 @@ class World:
             now=now,
             rows=self.catalogue.rows,
         )
+
+    def abroad(self, country: Country) -> list[dict[str, Any]]:
+        """What is written of every service of this country to whoever asks in another: the same each time."""
+        known = self._abroad.get(country)
+        if known is None:
+            words = [self.written(reason, country) for reason in ABROAD]
+            services = self.directory.of(country)
+            known = self._abroad[country] = [{"id": service.id, "reasons": words} for service in services]
+        return known
+
+    @cached_property
+    def _abroad(self) -> dict[Country, list[dict[str, Any]]]:
+        return {}
 
     @cached_property
     def _written(self) -> dict[tuple[Reason, Country], str]:
@@ -283,6 +296,9 @@ def _written(world: World, matched: Matched) -> dict[str, Any]:
 
     dropped: list[dict[str, Any]] = []
     for because, ids in matched.left_out:
+        if because is ABROAD:
+            dropped += world.abroad(world.directory.get(ids[0]).country)
+            continue
         words = written(world.directory.get(ids[0]), because)
         dropped += [{"id": service_id, "reasons": words} for service_id in ids]
     offered: list[dict[str, Any]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import bench_live, bench_paging, bench_processes, bench_search, bench_webhook
+from tests.benchmarks import bench_live, bench_paging, bench_processes, bench_refer, bench_search, bench_webhook
 from tests.benchmarks.stage import bench
 
 if __name__ == "__main__":
@@ -17,3 +17,5 @@ if __name__ == "__main__":
             measure(made)
     print("\n## Finding\n", flush=True)
     bench_search.main("speed")
+    print("\n## Referring\n", flush=True)
+    bench_refer.main()

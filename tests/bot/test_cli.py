@@ -97,13 +97,19 @@ def test_a_broken_line_of_a_batch_is_named(tmp_path: Path) -> None:
 
 def test_referring_finds_the_place_and_ends_with_who_always_answers(tmp_path: Path) -> None:
     [answer] = lines(
-        varde(tmp_path, "refer", "--place", "på UNN", "--need", "housing-tonight", "--sex", "female", "--json")
+        varde(
+            tmp_path,
+            *("refer", "--place", "på UNN", "--need", "housing-tonight", "--sex", "female", "--json"),
+            *("--families", "--catalogue", "protection.housing.places", "--languages", "so", "--languages", "ar"),
+        )
     )
     assert answer["place"]["outcome"] == "found"
     assert (answer["place"]["level"], answer["place"]["code"]) == ("kommune", "5501")
     offered = [offer["id"] for offer in answer["offered"]]
     assert offered[0] == "krisesenter-2"
     assert "rosa" in offered[-4:]
+    first = answer["offered"][0]["reasons"]
+    assert {each.partition(":")[0] for each in first} >= {"offers", "ask-language", "not-confirmed"}
     assert all(offer["reasons"] for offer in answer["offered"])
     assert all(drop["reasons"] for drop in answer["dropped"])
 
