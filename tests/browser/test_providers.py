@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from helpline.accounts import Role
-from tests.browser.conftest import MakeContext, Server, Watched, each_look
+from tests.browser.conftest import DESKTOP, PHONE, MakeContext, Server, Watched
 from tests.browser.people import staff_page
 from tests.browser.test_sign_in import at_localhost, device_of
 
@@ -18,19 +18,30 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 Check = Callable[[Page, str], Awaitable[None]]
 
 
-@each_look
-async def test_a_provider_goes_through_certification(
-    size: dict[str, int], scheme: str, make_context: MakeContext, server: Server, check: Check
-) -> None:
-    looks: dict[str, Any] = {"viewport": size, "color_scheme": scheme, "locale": "sv-SE"}
-    phone = scheme == "dark"
+@pytest.fixture
+def look(check: Check) -> Check:
+    """Checks a page as a phone shows it at night and as a desk does by day; back on the phone, it goes on."""
+
+    async def look(page: Page, name: str) -> None:
+        await check(page, f"{name}-phone")
+        await page.set_viewport_size({"width": DESKTOP["width"], "height": DESKTOP["height"]})
+        await page.emulate_media(color_scheme="light")
+        await check(page, f"{name}-desk")
+        await page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+        await page.emulate_media(color_scheme="dark")
+
+    return look
+
+
+async def test_a_provider_goes_through_certification(make_context: MakeContext, server: Server, look: Check) -> None:
+    looks: dict[str, Any] = {"viewport": PHONE, "color_scheme": "dark", "locale": "sv-SE"}
     maja = await staff_page(make_context, server, "maja", Role.COORDINATOR, **looks)
     siv = await staff_page(make_context, server, "siv", Role.COORDINATOR, **looks)
     seen = Watched(maja)
 
     # A coordinator takes an organisation in and invites somebody there.
     await maja.goto("/desk/providers")
-    await check(maja, "01-list")
+    await look(maja, "01-list")
     option = maja.locator("#organisation option:has-text('(SE)')").first
     name = (await option.evaluate("(option) => option.textContent")).removesuffix(" (SE)")
     await maja.select_option("#organisation", await option.evaluate("(option) => option.value"))
@@ -38,13 +49,13 @@ async def test_a_provider_goes_through_certification(
     await expect(maja.locator("h1")).to_have_text(name)
     folder = maja.url.partition("?")[0]
     await expect(maja.locator("main")).to_contain_text("Aktören kan inte certifieras ännu")
-    await check(maja, "02-folder")
+    await look(maja, "02-folder")
     await maja.click("summary:has-text('Bjud in någon')")
-    await maja.fill("#email", f"anna-{'phone' if phone else 'desk'}@example.org")
+    await maja.fill("#email", "anna@example.org")
     await maja.fill("#name", "Anna Ek")
     await maja.click("form[action$='/invite'] button.main")
     link = await maja.locator("#link").input_value()
-    await check(maja, "03-link")
+    await look(maja, "03-link")
 
     # Whoever is invited makes a passkey and sees their own certification, and nothing else.
     context = await make_context(**looks, base_url=at_localhost(server))
@@ -59,7 +70,7 @@ async def test_a_provider_goes_through_certification(
     await anna.wait_for_url("**/desk/provider")
     await expect(anna.locator("h1")).to_have_text(name)
     await expect(anna.locator("nav.rail")).to_have_count(0)
-    await check(anna, "04-own")
+    await look(anna, "04-own")
 
     # She fills the profile in by keyboard, part by part; what cannot be read is said, and nothing is lost.
     await anna.click("a:has-text('Fyll i verksamhetsprofilen')")
@@ -68,7 +79,7 @@ async def test_a_provider_goes_through_certification(
     await anna.fill("#where", "Ingenstans")
     await anna.locator("button:has-text('Spara och gå vidare')").press("Enter")
     await expect(anna.locator("#where-error")).to_contain_text("Okänd eller tvetydig plats: Ingenstans")
-    await check(anna, "05-wrong-place")
+    await look(anna, "05-wrong-place")
     await anna.fill("#where", "")
     await anna.locator("button:has-text('Spara och gå vidare')").press("Enter")
     await expect(anna.locator(".tabs a[aria-current]")).to_contain_text("Skydd")
@@ -89,7 +100,7 @@ async def test_a_provider_goes_through_certification(
         await (field.fill(value) if key == "places" else field.select_option(value))
     for box in await anna.locator("input[name^='rest.']").all():
         await box.check()
-    await check(anna, "06-protection")
+    await look(anna, "06-protection")
     await anna.click("button:has-text('Spara och gå vidare')")
     for part in ("Rättsprocessen", "Återvändande", "Integrering"):
         await expect(anna.locator(".tabs a[aria-current]")).to_contain_text(part)
@@ -110,7 +121,7 @@ async def test_a_provider_goes_through_certification(
         await radio.check()
     await maja.check("[name='complaints.verdict'][value=not_met]")
     await maja.fill("[name='complaints.answer']", "Det finns ingen skriftlig rutin.")
-    await check(maja, "07-visit")
+    await look(maja, "07-visit")
     await maja.click("button:has-text('Spara och avsluta')")
     await expect(maja.locator("main")).to_contain_text("saknar åtgärd i planen: 1 (nr 13)")
     await maja.click("summary:has-text('Lägg till en åtgärd')")
@@ -123,7 +134,7 @@ async def test_a_provider_goes_through_certification(
 
     # The provider says that it is done; a coordinator looks, and proposes; another confirms.
     await anna.goto("/desk/provider")
-    await check(anna, "08-plan")
+    await look(anna, "08-plan")
     await anna.click("button:has-text('Anmäl att det är gjort')")
     await expect(anna.locator("#notice")).to_contain_text("En samordnare tittar på det")
     await maja.goto(folder)
@@ -137,23 +148,23 @@ async def test_a_provider_goes_through_certification(
     await siv.goto(folder)
     await siv.click("button:has-text('Bekräfta certifieringen')")
     await expect(siv.locator("#notice")).to_contain_text("Beslutet är bekräftat")
-    await check(siv, "09-certified")
+    await look(siv, "09-certified")
     await anna.goto("/desk/provider")
     await expect(anna.locator("main")).to_contain_text("Certifierad från")
-    await check(anna, "10-own-certified")
+    await look(anna, "10-own-certified")
 
     # The public list has it, by region, with the kind of its housing and no number of places.
     await anna.goto("/providers?country=SE&region=01")
     listed = anna.locator(f"li:has(h2:text-is('{name}'))")
     await expect(listed).to_contain_text("Skyddat boende: Skyddat boende")
     await expect(listed).not_to_contain_text("9183")
-    await check(anna, "11-public")
+    await look(anna, "11-public")
     await anna.goto("/providers?country=SE&region=25")
     await expect(anna.locator("main")).to_contain_text("Ingen är certifierad här i dag")
     await maja.goto("/desk/providers/gaps?country=SE&region=01")
-    await check(maja, "12-gaps")
+    await look(maja, "12-gaps")
     await expect(maja.locator("main")).not_to_contain_text("Informell identifiering")
     await maja.goto(f"{folder}/history")
     await expect(maja.locator("main")).to_contain_text("Bekräftade: Certifiering")
-    await check(maja, "13-history")
+    await look(maja, "13-history")
     assert seen.complaints == []
