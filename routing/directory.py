@@ -143,13 +143,15 @@ class Directory:
         organisations: Iterable[Organisation] | None = None,
         capacities: Mapping[str, Capacity] | None = None,
         certified: Mapping[str, frozenset[str]] | None = None,
+        fallbacks: Mapping[Country, Fallback] | None = None,
     ) -> Directory:
-        """The same needs and fallbacks over all that a database knows; what is None stays as it is here."""
+        """The same needs over all that a database knows; what is None stays as it is here."""
         return self._like(
             services,
             self.organisations if organisations is None else organisations,
             self._capacities if capacities is None else capacities,
             self._certified if certified is None else certified,
+            fallbacks,
         )
 
     def _like(
@@ -158,11 +160,12 @@ class Directory:
         organisations: Iterable[Organisation],
         capacities: Mapping[str, Capacity],
         certified: Mapping[str, frozenset[str]],
+        fallbacks: Mapping[Country, Fallback] | None = None,
     ) -> Directory:
         return Directory(
             services,
             self.needs,
-            self.fallbacks,
+            self.fallbacks if fallbacks is None else fallbacks,
             self._gazetteer,
             opening_words=self._opening_words,
             catalogue=self._catalogue,

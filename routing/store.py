@@ -24,7 +24,7 @@ from helpline import audit
 from helpline.content import ContentError, node_of
 from helpline.messages import Country
 from helpline.storage import UtcDateTime, insert_once, rows_touched, table_of, wake
-from routing import capacity_store, organisations
+from routing import capacity_store, fallback_store, organisations
 from routing.directory import Directory, Fallback, load_organisations, load_services
 from routing.organisations import Organisation
 from routing.places import Gazetteer
@@ -405,9 +405,9 @@ async def directory_of(
 
     `certified` is who is certified on the day that is meant (`certification_store.certified`).
 
-    Needs and fallbacks are the shipped ones. A fallback that is missing from the database, or that somebody closed, is
-    taken from what was shipped, since nobody may be left without a way. A service that cannot be read any more is left
-    out and named in the log: the others must not go with it.
+    Needs are the shipped ones, and so are fallbacks, but for those that a coordinator replaced. A fallback that is
+    missing from the database, or that somebody closed, is taken from what was shipped, since nobody may be left without
+    a way. A service that cannot be read any more is left out and named in the log: the others must not go with it.
     """
     standing = (await conn.execute(select(_services.c.id, _services.c.revision).order_by(_services.c.id))).all()
     if not standing:
@@ -417,7 +417,8 @@ async def directory_of(
     fresh = await _read_services(conn, [row.id for row in standing if row.id not in held], shipped, gazetteer)
     read = ((row.id, held.get(row.id) or fresh.get(row.id)) for row in standing)
     services = {service_id: service for service_id, service in read if service is not None}
-    for fallback in shipped.fallbacks.values():
+    fallbacks = await fallback_store.applied(conn, shipped.fallbacks, services)
+    for fallback in fallbacks.values():
         for service_id in (*fallback.everyone, *fallback.minor):
             if service_id not in services or not services[service_id].running:
                 services[service_id] = shipped.get(service_id)
@@ -426,6 +427,7 @@ async def directory_of(
         organisations=await all_organisations(conn) or None,
         capacities=await capacity_store.newest(conn),
         certified=certified,
+        fallbacks=fallbacks,
     )
 
 
@@ -472,7 +474,7 @@ async def version_of(conn: AsyncConnection) -> tuple[int, ...]:
     for table in (_services, _organisations):
         row = (await conn.execute(select(func.count(), func.sum(table.c.revision)).select_from(table))).one()
         counted += [int(row[0]), int(row[1] or 0)]
-    return (*counted, await capacity_store.version(conn))
+    return (*counted, await capacity_store.version(conn), await fallback_store.version(conn))
 
 
 async def changed_at(conn: AsyncConnection) -> dict[str, datetime]:

@@ -277,7 +277,7 @@ def tabs_of(tell: ServiceTelling, staff: Staff) -> list[tuple[str, str]]:
     """The parts of the directory, as far as this reader has them."""
     tabs = [(HERE, tell.tell.say("desk.directory")), (HERE + "/organisations", tell.say("organisations"))]
     if Role.COORDINATOR in staff.roles:
-        tabs += [(HERE + "/waits", tell.say("waits"))]
+        tabs += [(HERE + "/fallbacks", tell.say("fallbacks")), (HERE + "/waits", tell.say("waits"))]
     return tabs
 
 

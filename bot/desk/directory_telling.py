@@ -44,6 +44,11 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "staff_only": ("contacts",),
 }
+# What differs is told in the order in which somebody would ask.
+_ORDER: Final = (
+    *("name", "organisation", "kind", "what", "note", "needs", "status", "phones", "email", "url", "access"),
+    *(field for fields in SECTIONS.values() for field in fields),
+)
 _ANSWERS: Final = ("families", "introduction", "serves.children", "serves.substance_use")
 _CHOICES: Final = ("kind", "access", "status", "confidence", "freshness")
 _DATES: Final = ("assured_on", "confirmed_on")
@@ -116,9 +121,8 @@ class ServiceTelling:
     def differences(self, old: Plain | None, new: Plain, country: Country) -> list[Changed]:
         """Every field that differs, with the lines that went and those that came."""
         found = []
-        for each in changes.differences(old, new):
-            if each.field == "id":
-                continue
+        differing = [each for each in changes.differences(old, new) if each.field != "id"]
+        for each in sorted(differing, key=lambda one: _ORDER.index(one.field) if one.field in _ORDER else len(_ORDER)):
             # What was not there did not even leave anything unsaid.
             before = self.lines(each.field, {each.field: each.before}, country, whole=False) if old is not None else []
             after = self.lines(each.field, {each.field: each.after}, country, whole=False)

@@ -28,6 +28,7 @@ from bot.desk.coordinator import CoordinatorDesk
 from bot.desk.directory import DirectoryDesk
 from bot.desk.directory_bulk import BulkDesk
 from bot.desk.directory_editor import DirectoryEditor
+from bot.desk.directory_fallbacks import FallbackDesk
 from bot.desk.directory_organisations import OrganisationDesk
 from bot.desk.directory_proposals import ProposalDesk
 from bot.desk.directory_room import DirectoryRoom
@@ -116,6 +117,7 @@ class Desk:
             DirectoryEditor(self._door, directory),
             ProposalDesk(self._door, directory),
             OrganisationDesk(self._door, directory),
+            FallbackDesk(self._door, directory),
             DirectoryDesk(self._door, directory),
         )
         self._keys = Keys(self._door)

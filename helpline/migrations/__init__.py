@@ -41,6 +41,7 @@ _STORES = {
         "capacity_store",
         "certification_store",
         "confirming_store",
+        "fallback_store",
         "proposal_store",
         "referral_store",
     ),

@@ -15,6 +15,7 @@ from tests.bot import browsing
 from tests.bot.browsing import Client, Page, get
 from tests.bot.rota_browsing import Pairs, filled, form_of, send
 from tests.bot.test_desk import sign_in
+from tests.routing.worlds import PLACES, SHIPPED
 
 __all__ = ["sign_in"]
 
@@ -295,6 +296,31 @@ async def test_one_of_those_always_shown_keeps_its_number_and_stays(maja: Client
     gone: Pairs = [("csrf", page.csrf), ("status", "defunct"), ("note", "Lagt ned.")]
     assert (await send(maja, f"{HERE}/{fallback}/withdraw", gone)).status == 409
     assert (await press(maja, page, "save", {"status": "closed-for-now"})).status == 422
+
+
+async def test_one_of_those_always_shown_goes_once_another_stands_in_its_place(
+    maja: Client, nils: Client, line: Line
+) -> None:
+    await approved(maja, nils)
+    country, library = line.house.country, line.house.library
+    first = library.directory.fallbacks[country].everyone[0]
+    page = await get(maja, f"{HERE}/fallbacks")
+    fields: Pairs = [("csrf", page.csrf), ("instead_of", first)]
+    assert (await send(maja, f"{HERE}/fallbacks", [*fields, ("service", first)])).status == 422
+    assert (await send(maja, f"{HERE}/fallbacks", [*fields, ("service", "no-such")])).status == 422
+    for _ in range(2):
+        put = await send(maja, f"{HERE}/fallbacks", [*fields, ("service", "nattlys-tromso")])
+        assert put.url == f"{HERE}/fallbacks?put=nattlys-tromso"
+    assert library.directory.fallbacks[country].everyone[0] == "nattlys-tromso"
+    gone = await act(maja, await get(maja, f"{HERE}/{first}"), "/withdraw", ("status", "defunct"), ("note", "Nedlagt."))
+    address = gone.url.partition("?")[0]
+    await act(nils, await get(nils, address), address, ("do", "approve"))
+    assert not library.directory.get(first).running
+    async with line.house.db.read() as conn:
+        anew = await store.directory_of(conn, SHIPPED, PLACES)
+    assert anew.fallbacks[country].everyone[0] == "nattlys-tromso"
+    assert not anew.get(first).running
+    assert ("staff:maja", "fallback_replaced") in await trail(line, "service:nattlys-tromso")
 
 
 async def test_a_withdrawn_service_is_not_suggested_but_stays_in_the_history(
