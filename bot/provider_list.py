@@ -1,7 +1,7 @@
 """The public list at `/providers`: who is certified today, and what they offer, region by region.
 
 Nothing here says where anybody lives or how many do: of housing its kind and its region, and no other of its rows; no
-comment, no number, no address, and no area smaller than a region where housing is meant.
+comment, no number, no address, and no area smaller than a region.
 """
 
 from __future__ import annotations
@@ -122,19 +122,18 @@ class ProviderList:
         if names:
             about.append(self._say(language, "providers.list.for", whom=say_list(names, language)))
         if answer.areas:
-            places = self._places(each, answer.areas, language, coarse=row.table == HOUSING)
+            places = self._places(each, answer.areas, language)
             about.append(self._say(language, "providers.list.only_in", places=places))
         return Offered("Boende", "Housing", tuple(about)) if key == PLACES else Offered(row.sv, row.en, tuple(about))
 
-    def _places(self, each: Certified, areas: tuple[AreaKey, ...], language: Language, *, coarse: bool = False) -> str:
-        """The names of areas; for whoever has housing, none smaller than a region."""
+    def _places(self, each: Certified, areas: tuple[AreaKey, ...], language: Language) -> str:
+        """The names of areas, none smaller than a region: what a provider does elsewhere could tell where it houses."""
         gazetteer, country = self._house.library.gazetteer, each.provider.country
         if any(level is Level.NATIONAL for level, _ in areas):
             return self._say(language, "providers.everywhere")
-        if coarse or PLACES in each.profile.offered:
-            areas = tuple((REGION[country], code) for code in sorted(self._regions(country, list(areas))))
-        known = [place for key in areas if (place := gazetteer.find(country, *key)) is not None]
-        return say_list(sorted({place.name for place in known}), language) if known else "–"
+        codes = self._regions(country, list(areas))
+        names = sorted(gazetteer.get(country, REGION[country], code).name for code in codes)
+        return say_list(names, language) if names else "–"
 
     def _say(self, language: Language, key: str, **values: object) -> str:
         return self._house.phrases.say(key, language, **values)
