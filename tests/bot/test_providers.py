@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from sqlalchemy import text
 
 from bot.app import Line
+from bot.asking import referrer
 from bot.desk.provider_sheet import Places
 from helpline import accounts, audit
 from helpline.accounts import AT_THE_LINE, Role
-from helpline.clock import SetClock
+from helpline.clock import SetClock, SystemClock
 from helpline.content import content_folder
 from helpline.messages import Country
 from helpline.staffing import NotOneOfUs, change_roles, invite
@@ -29,6 +34,7 @@ from tests.bot.browsing import Client, Page, get, post
 from tests.conftest import NINE
 
 ORGANISATION = "se-talita"
+DAY = NINE.date()
 OF = f"/desk/providers/of/{ORGANISATION}"
 CATALOGUE = Catalogue.load(content_folder())
 BOOK = Requirements.load(content_folder())
@@ -95,13 +101,13 @@ async def ready(
         )
 
 
-async def grant(line: Line) -> None:
+async def grant(line: Line, *, on: date = DAY) -> None:
     """Two coordinators certify it."""
     async with line.house.db.write() as conn:
         decision = await store.propose(
             conn, line.house.vault, ORGANISATION, DecisionKind.GRANT, why="", actor="staff:maja", now=NINE
         )
-        await store.settle(conn, ORGANISATION, decision, confirm=True, actor="staff:siv", now=NINE, on=NINE.date())
+        await store.settle(conn, ORGANISATION, decision, confirm=True, actor="staff:siv", now=NINE, on=on)
 
 
 async def certify(line: Line) -> None:
@@ -461,6 +467,31 @@ async def test_who_has_lapsed_is_listed_and_offered_no_more(line: Line, client: 
 def certified_in(line: Line) -> set[str]:
     directory = line.house.library.directory
     return {service.id for service in directory.services if directory.is_certified(service)}
+
+
+async def test_varde_refer_says_certified_of_whoever_is_today_and_of_nobody_else(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VARDE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VARDE_SECRET_KEY", base64.b64encode(bytes(range(32))).decode())
+    question = {"place": "Stockholm", "country": "SE", "need": ["housing"], "sex": "female"}
+    today = SystemClock().now().date()
+
+    async def reasons() -> set[str]:
+        """As the command answers: it opens the database by itself, and knows the time by itself."""
+        answer = (await asyncio.to_thread(referrer))(question)
+        (offered,) = [each for each in answer["offered"] if each["id"] == "se-talita"]
+        return {reason.partition(":")[0] for reason in offered["reasons"]}
+
+    assert "certified" not in await reasons()
+    await ready(line)
+    await grant(line, on=today)
+    assert "certified" in await reasons()
+    async with line.house.db.write() as conn:  # the same decision, two years ago
+        await conn.execute(
+            text("UPDATE provider_decision SET settled_on = :day"), {"day": str(today - timedelta(days=730))}
+        )
+    assert "certified" not in await reasons()
 
 
 async def test_gaps_are_told_by_row_and_region_on_a_page_and_in_a_file(line: Line, client: Client) -> None:
