@@ -166,7 +166,8 @@ class OutcomeDesk:
         asked = people(gap.place.country)
         said = []
         for of, kind in (("sex", "sex"), ("age", "age"), ("status", "status")):
-            these = list(dict.fromkeys(getattr(each, of) for each in gap.people))
+            found = dict.fromkeys(getattr(each, of) for each in gap.people)
+            these = sorted(found, key=lambda each: each is None)  # what was not said stands last
             if len(these) < len({getattr(each, of) for each in asked}):
                 names = [
                     self._door.say(
