@@ -25,7 +25,7 @@ from knowledge.confidence import Band
 from knowledge.fitness import Fit
 from routing import closed_days
 from routing.because import OPENING, WHOEVER_ASKS
-from routing.matching import Offer, Query, Reason
+from routing.matching import Offer, Query, Reason, next_best
 from routing.matching import match as matching
 from routing.places import Level, Outcome, Place
 from routing.reasons import say as say_reason
@@ -189,7 +189,7 @@ class Beside:
             with_children=facts.with_children,
         )
         matched = matching(library.directory, query, now, holidays=closed_days.around(facts.country, now))
-        offer = next((each for each in matched.offered if each.service.id not in tried), None)
+        offer = next_best(matched, "", tried=tried)
         where = _Where(facts.country, place, facts.needs[0] if facts.needs else "")
         return self._service_card(offer, where, to, shown_in, now) if offer is not None else None
 

@@ -307,7 +307,8 @@ def tell(
 
     def full(offer: Offer) -> str:
         cautions = said(offer, CAUTION - {Because.NOT_CONFIRMED})
-        lines = [brief(offer), offer.service.described(language), f"{'; '.join(cautions)}." if cautions else ""]
+        called, what = offer.service.called(language), offer.service.described(language)
+        lines = [brief(offer), what if what != called else "", f"{'; '.join(cautions)}." if cautions else ""]
         return "\n".join(line for line in lines if line)
 
     def in_a_line(offer: Offer) -> str:
@@ -321,6 +322,10 @@ def tell(
         heeded = CLOSED | REFUSED if offer.fallback else _IN_A_LINE
         opening = said(offer, heeded)
         return f"{service.called(language)}: {numbers}" + (f" ({'; '.join(opening)})" if opening else "")
+
+    def child_first(offer: Offer) -> bool:
+        """Whether it is the public way for a child, which stays first although no number of it is known."""
+        return offer.service.child_route and (draft.who == "child" or "children" in draft.needs)
 
     def unconfirmed() -> str:
         """Which of the services have not said themselves that this is right: once, for all of them."""
@@ -340,7 +345,7 @@ def tell(
         parts.append(phrases.say("refer.again", language))
     if form is not Form.WIDE:
         # What always answers must stand in the first message, also where the rest waits behind "more".
-        by_number = sorted(shown.best, key=lambda offer: not offer.service.phones)
+        by_number = sorted(shown.best, key=lambda offer: not (offer.service.phones or child_first(offer)))
         first, *others = [in_a_line(offer) for offer in by_number] or [""]
         always = [in_a_line(offer) for offer in shown.always]
         return "\n".join(line for line in [*parts, first, *always, unconfirmed(), *others] if line)

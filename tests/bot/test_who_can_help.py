@@ -93,6 +93,20 @@ def test_what_is_said_and_what_is_heeded_do_not_lie_apart() -> None:
     assert {Because.OPENS_OFFICE_HOURS, Because.OPENS_AFTER_HOURS} < OPENING
 
 
+def test_a_child_is_led_to_child_protection_first_in_an_sms_too_although_no_number_is_known() -> None:
+    draft = replace(referral.with_place(Draft(), kommune("0301")), needs=("housing-tonight",), who="child", when="now")
+    for form in Form:
+        told = tell(SHIPPED, draft, form, Language.NB)
+        assert told.index("Barnevernvakt") < told.index("Alarmtelefonen")
+
+
+def test_a_protected_house_is_described_once_and_not_named() -> None:
+    house = a_service("it", kind=ServiceKind.PROTECTED_HOUSING, needs_first=("legal",), phones=())
+    told = said(house)
+    assert told.count("Hjelper.") == 1
+    assert "It" not in told.split()
+
+
 def test_office_hours_that_nobody_wrote_down_are_told_in_the_chat_too() -> None:
     assert "åpner i kontortiden 23.11.2026" in said(
         a_service("it", hours=Hours(office_hours=True, as_stated="kontortid"))
