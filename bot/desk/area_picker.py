@@ -83,7 +83,7 @@ def picked(
     hits = gazetteer.search(search, country) if search else ()
     for place in hits:
         parts = gazetteer.parts_of(place) if place.level is not Level.KOMMUNE and len(hits) <= _FEW else ()
-        choices = tuple(_choice(part, places) for part in parts)
+        choices = tuple(_choice(part, places) for part in parts if part not in hits)
         if place not in places or choices:
             found.append(Found(_choice(place, places), choices))
     return Picked(name, country, tuple(_choice(place, places) for place in places), search, tuple(found))

@@ -119,7 +119,7 @@ class ConfirmingDesk:
             words = await telling(self._door, request, conn)
         public = self._house.settings.public_url or f"{request.scheme}://{request.host}"
         own = Language.SV if service.country is Country.SE else Language.NB
-        link = f"{public.rstrip('/')}/confirm/{token}"
+        link = f"{public.rstrip('/')}/confirm/{token}?lang={own.value}"
         letter = self._house.phrases.say("confirming.letter", own, link=link)
         subject = self._house.phrases.say("confirming.letter.subject", own)
         to = next((contact.email for contact in _who_confirms(service) if contact.email), service.email)
