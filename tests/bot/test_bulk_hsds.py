@@ -24,7 +24,7 @@ from routing.hsds.loss import Why
 from routing.hsds.writing import write
 from routing.services import Answer, Contact, ServiceStatus
 from tests.conftest import NINE
-from tests.routing.worlds import PLACES, SHIPPED
+from tests.routing.worlds import PLACES, SHIPPED, a_directory
 
 FOREIGN = Path(__file__).parents[1] / "routing" / "hsds" / "foreign"
 
@@ -104,7 +104,7 @@ async def test_no_file_takes_the_protection_off_a_place(db: Database, tmp_path: 
     await shipped(db)
     hidden = next(service for service in SHIPPED.services if service.hides_place)
     open_now = replace(hidden, protected=False, kind=SHIPPED.get("rosa").kind)
-    path = put(SHIPPED.with_services(open_now if each is hidden else each for each in SHIPPED.services), tmp_path / "a")
+    path = put(a_directory(open_now), tmp_path / "a")
     plan = await bring(db, path)
     assert plan.services.left == (hidden.id,)
     assert (await standing(db)).get(hidden.id).hides_place
@@ -117,7 +117,7 @@ async def test_room_is_taken_over_where_it_was_told_later(db: Database, tmp_path
     async with db.write() as conn:
         await capacity_store.tell(conn, old, actor="staff:noor", now=NINE)
     for told, expected in ((new, 1), (old, 1)):
-        directory = SHIPPED.with_all(SHIPPED.services, capacities={"rosa": told})
+        directory = SHIPPED.with_all(a_directory().services, capacities={"rosa": told})
         await bring(db, put(directory, tmp_path / f"room-{told.free}"))
         capacity = (await standing(db)).capacity_of("rosa")
         assert capacity is not None
