@@ -14,7 +14,7 @@ from helpline.storage import wake
 from helpline.web import Access, Refused, Route, see_other
 from routing import capacity_store
 
-_SERVICE: Final = "/desk/directory/{service:[a-z0-9][a-z0-9-]{0,99}}"
+_SERVICE: Final = "/desk/directory/{service:[a-z0-9-]{1,100}}"
 
 
 class RoomDesk:
