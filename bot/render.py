@@ -11,6 +11,7 @@ import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,7 @@ class Pages:
     def __init__(self, phrases: Phrases, static: StaticFiles, *, folder: Path | None = None) -> None:
         self.static = static
         self._phrases = phrases
-        self._templates = Environment(
-            loader=FileSystemLoader(folder or _HERE / "pages"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals["static"] = static.address
+        self._templates = _templates(folder or _HERE / "pages")
         self._sources = _source_lines(phrases)
 
     def render(self, name: str, language: Language, **values: Any) -> str:
@@ -83,7 +77,8 @@ class Pages:
         def say(key: str, **filled: object) -> str:
             return self._phrases.say(key, language, **filled)
 
-        return self._templates.get_template(name).render(language=language, say=say, **values)
+        template = self._templates.get_template(name)
+        return template.render(language=language, say=say, static=self.static.address, **values)
 
     def page(self, name: str, language: Language, *, status: int = 200, **values: Any) -> web.Response:
         """The template as a response."""
@@ -112,6 +107,18 @@ class Pages:
         """Somebody else's words: as they were written, and nothing but text."""
         shown = (paragraph.split("\n") for paragraph in _paragraphs(text))
         return tuple(Block("text", tuple(escape(line) for line in lines)) for lines in shown)
+
+
+@cache
+def _templates(folder: Path) -> Environment:
+    """The templates of a folder: compiled once in a process, however often the front door is built."""
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def error_page(pages: Pages) -> ErrorPage:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import orjson
 from aiohttp import web
 
@@ -36,7 +38,11 @@ class Api:
             PeopleApi(),
         )
         self.operations: tuple[Operation, ...] = tuple(each for room in rooms for each in room.operations())
-        self._description = orjson.dumps(describe(self.operations), option=orjson.OPT_INDENT_2)
+
+    @cached_property
+    def _description(self) -> bytes:
+        """Made when somebody first asks: it takes half a second, and most starts are for something else."""
+        return orjson.dumps(describe(self.operations), option=orjson.OPT_INDENT_2)
 
     def routes(self) -> list[Route]:
         """The addresses of the API. The description is public: it says nothing that the program's text does not."""
