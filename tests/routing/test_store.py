@@ -93,7 +93,7 @@ async def test_a_dry_run_tells_and_changes_nothing(db: Database) -> None:
             conn, SERVICES, directory=SHIPPED, gazetteer=PLACES, now=NINE, actor="staff:noor", dry_run=True
         )
         assert len(told.added) == 224
-        assert await store.version_of(conn) == (0, 0, 0, 0, 0)
+        assert not any(await store.version_of(conn))
 
 
 async def test_one_wrong_line_and_nothing_is_taken_in(db: Database, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ async def test_one_wrong_line_and_nothing_is_taken_in(db: Database, tmp_path: Pa
                 conn, tmp_path, directory=SHIPPED, gazetteer=PLACES, now=NINE, actor="staff:noor"
             )
     async with db.read() as conn:
-        assert await store.version_of(conn) == (0, 0, 0, 0, 0)
+        assert not any(await store.version_of(conn))
 
 
 async def test_a_missing_fallback_is_taken_from_what_was_shipped(db: Database) -> None:
