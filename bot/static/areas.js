@@ -45,9 +45,12 @@ function live(field) {
   found.addEventListener("change", (event) => {
     const box = event.target;
     if (!box.matches(`input[name="${CSS.escape(name)}"]`) || !box.checked) return;
+    const label = box.closest("label");
+    const from = label.parentElement;
     const row = document.createElement("li");
-    row.append(box.closest("label"));
+    row.append(label);
     chosen.append(row);
+    if (!from.childElementCount) from.remove(); // a row with parts keeps them
     none.hidden = true;
     box.focus();
   });
