@@ -143,6 +143,7 @@ ASKED = ASK_WHOM | {
 
 REFUSED = frozenset(
     {
+        Because.NOT_RUNNING,
         Because.SEX_NOT_TAKEN,
         Because.AGE_NOT_TAKEN,
         Because.ADULT_HOUSING,
@@ -153,7 +154,7 @@ REFUSED = frozenset(
         Because.SUBSTANCE_USE_NOT_TAKEN,
     }
 )
-"""It does not take this patient."""
+"""It does not take this patient, or nobody at all."""
 
 WHOEVER_ASKS = frozenset(
     {

@@ -117,6 +117,8 @@ class Judge:
         """Of the way that is always there: never dropped; whatever speaks against it is said beside it."""
         service = sort.service
         heed, against = facts(self._query, service)
+        if not service.running:
+            against.append(Reason(Because.NOT_RUNNING))
         needed = [reason for reason in self._needed(sort, NATIONAL) if reason.value]
         state = self._opening(service)
         language = self._language(service)

@@ -62,7 +62,7 @@ class Offer(NamedTuple):
 
     @property
     def refuses(self) -> bool:
-        """Whether it does not take this patient: true of a fallback only, which is shown all the same."""
+        """Whether it takes nobody now, or not this patient: true of a fallback only, which is shown all the same."""
         return any(reason.code in REFUSED for reason in self.reasons)
 
 

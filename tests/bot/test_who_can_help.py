@@ -14,7 +14,7 @@ from helpline.messages import Country, Language
 from routing.because import CAUTION, OPENING, WHOEVER_ASKS, Because
 from routing.capacity import Capacity, Teller
 from routing.directory import Directory
-from routing.services import Answer, Hours, Interval, Service, ServiceKind
+from routing.services import Answer, Hours, Interval, Service, ServiceKind, ServiceStatus
 from tests.routing.worlds import PLACES, SHIPPED, WORLD, a_service, kommune, oslo_time
 
 NIGHT = oslo_time("2026-11-23 03:00")
@@ -54,6 +54,13 @@ def test_what_is_always_listed_says_that_it_does_not_take_this_patient() -> None
     for form in Form:
         line = next(each for each in said(draft=child, form=form).split("\n") if "ROSA" in each)
         assert "tar bare imot alderen fra 18 år" in line
+
+
+def test_what_is_always_listed_says_that_it_is_not_running() -> None:
+    for form in Form:
+        told = said(form=form, always={"status": ServiceStatus.CLOSED_FOR_NOW})
+        line = next(each for each in told.split("\n") if "ROSA" in each)
+        assert "er ikke i drift nå" in line
 
 
 @pytest.mark.parametrize("language", Language)

@@ -274,6 +274,19 @@ def test_nobody_is_sent_on_to_who_does_not_take_the_patient() -> None:
     assert not refusing.intersection(tried)
 
 
+def test_what_is_always_there_and_is_not_running_is_shown_and_never_tried_next() -> None:
+    directory = a_directory()
+    stopped = [
+        replace(service, status=ServiceStatus.CLOSED_FOR_NOW) if service.id == "rosa" else service
+        for service in directory.services
+    ]
+    matched = match(directory.with_services(stopped), A_QUERY, NOON)
+    assert "rosa" in {offer.service.id for offer in matched.offered if offer.refuses}
+    following = next_best(matched, "nobody")
+    assert following is not None
+    assert following.service.id != "rosa"
+
+
 # --- sorts ---------------------------------------------------------------------------------------------------------
 
 
