@@ -263,7 +263,7 @@ class Conversations:
             ),
         )
         world = self._world(conversation, message, standing, now)
-        if state.referred:
+        if state.referred or conversation.channel is Channel.CALL:
             if await self._read_out(conn, turn, now) and reaching.only_wants_to_read(heard):
                 return (), {}
             world = await self._with_referrals(conn, conversation.id, world)

@@ -1161,11 +1161,14 @@ class _Turn:
         )
         everyone = tuple(offer.service.id for offer in (*shown.best, *shown.always))
         self.state = replace(self.state, referral=replace(draft, offered=everyone))
-        choices = referring.offers(shown.ids, self._scene())
+        choices = []
         if shown.more:
             choices.append(self.choice(f"{REFERRAL}:more", "refer.more"))
         choices += [Choice(f"{REFERRAL}:place:{key}", name) for key, name in draft.namesakes]
         choices.append(self.choice(f"{REFERRAL}:place", "refer.change"))
+        refers = referring.offers(shown.ids, self._scene())
+        # Where one choice stands for all, those that are known by their digit keep it.
+        choices = [*refers, *choices] if self.world.form is Form.WIDE else [*choices, *refers]
         if shown.ids:
             self.effects.append(RecordReferral(shown.ids, draft.needs, draft.region))
         elif draft.shown:

@@ -4,7 +4,7 @@ Every message that is no answer to what she wrote this moment goes through `say`
 reached, a question of how it went. Where she told us nothing of it, all goes out at once, as ever.
 
 1. So soon after she wrote that it is an answer to her, it goes out as it is; and what an advisor writes in a talk too.
-2. While she is there, and for `PRESENT_FOR` after she wrote last, her hours do not hold it back: she waits for us.
+2. For `PRESENT_FOR` after she wrote last, her hours do not hold it back: she is there, and waits for us.
 3. Else it waits for her hours, and where she does not want to be reached, until she writes.
 4. Where nothing may be told of the case, she only learns that there is a message, once, until she has read it.
 
@@ -14,7 +14,6 @@ promised what was not kept.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -33,8 +32,8 @@ from routing.referrals import MaySay, SafeContact, Way
 
 log = structlog.get_logger(__name__)
 
+PRESENT_FOR = replies.PRESENT_FOR
 ANSWERING = timedelta(minutes=1)  # so long after she wrote, what is said is said to her
-PRESENT_FOR = timedelta(hours=1)
 SHOW = "k"  # the token of the button below "there is a message"
 _READY = frozenset({"ok", "okay", "okei", "vis", "visa", "show"})  # said by whoever wants to read it
 
@@ -83,7 +82,7 @@ async def say(
     held = await held_store.hold(
         conn, house.vault, conversation.id, message, key=key, now=now, due_at=at if at != now else None
     )
-    await _note_held(conn, house, conversation)
+    await replies.note_held(conn, house, conversation.id)
     if held and at == now:
         await _knock(conn, house, conversation, address, now)
     return Reached.HELD if held else Reached.REPEATED
@@ -102,25 +101,6 @@ async def way_to(conn: AsyncConnection, house: House, conversation_id: str, addr
         if address.channel is Channel.CALL and (known is None or not known.on_line):
             return Way.CALL
     return Way.WRITE
-
-
-async def _note_held(conn: AsyncConnection, house: House, conversation: Conversation) -> None:
-    """Have the next turn of the conversation look for what waits."""
-    known = await store.get(conn, house.vault, conversation.id, lock=True)
-    if known is None:
-        return
-    state = (
-        dialogue.state_from_json(known.state)
-        if known.state is not None
-        else dialogue.State(known.language, known.country)
-    )
-    if not state.referred:
-        await _keep(conn, house, known, replace(state, referred=True))
-
-
-async def _keep(conn: AsyncConnection, house: House, known: Conversation, state: dialogue.State) -> None:
-    kept = dialogue.state_to_json(state)
-    await store.keep_state(conn, house.vault, known.id, kept, language=state.language, country=state.country)
 
 
 async def _knock(

@@ -32,6 +32,7 @@ from bot.delivery import Delivery
 from bot.dialogue import ADVISOR, ANSWER, DETAILS, HELP, REFERRAL
 from bot.house import House, page_topic
 from bot.inbox import take_in
+from bot.referring import TO
 from bot.store import Conversation, Kind
 from bot.voice import joining, ledger, store, talk
 from bot.voice.aloud import Ear, spoken, without_protected_places
@@ -108,7 +109,7 @@ ASK_IN_A_ROOM_AFTER = timedelta(minutes=20)
 CALL_BACK_AGAIN = (timedelta(minutes=3), timedelta(minutes=10))  # after a call back that nobody took
 _PATIENCE = 3.5  # seconds that a reply is waited for before she hears "one moment"
 _PEEK = 0.2  # seconds between two looks
-_AFTER_SERVICES = frozenset({f"{REFERRAL}:more", f"{REFERRAL}:place"})
+_AFTER_SERVICES = frozenset({f"{REFERRAL}:more", f"{REFERRAL}:place", f"{TO}:which"})
 _PREFIXES = (("+47", Country.NO), ("+46", Country.SE))
 
 
@@ -775,7 +776,8 @@ class Caller:
         if address is None or not waiting:
             return
         to, due_at = await caller_store.where_to(conn, self._house.vault, call.conversation_id, address, now)
-        if to.channel is Channel.CALL:
+        called = to.channel is Channel.CALL
+        if called and await replies.may_be_called(conn, self._house.vault, call.conversation_id, now):
             await outbox.put_back(conn, waiting, due_at=due_at)
             return
         await outbox.take_back(conn, waiting)
@@ -783,6 +785,11 @@ class Caller:
             try:
                 _, message = await outbox.open_message(conn, self._house.vault, each)
             except VaultError:
+                continue
+            if called:
+                await replies.hold_until_she_comes(
+                    conn, self._house, call.conversation_id, message, key=f"unsaid:{each.id}", now=now
+                )
                 continue
             await replies.write_down(
                 conn, self._house, call.conversation_id, to, message, key=f"unsaid:{each.id}", now=now

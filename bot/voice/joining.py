@@ -55,7 +55,7 @@ class Joined(StrEnum):
     CALLING = "calling"  # the advisor's phone rings; with a key they are put through
     NOT_YOURS = "not_yours"  # somebody else has it, or nobody
     NO_PHONE = "no_phone"  # the advisor has no number at which the line may call them
-    NO_WAY = "no_way"  # the clinician is not on the line and shows no number
+    NO_WAY = "no_way"  # the clinician is not on the line, and shows no number or may not be called
 
 
 async def join(conn: AsyncConnection, room: WaitingRoom, escalation_id: str, staff_id: str, now: datetime) -> Joined:
@@ -100,7 +100,9 @@ async def _can_be_reached(conn: AsyncConnection, room: WaitingRoom, filed: Filed
     if known is not None and known.on_line:
         return True
     address = await conversations.address_of(conn, room.means.vault, filed.conversation_id)
-    return address is not None and address.channel is Channel.CALL and not caller_store.is_hidden(address)
+    if address is None or address.channel is not Channel.CALL or caller_store.is_hidden(address):
+        return False
+    return await replies.may_be_called(conn, room.means.vault, filed.conversation_id, now)
 
 
 async def tell_owner(
