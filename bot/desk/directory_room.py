@@ -64,7 +64,8 @@ class DirectoryRoom:
         if self._finder is None or self._finder.directory is not directory:
             phrases = self.house.phrases.texts
             kinds = {kind: " ".join(phrases[f"desk.directory.kind.{kind}"].values()) for kind in ServiceKind}
-            self._finder = await asyncio.to_thread(Finder, directory, self.house.library.gazetteer, kinds)
+            gazetteer = self.house.library.gazetteer
+            self._finder = await asyncio.to_thread(Finder, directory, gazetteer, kinds, self._finder)
         return self._finder
 
     async def service(self, request: web.Request, conn: AsyncConnection) -> Service:

@@ -6,11 +6,11 @@ What is looked in is worked out once for a directory, which never changes; a sea
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from helpline.messages import Country
 from routing import capacity
@@ -35,6 +35,9 @@ class Matter(StrEnum):
     FULL = "full"
     WAITING = "waiting"
     GONE = "gone"
+
+
+_ALSO_GONE: Final = frozenset({Matter.GONE, Matter.WAITING})
 
 
 @dataclass(frozen=True)
@@ -62,58 +65,89 @@ class Found:
 
 @dataclass(frozen=True)
 class _Entry:
+    """A service and the texts in which it is looked for."""
+
     service: Service
+    behind: tuple[str, ...]  # the names of its organisation
     name: str
-    words: str
+    words: str = field(repr=False)
     digits: str = field(repr=False)
+
+    @property
+    def gone(self) -> bool:
+        return self.service.status in _GONE
 
 
 class Finder:
-    """The services of one directory, ready to be searched."""
+    """The services of one directory, ready to be searched.
 
-    def __init__(self, directory: Directory, gazetteer: Gazetteer, kinds: Mapping[ServiceKind, str]) -> None:
+    `before` is the finder of the directory as it was: what stayed the same is not worked out again.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        gazetteer: Gazetteer,
+        kinds: Mapping[ServiceKind, str],
+        before: Finder | None = None,
+    ) -> None:
         self.directory = directory
         self._gazetteer = gazetteer
         self._needs = {key: fold(" ".join(need.names.values())) for key, need in directory.needs.items()}
         self._kinds = {kind: fold(words) for kind, words in kinds.items()}
-        entries = (self._entry(service) for service in directory.services)
-        self._entries = sorted(entries, key=lambda entry: (entry.name, entry.service.id))
+        self._by_id: dict[str, _Entry] = {}
+        known = before._by_id if before is not None else {}
+        for service in directory.services:
+            held, behind = known.get(service.id), directory.organisation_of(service).names
+            same = held is not None and held.service is service and held.behind == behind
+            self._by_id[service.id] = held if held is not None and same else self._entry(service, behind)
+        self._all = sorted(self._by_id.values(), key=lambda entry: (entry.name, entry.service.id))
+        self._standing = [entry for entry in self._all if not entry.gone]
 
-    def _entry(self, service: Service) -> _Entry:
+    def _entry(self, service: Service, behind: tuple[str, ...]) -> _Entry:
         places = [
             self._gazetteer.get(service.country, level, code).name
             for level, code in (*service.area.areas, *service.area.likely)
         ]
         places += [place.name for place in service.locations]
-        organisation = self.directory.organisation_of(service)
-        said = fold(" ".join((service.name, *organisation.names, *places, *service.what.values(), service.id)))
+        said = fold(" ".join((service.name, *behind, *places, *service.what.values(), service.id)))
         needs = (self._needs.get(need, "") for need in (*service.needs_first, *service.needs_also))
         phones = [*service.phones, *(phone for place in service.locations for phone in place.phones)]
         digits = " ".join(_only_digits(phone.number) for phone in phones)
-        return _Entry(service, fold(service.name), " ".join((said, self._kinds[service.kind], *needs)), digits)
+        words = " ".join((said, self._kinds[service.kind], *needs))
+        return _Entry(service, behind, fold(service.name), words, digits)
 
     def find(self, wanted: Wanted, now: datetime, *, waiting: Collection[str] = ()) -> Found:
         """A page of the services that fit, those whose name begins with the words first."""
         area = self._area(wanted)
-        words = fold(wanted.text[:LONGEST]).split()
-        digits = _only_digits(wanted.text) if _DIGITS.fullmatch(wanted.text.strip()) else ""
-        found = [
-            entry
-            for entry in self._entries
-            if _fits(entry, words, digits)
-            and (wanted.country is None or entry.service.country is wanted.country)
-            and (wanted.kind is None or entry.service.kind is wanted.kind)
-            and (area is None or self._answers_in(entry.service, area))
-            and self._matters(entry.service, wanted.matter, now, waiting)
-        ]
-        if words:
-            first = words[0]
-            found.sort(key=lambda entry: (not entry.name.startswith(first), first not in entry.name))
+        found = self._matching(self._all if wanted.matter in _ALSO_GONE else self._standing, wanted)
+        if wanted.country is not None:
+            found = [entry for entry in found if entry.service.country is wanted.country]
+        if wanted.kind is not None:
+            found = [entry for entry in found if entry.service.kind is wanted.kind]
+        if wanted.matter is not None:
+            found = [entry for entry in found if self._matters(entry, wanted.matter, now, waiting)]
+        if area is not None:
+            found = [entry for entry in found if self._answers_in(entry.service, area)]
+        first = fold(wanted.text[:LONGEST]).split()[:1]
+        if first:
+            found = sorted(found, key=lambda entry: (not entry.name.startswith(first[0]), first[0] not in entry.name))
         pages = max(1, -(-len(found) // PAGE))
         page = min(max(wanted.page, 1), pages)
         shown = found[(page - 1) * PAGE : page * PAGE]
         unknown = bool(wanted.area.strip()) and area is None
         return Found(tuple(entry.service for entry in shown), len(found), page, pages, unknown)
+
+    def _matching(self, entries: list[_Entry], wanted: Wanted) -> list[_Entry]:
+        """Those in which every word stands, or whose number has the digits in a row."""
+        found = entries
+        for word in fold(wanted.text[:LONGEST]).split():
+            found = [entry for entry in found if word in entry.words]
+        digits = _only_digits(wanted.text) if _DIGITS.fullmatch(wanted.text.strip()) else ""
+        if not digits:
+            return found
+        held = set(map(id, found))
+        return [entry for entry in entries if digits in entry.digits or id(entry) in held]
 
     def _area(self, wanted: Wanted) -> Place | None:
         if not wanted.area.strip():
@@ -135,15 +169,13 @@ class Finder:
             for level, code in (*service.area.areas, *service.area.likely)
         )
 
-    def _matters(self, service: Service, matter: Matter | None, now: datetime, waiting: Collection[str]) -> bool:
-        gone = service.status in _GONE
+    def _matters(self, entry: _Entry, matter: Matter, now: datetime, waiting: Collection[str]) -> bool:
+        service = entry.service
         match matter:
             case Matter.GONE:
-                return gone
+                return entry.gone
             case Matter.WAITING:
                 return service.id in waiting
-            case _ if gone:
-                return False
             case Matter.UNCONFIRMED:
                 return service.confidence is not Confidence.CONFIRMED and service.confirmed_on is None
             case Matter.DUE:
@@ -155,13 +187,7 @@ class Finder:
             case Matter.FULL:
                 return capacity.standing(self.directory.capacity_of(service.id), now) is Answer.NO
             case _:
-                return True
-
-
-def _fits(entry: _Entry, words: Sequence[str], digits: str) -> bool:
-    if digits and digits in entry.digits:
-        return True
-    return all(word in entry.words for word in words)
+                assert_never(matter)
 
 
 def _only_digits(number: str) -> str:
