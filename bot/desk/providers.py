@@ -15,12 +15,13 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.desk.invitation import INVITATION
 from bot.desk.keys import field_of
 from bot.desk.provider_profile import ProfileForm
+from bot.desk.provider_sheet import shown
 from bot.desk.provider_telling import ProviderRoom, findings_of
 from bot.desk.telling import Telling, telling
 from bot.library import TOPIC as LIBRARY
+from bot.office import INVITATION
 from helpline import accounts, audit, staffing
 from helpline.accounts import AlreadyTaken, Role, Staff
 from helpline.messages import Country, Language
@@ -33,6 +34,7 @@ from routing.certification import (
     ActionState,
     DecisionKind,
     Facts,
+    RowAnswer,
     lacks_to_check,
     nobody_offers,
 )
@@ -76,6 +78,7 @@ class ProvidersDesk:
             Route("GET", ONE + "/profile", self.profile, staff),
             Route("POST", ONE + "/profile", self.save_profile, staff, FORM_LIMIT),
             Route("POST", ONE + "/profile/judge", self.judge, staff),
+            Route("GET", ONE + "/profiles/{number:[0-9]{1,9}}", self.past_profile, staff),
             Route("GET", ONE + "/history", self.history, staff),
             Route("POST", ONE + "/actions", self.add_action, staff),
             Route("POST", ONE + "/actions/{item:[0-9]{1,15}}", self.move_action, staff),
@@ -296,6 +299,28 @@ class ProvidersDesk:
         self._coordinator(request)
         address = self._address(request)
         return await self._form.show(request, await self._folder(request), f"{address}/profile", address)
+
+    async def past_profile(self, request: web.Request) -> web.StreamResponse:
+        """A profile as it was accepted; the latest and every earlier one."""
+        self._coordinator(request)
+        folder, number = await self._folder(request), int(request.match_info["number"])
+        kept = next((each for each in folder.profiles if each.profile.number == number and each.accepted_by), None)
+        if kept is None:
+            raise Refused(404, "error.not_found")
+        places, catalogue = self._form.places(folder), self._room.programme.catalogue
+        rows = {key: shown(row, kept.profile.answers.get(key), places) for key, row in catalogue.rows.items()}
+        return self._door.pages.page(
+            "desk/provider_past.html",
+            request[LANGUAGE],
+            provider=folder.provider,
+            address=self._address(request),
+            kept=kept,
+            catalogue=catalogue,
+            rows={key: each for key, each in rows.items() if kept.profile.answers.get(key, RowAnswer()).offered},
+            where=places.names(kept.profile.areas),
+            tell=await self._tell(request),
+            **await self._door.frame(request),
+        )
 
     async def save_profile(self, request: web.Request) -> web.StreamResponse:
         """Keep what is on the form."""
