@@ -142,7 +142,7 @@ def test_the_same_directory_is_written_the_same() -> None:
 
 
 @settings(
-    max_examples=30,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,
