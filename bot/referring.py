@@ -7,6 +7,7 @@ told in, words and deeds out.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -191,7 +192,7 @@ def offers(service_ids: Sequence[str], scene: Scene) -> list[Choice]:
     if scene.form is not Form.WIDE:
         return [scene.choice(f"{TO}:which", "referring.one")]
     return [
-        scene.choice(f"{TO}:to:{each}", "referring.to", name=_brief(scene.called(each)))
+        scene.choice(_token(each, scene), "referring.to", name=_brief(scene.called(each)))
         for each in service_ids
         if len(each) <= _LONGEST_ID
     ]
@@ -204,6 +205,24 @@ def _takes_referrals(service: Service | None) -> bool:
 
 def _brief(name: str) -> str:
     return name if len(name) <= _LABEL else f"{name[: _LABEL - 1].rstrip()}…"
+
+
+def _token(service_id: str, scene: Scene) -> str:
+    """What the button says. The id of a place that is hidden may hold its name, so a mark stands for it."""
+    service = scene.directory.find(service_id)
+    hidden = service is not None and service.hides_place
+    return f"{TO}:to:{_mark(service_id) if hidden else service_id}"
+
+
+def _mark(service_id: str) -> str:
+    return f"_{hashlib.sha256(service_id.encode()).hexdigest()[:16]}"
+
+
+def _meant(what: str, scene: Scene) -> str:
+    """The id of the service that a button means."""
+    if not what.startswith("_"):
+        return what
+    return next((each.id for each in scene.directory.services if each.hides_place and _mark(each.id) == what), "")
 
 
 def start(scene: Scene) -> Turned | None:
@@ -273,7 +292,7 @@ def _question(making: Making, scene: Scene) -> tuple[str, list[Choice]]:
     cancel = choice(f"{TO}:cancel", "referring.cancel")
     match making.step:
         case Step.WHICH:
-            shown = [Choice(f"{TO}:to:{each}", _brief(scene.called(each))) for each in _shown(scene)[:7]]
+            shown = [Choice(_token(each, scene), _brief(scene.called(each))) for each in _shown(scene)[:7]]
             return scene.say("referring.which"), [*shown, cancel]
         case Step.BASIS:
             text = scene.say("referring.consent", name=scene.called(making.service_id))
@@ -325,7 +344,7 @@ def told(making: Making | None, value: str, scene: Scene) -> Turned | None:
         case "which":
             return start(scene)
         case "to":
-            return choose(what, scene)
+            return choose(_meant(what, scene), scene)
         case "slip":
             known = scene.referral(what)
             return again(known, scene) if known is not None and not known.revoked else None
@@ -637,7 +656,7 @@ def _next_choice(referral: Referral, scene: Scene) -> list[Choice]:
 
 
 def _to(service: Service, scene: Scene) -> list[Choice]:
-    return [scene.choice(f"{TO}:to:{service.id}", "referring.to", name=_brief(service.called(scene.language)))]
+    return [scene.choice(_token(service.id, scene), "referring.to", name=_brief(service.called(scene.language)))]
 
 
 def next_best(referral: Referral, scene: Scene) -> Service | None:
