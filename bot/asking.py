@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.commands import Commands
+from bot.office import Refusal
 from escalation import files as ladder_files
 from escalation import on_duty, rota, rota_store
 from escalation.duty import AWAKE, Recorded
@@ -39,11 +40,6 @@ from routing import store as service_store
 from routing.directory import Directory
 from routing.places import Gazetteer
 from routing.refer import World, refer_line
-
-
-class Refusal(ValueError):
-    """Something was asked for that cannot be done; the message says what can."""
-
 
 Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 

@@ -157,7 +157,7 @@ def _answered(
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    from bot.asking import Refusal
+    from bot.office import Refusal
 
     try:
         return asyncio.run(work)
@@ -212,8 +212,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """How often the right article is found, and how often a straight answer would be right. Stores nothing."""
-    from bot.asking import Refusal
     from bot.evaluating import evaluate_file, show
+    from bot.office import Refusal
 
     def say(done: int, of: int) -> None:
         if of >= 3_000 and done % 1_000 == 0:

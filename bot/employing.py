@@ -10,10 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.asking import Refusal
-from bot.desk.invitation import INVITATION
-from bot.house import House
-from bot.operating import OPERATOR, open_house
+from bot.office import INVITATION, OPERATOR, Office, Refusal, open_office
 from helpline import accounts, credentials, staffing
 from helpline.accounts import AT_THE_LINE, AccountError, ContactChannel, Role, Staff
 from helpline.messages import Channel, Language
@@ -49,39 +46,39 @@ async def invite(
         most, longest = staffing.MOST_SPECIALITIES, staffing.LONGEST_SPECIALITY
         raise Refusal(f"At most {most} specialities, each of at most {longest} signs.")
     number = _phone(phone) if phone is not None else None
-    async with open_house() as house:
-        now = house.clock.now()
+    async with open_office() as office:
+        now = office.clock.now()
         codes: dict[str, str] = {}
         try:
-            async with house.db.write() as conn:
+            async with office.db.write() as conn:
                 invitation = await staffing.invite(
                     conn,
-                    house.vault,
+                    office.vault,
                     email=email,
                     roles=wanted,
                     name=name or "",
                     languages=languages,
                     specialities=known,
-                    zone=_zone(zone) or house.settings.zone.key,
+                    zone=_zone(zone) or office.settings.zone.key,
                     actor=OPERATOR,
                     now=now,
                 )
                 asked = [ContactChannel.TELEGRAM, *([ContactChannel.SMS] if number is not None else [])]
                 for channel in asked:
-                    if Channel(channel.value) in house.channels:
+                    if Channel(channel.value) in office.settings.channels:
                         codes[channel.value] = await accounts.make_contact_code(
                             conn, invitation.staff.id, channel, now=now, lasts=accounts.INVITED_FOR
                         )
         except AccountError as error:
             raise Refusal(str(error)) from error
-        return {**_handed_over(house, invitation), "codes": codes}
+        return {**_handed_over(office, invitation), "codes": codes}
 
 
 async def everybody(*, also_left: bool) -> list[Line]:
     """Who works here, by name: roles, ways in, and whether a link is open. No addresses."""
-    async with open_house() as house:
-        now = house.clock.now()
-        async with house.db.read() as conn:
+    async with open_office() as office:
+        now = office.clock.now()
+        async with office.db.read() as conn:
             found = await accounts.list_staff(conn, active_only=not also_left)
             ways = await credentials.ways_of_everybody(conn)
             invited = await accounts.open_invitations(conn, now=now)
@@ -99,49 +96,49 @@ async def everybody(*, also_left: bool) -> list[Line]:
 async def change_roles(who: str, roles: Sequence[str]) -> Line:
     """Give somebody these roles and no others."""
     wanted = read_roles(roles)
-    async with open_house() as house, house.db.write() as conn:
-        staff = await _find(conn, house, who)
-        return _told(await _allowed(staffing.change_roles(conn, staff.id, wanted, actor=OPERATOR, now=_now(house))))
+    async with open_office() as office, office.db.write() as conn:
+        staff = await _find(conn, office, who)
+        return _told(await _allowed(staffing.change_roles(conn, staff.id, wanted, actor=OPERATOR, now=_now(office))))
 
 
 async def let_go(who: str) -> Line:
     """End somebody's work here."""
-    async with open_house() as house, house.db.write() as conn:
-        staff = await _find(conn, house, who)
-        await _allowed(staffing.let_go(conn, staff.id, actor=OPERATOR, now=_now(house)))
+    async with open_office() as office, office.db.write() as conn:
+        staff = await _find(conn, office, who)
+        await _allowed(staffing.let_go(conn, staff.id, actor=OPERATOR, now=_now(office)))
         return _told(staff)
 
 
 async def take_back(who: str) -> Line:
     """Take somebody back, with a link."""
-    async with open_house() as house:
-        async with house.db.write() as conn:
-            staff = await _find(conn, house, who)
-            made = await _allowed(staffing.take_back(conn, house.vault, staff.id, actor=OPERATOR, now=_now(house)))
-        return _handed_over(house, made)
+    async with open_office() as office:
+        async with office.db.write() as conn:
+            staff = await _find(conn, office, who)
+            made = await _allowed(staffing.take_back(conn, office.vault, staff.id, actor=OPERATOR, now=_now(office)))
+        return _handed_over(office, made)
 
 
 async def new_link(who: str) -> Line:
     """Another link for somebody; earlier ones are void."""
-    async with open_house() as house:
-        async with house.db.write() as conn:
-            staff = await _find(conn, house, who)
-            made = await _allowed(staffing.new_link(conn, staff.id, actor=OPERATOR, now=_now(house)))
-        return _handed_over(house, made)
+    async with open_office() as office:
+        async with office.db.write() as conn:
+            staff = await _find(conn, office, who)
+            made = await _allowed(staffing.new_link(conn, staff.id, actor=OPERATOR, now=_now(office)))
+        return _handed_over(office, made)
 
 
 async def withdraw_link(who: str) -> Line:
     """Make somebody's open link void."""
-    async with open_house() as house, house.db.write() as conn:
-        staff = await _find(conn, house, who)
-        withdrawn = await staffing.withdraw_link(conn, staff.id, actor=OPERATOR, now=_now(house))
+    async with open_office() as office, office.db.write() as conn:
+        staff = await _find(conn, office, who)
+        withdrawn = await staffing.withdraw_link(conn, staff.id, actor=OPERATOR, now=_now(office))
     return {**_told(staff), "withdrawn": withdrawn}
 
 
-async def _find(conn: AsyncConnection, house: House, who: str) -> Staff:
+async def _find(conn: AsyncConnection, office: Office, who: str) -> Staff:
     """Whoever is meant, by id or by e-mail."""
     if "@" in who:
-        staff = await accounts.find_staff_by_email(conn, house.vault, who)
+        staff = await accounts.find_staff_by_email(conn, office.vault, who)
     else:
         staff = await accounts.find_staff(conn, who)
     if staff is None:
@@ -156,8 +153,8 @@ async def _allowed(act: Awaitable[T]) -> T:
         raise Refusal(str(error)) from error
 
 
-def _now(house: House) -> datetime:
-    return house.clock.now()
+def _now(office: Office) -> datetime:
+    return office.clock.now()
 
 
 def _told(staff: Staff) -> Line:
@@ -173,8 +170,8 @@ def _ways(ways: credentials.Ways) -> list[str]:
     return [name for name, there in listed.items() if there]
 
 
-def _handed_over(house: House, invitation: Invitation) -> Line:
-    address = house.settings.public_url or f"http://{house.settings.host}:{house.settings.port}"
+def _handed_over(office: Office, invitation: Invitation) -> Line:
+    address = office.settings.public_url or f"http://{office.settings.host}:{office.settings.port}"
     return {
         **_told(invitation.staff),
         "link": f"{address.rstrip('/')}{INVITATION}/{invitation.token}",

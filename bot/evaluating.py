@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bot.asking import Refusal, asker_of_known
+from bot.asking import asker_of_known
+from bot.office import Refusal
 from helpline.messages import Country
 from knowledge.evaluating import EvaluationError, Line, evaluate, read_line
 

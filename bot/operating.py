@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import bulk, bulk_hsds
 from bot.app import build_house, channels_of
 from bot.house import House
+from bot.office import OPERATOR
 from bot.serving import LOCAL_ADVISOR
 from escalation import auditor_store, on_duty, reach_tests
 from escalation import files as ladder_files
@@ -47,8 +48,6 @@ from routing.places import Gazetteer
 from routing.service_form import looks_like_address
 
 log = structlog.get_logger(__name__)
-
-OPERATOR = "operator"  # who acts where somebody at the machine does
 
 
 @asynccontextmanager

@@ -141,7 +141,7 @@ def _link(made: dict[str, Any]) -> None:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    from bot.asking import Refusal
+    from bot.office import Refusal
 
     try:
         return asyncio.run(work)

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bot.desk.door import DeskDoor
 from bot.desk.keys import LONGEST_KEY_NAME, Keys, NewPassword, answer_of, field_of
+from bot.office import INVITATION
 from bot.webchat import LANGUAGES
 from helpline import accounts, passwords
 from helpline.accounts import Staff
@@ -26,7 +27,6 @@ from helpline.web import LANGUAGE, Access, Refused, Route, from_our_own_page, se
 
 log = structlog.get_logger(__name__)
 
-INVITATION = "/desk/invitation"
 _LINK = INVITATION + "/{token:[A-Za-z0-9_-]+}"
 
 

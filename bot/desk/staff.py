@@ -13,9 +13,9 @@ from aiohttp import web
 
 from bot.desk.account import ZONES
 from bot.desk.door import DeskDoor
-from bot.desk.invitation import INVITATION
 from bot.desk.keys import field_of
 from bot.desk.telling import Telling
+from bot.office import INVITATION
 from helpline import accounts, audit, credentials, staff_sessions, staffing
 from helpline.accounts import AT_THE_LINE, AccountError, AlreadyTaken, ContactChannel, NoSuchStaff, Role, Staff
 from helpline.credentials import Ways
