@@ -287,7 +287,8 @@ class CaseRoom:
             "safe_rules": says.rules(safe) if safe is not None else [],
             "safe_form": typed.safe or safe_sheet.form_of(safe, now, zone),
             "unsafe": says.warning(safe, Way.WRITE, heard_at(opened.transcript)),
-            "unsafe_call": says.warning(safe, Way.CALL),
+            "unsafe_call": says.warning(safe, Way.CALL, heard_at(opened.transcript)),
+            "safe_stands": safe is not None and safe.holds(now),
             **taps(tell),
         }
 
@@ -306,7 +307,7 @@ class CaseRoom:
             return ""
         read = await transcript.read(conn, self.house.vault, filed.conversation_id)
         says = SafeSheet(self.house.phrases, request[LANGUAGE], ZONES[filed.country], self.house.clock.now())
-        return says.warning(safe, way, heard_at(read) if way is Way.WRITE else None)
+        return says.warning(safe, way, heard_at(read))
 
     async def unsafe_call(self, conn: AsyncConnection, request: web.Request, filed: Filed) -> str:
         """Why not to call her now; nothing where it is as agreed, or she is on the line already."""

@@ -132,7 +132,8 @@ class SafeSheet:
         `heard_at` is when she last wrote: what is said while she is there begins nothing. Rules whose time is over hold
         nothing back any more, so whoever is about to write is told so.
         """
-        if safe is None or (heard_at is not None and self._now - heard_at <= PRESENT_FOR):
+        there = heard_at is not None and self._now - heard_at <= PRESENT_FOR
+        if safe is None or (there and (way is Way.WRITE or way in safe.ways)):
             return ""
         at = safe.next_safe(self._now, self._zone, way)
         quiet = way is Way.WRITE and safe.may_say is MaySay.NOTHING

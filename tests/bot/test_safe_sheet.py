@@ -31,6 +31,8 @@ EVENINGS = SafeContact(hours=(time(18), time(21)), ways=(Way.WRITE,), may_say=Ma
         (EVENINGS, Way.WRITE, NOON - PRESENT_FOR - timedelta(minutes=1), "Det er ikke avtalt at vi skriver nå"),
         (EVENINGS, Way.CALL, None, "Det er avtalt at vi ikke ringer"),
         (replace(EVENINGS, ways=(Way.CALL,)), Way.CALL, None, "Det er ikke avtalt at vi ringer nå"),
+        (replace(EVENINGS, ways=(Way.CALL,)), Way.CALL, NOON, ""),  # she is there, and may be called
+        (EVENINGS, Way.CALL, NOON, "Det er avtalt at vi ikke ringer"),
         (replace(EVENINGS, ways=()), Way.WRITE, None, "Det er avtalt at vi ikke skriver først"),
         (replace(EVENINGS, hours=AROUND_THE_CLOCK), Way.WRITE, None, ""),
         (replace(EVENINGS, hours=AROUND_THE_CLOCK, may_say=MaySay.NOTHING), Way.WRITE, None, "Andre kan lese det"),
