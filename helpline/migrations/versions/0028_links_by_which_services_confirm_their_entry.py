@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from helpline.storage import BigId, UtcDateTime
+from helpline.storage import UtcDateTime
 
 revision = "0028"
 down_revision = "0027"
