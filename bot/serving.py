@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bot.app import Line, Role, build_app
 from helpline import accounts, audit, logs
+from helpline.accounts import AT_THE_LINE
 from helpline.accounts import Role as StaffRole
 from helpline.clock import SystemClock
 from helpline.messages import Channel, Language
@@ -81,7 +82,7 @@ async def _serve(settings: Settings, role: Role, doors: Sequence[socket.socket],
                 await web.SockSite(runner, door).start()
             except OSError as error:
                 raise _PortTaken(error.strerror) from error  # another line was started at the same moment
-        link = await _local_advisor(line) if role is not Role.WORKER else None
+        link = await local_advisor(line) if role is not Role.WORKER else None
         _tell(line, address, link)
         await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -116,7 +117,7 @@ class _Steps:
         _screen.print(f"{self._done}/{self.OF} {sentence}")
 
 
-async def _local_advisor(line: Line) -> str | None:
+async def local_advisor(line: Line) -> str | None:
     """A one-time link for the local advisor, who is made at the first start; None where you have your own."""
     house, now = line.house, line.house.clock.now()
     async with house.db.write() as conn:
@@ -129,7 +130,7 @@ async def _local_advisor(line: Line) -> str | None:
                 house.vault,
                 staff_id=LOCAL_ADVISOR,
                 name="Local advisor",
-                roles=list(StaffRole),  # so that whoever tries the line can try all of it
+                roles=list(AT_THE_LINE),  # so that whoever tries the line can try all of it
                 languages=[Language.NB, Language.NN, Language.SV, Language.EN],
                 zone=house.settings.zone.key,
                 now=now,
@@ -146,7 +147,7 @@ async def _local_advisor(line: Line) -> str | None:
         elif not known.active:
             return None
         elif known.roles == _LOCAL_ROLES_ONCE:
-            await accounts.change_staff(conn, LOCAL_ADVISOR, roles=list(StaffRole))
+            await accounts.change_staff(conn, LOCAL_ADVISOR, roles=list(AT_THE_LINE))
         token = await accounts.make_sign_in_link(conn, LOCAL_ADVISOR, now=now, lasts=_LINK_LASTS)
         await audit.append(conn, at=now, actor="operator", action="sign_in_link_made", subject=f"staff:{LOCAL_ADVISOR}")
     return f"{SIGN_IN}/{token}"

@@ -55,6 +55,10 @@ class AccountError(Exception):
     """An account could not be made or changed as asked."""
 
 
+class NotOneOfUs(AccountError):
+    """A provider's sign-in has that role and no other, and whoever works here never becomes one."""
+
+
 class NoSuchStaff(AccountError):
     """Nobody of that id works here."""
 
@@ -191,6 +195,7 @@ async def add_staff(
     specialities: Iterable[str] = (),
 ) -> Staff:
     """Take somebody on. Without an id they get one made from the name; `AlreadyTaken` where id or e-mail exists."""
+    roles = _roles(roles)
     handle = staff_id or await _free_handle(conn, name)
     if not _HANDLE.fullmatch(handle):
         raise AccountError("A staff id is up to 40 small letters, digits, dots and hyphens.")
@@ -209,7 +214,7 @@ async def add_staff(
         {
             "id": handle,
             "name": name.strip(),
-            "roles": _joined(sorted(set(roles))),
+            "roles": _joined(sorted(roles)),
             "languages": _joined(languages),
             "specialities": _joined(specialities),
             "zone": zone,
@@ -270,7 +275,7 @@ async def change_staff(
     if name is not None:
         values["name"] = name.strip()
     if roles is not None:
-        values["roles"] = _joined(sorted(set(roles)))
+        values["roles"] = _joined(sorted(_roles(roles)))
     if languages is not None:
         values["languages"] = _joined(languages)
     if specialities is not None:
@@ -582,6 +587,14 @@ def _staff_from(row: AnyRow) -> Staff:
         zone=row.zone,
         active=row.active,
     )
+
+
+def _roles(roles: Iterable[Role]) -> frozenset[Role]:
+    """These roles, if one person may have them: whoever signs in for a provider has no other."""
+    wanted = frozenset(roles)
+    if Role.PROVIDER in wanted and len(wanted) > 1:
+        raise NotOneOfUs("A provider's sign-in has no other role.")
+    return wanted
 
 
 def _joined(words: Iterable[str]) -> str:

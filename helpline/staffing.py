@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpline import accounts, audit, staff_sessions
-from helpline.accounts import INVITED_FOR, AccountError, ContactChannel, Role, Staff
+from helpline.accounts import INVITED_FOR, AccountError, ContactChannel, NotOneOfUs, Role, Staff
 from helpline.messages import Language
 from helpline.vault import Vault
 
@@ -47,10 +47,6 @@ class NoRole(AccountError):
     """Somebody without a role could do nothing."""
 
 
-class NotOneOfUs(AccountError):
-    """A provider's sign-in has that role and no other, and whoever works here never becomes one."""
-
-
 @dataclass(frozen=True)
 class Invitation:
     """A link that makes somebody's ways in, to be handed over by whoever made it."""
@@ -79,8 +75,6 @@ async def invite(
         raise BadEmail("That is no e-mail address.")
     if not roles:
         raise NoRole("Give at least one role.")
-    if Role.PROVIDER in roles and len(set(roles)) > 1:
-        raise NotOneOfUs("A provider's sign-in has no other role.")
     staff = await accounts.add_staff(
         conn,
         vault,

@@ -17,11 +17,20 @@ from bot.desk.keys import field_of
 from bot.desk.telling import Telling
 from bot.office import INVITATION
 from helpline import accounts, audit, credentials, staff_sessions, staffing
-from helpline.accounts import AT_THE_LINE, AccountError, AlreadyTaken, ContactChannel, NoSuchStaff, Role, Staff
+from helpline.accounts import (
+    AT_THE_LINE,
+    AccountError,
+    AlreadyTaken,
+    ContactChannel,
+    NoSuchStaff,
+    NotOneOfUs,
+    Role,
+    Staff,
+)
 from helpline.credentials import Ways
 from helpline.messages import Language
 from helpline.sessions import staff_of
-from helpline.staffing import BadEmail, Invitation, NoRole, NotOneOfUs
+from helpline.staffing import BadEmail, Invitation, NoRole
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
 
 STAFF = "/desk/staff"

@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import text as sql
 
 from bot.app import Line
+from bot.desk.door import NAVIGATION
+from bot.serving import local_advisor
 from escalation import store as escalations
 from helpline import accounts, staff_sessions
 from helpline.accounts import ContactChannel, Role
@@ -576,3 +578,16 @@ async def test_the_way_back_stays_on_the_desk(asha: Client) -> None:
     page = await get(asha, "/desk/")
     page = await post(asha, "/desk/language", {"csrf": page.csrf, "language": "sv", "back": "https://evil.example/"})
     assert page.url == "/desk/"
+
+
+async def test_whoever_tries_the_line_can_enter_every_room(
+    line: Line, client: Client, aiohttp_client: MakeClient
+) -> None:
+    link = await local_advisor(line)
+    assert link is not None
+    browser = await aiohttp_client(client.server, headers=HTML)
+    await post(browser, link, {})
+    for roles, _, address in NAVIGATION:
+        if roles == {Role.PROVIDER}:
+            continue  # no room of ours
+        assert (await get(browser, address)).status == 200, address

@@ -20,11 +20,11 @@ from bot.app import Line
 from bot.asking import referrer
 from bot.desk.provider_sheet import Places
 from helpline import accounts, audit
-from helpline.accounts import AT_THE_LINE, Role
+from helpline.accounts import AT_THE_LINE, NotOneOfUs, Role
 from helpline.clock import SetClock, SystemClock
 from helpline.content import content_folder
 from helpline.messages import Country
-from helpline.staffing import NotOneOfUs, change_roles, invite
+from helpline.staffing import change_roles, invite
 from helpline.web import Access
 from routing import certification_store as store
 from routing.catalogue import PLACES, Catalogue, Mode
