@@ -39,6 +39,7 @@ from routing.service_form import as_plain
 HERE: Final = CONFIRMING + "/import"
 LARGEST: Final = 1500 * KILOBYTE  # of a file; larger ones are for the command line
 _BODY: Final = 2300 * KILOBYTE
+_UNPACKED: Final = 8_000 * KILOBYTE  # of an archive: a small one may hold what fills the memory
 _SHOWN: Final = 200  # rows of each sort
 _YAML: Final = (".yaml", ".yml")
 
@@ -151,7 +152,7 @@ class BulkDesk:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / ("upload.zip" if file.content[:2] == b"PK" else "upload.json")
             path.write_bytes(file.content)
-            read = package.read_files(path, losses)
+            read = package.read_files(path, losses, largest=_UNPACKED)
         brought = reading.read(
             read.services, read.organizations, gazetteer=library.gazetteer, needs=needs, country=country, losses=losses
         )

@@ -6,8 +6,11 @@ could not use. What was exported by this program holds its loss report beside it
 
 from __future__ import annotations
 
+import csv
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +30,7 @@ Json = dict[str, Any]
 LOSSES: Final = "loss-report"
 _LARGEST: Final = 400 * 1024 * 1024  # bytes of a file, or of all in a zip when unpacked
 _MOST_FILES: Final = 200
+_BROKEN: Final = (zlib.error, lzma.LZMAError, EOFError)  # what the ways of packing raise where a bit is wrong
 _LISTS: Final = ("services", "organizations", "taxonomies", "taxonomy_terms")
 
 
@@ -120,8 +124,8 @@ def _pretty(value: Any) -> bytes:
 # --- in ---------------------------------------------------------------------------------------------------------------
 
 
-def read_files(path: Path, losses: LossReport) -> Read:
-    """What stands at this path; `ContentError` where it can be none of what we read."""
+def read_files(path: Path, losses: LossReport, *, largest: int = _LARGEST) -> Read:
+    """What stands at this path; `ContentError` where it can be none of what we read, or is larger than `largest`."""
     if path.is_dir():
         found = {each.name: each for each in sorted(path.iterdir()) if each.is_file()}
         if len(found) > _MOST_FILES:
@@ -136,10 +140,10 @@ def read_files(path: Path, losses: LossReport) -> Read:
             if file.name != "datapackage.json":
                 _take(_document(file.read_bytes(), file.name), read, losses, file.name)
         return read
-    if path.stat().st_size > _LARGEST:
+    if path.stat().st_size > largest:
         raise ContentError("The file is too large.", file=path.name)
     if zipfile.is_zipfile(path):
-        return read_tables(_unzipped(path), losses)
+        return read_tables(_unzipped(path, largest), losses)
     read = Read()
     _take(_document(path.read_bytes(), path.name), read, losses, path.name)
     return read
@@ -158,11 +162,11 @@ def _decoded(data: bytes, name: str) -> str:
         raise ContentError("The file must be saved as UTF-8.", file=name) from error
 
 
-def _unzipped(path: Path) -> dict[str, str]:
+def _unzipped(path: Path, largest: int) -> dict[str, str]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
-            if len(members) > _MOST_FILES or sum(info.file_size for info in members) > _LARGEST:
+            if len(members) > _MOST_FILES or sum(info.file_size for info in members) > largest:
                 raise ContentError("The archive is too large to be a package.", file=path.name)
             # Only the last part of a name counts: nothing is ever written where an archive says.
             return {
@@ -170,7 +174,7 @@ def _unzipped(path: Path) -> dict[str, str]:
                 for info in members
                 if info.filename.endswith(".csv")
             }
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, *_BROKEN, OSError, NotImplementedError, RuntimeError) as error:
         raise ContentError("The archive cannot be read.", file=path.name) from error
 
 
@@ -185,7 +189,10 @@ def read_tables(texts: Mapping[str, str], losses: LossReport) -> Read:
         if table is None:
             losses.add(name, "the whole file", Why.UNKNOWN, "no table of the specification is called so")
         else:
-            rows[table.name] += rows_of(table, text, losses)
+            try:
+                rows[table.name] += rows_of(table, text, losses)
+            except csv.Error as error:
+                raise ContentError("This is no table: a cell is longer than any we read.", file=name) from error
     if not rows["service"] and not rows["organization"]:
         raise ContentError("There is neither a services.csv nor an organizations.csv with a row in it.")
     services, organizations = nest(rows, losses)

@@ -142,6 +142,20 @@ def test_what_is_no_file_of_ours_is_refused_in_a_sentence(content: bytes, tmp_pa
         package.read_files(tmp_path / "x.json", LossReport())
 
 
+def test_a_garbled_or_swollen_archive_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    rows = "id,name,status\n" + "1,a,active\n" * 2_000
+    garbled = bytearray(package.zipped({"services.csv": rows}))
+    garbled[50] ^= 0xFF  # inside what is packed
+    (tmp_path / "garbled.zip").write_bytes(garbled)
+    (tmp_path / "cell.zip").write_bytes(package.zipped({"services.csv": f"id,name\n1,{'x' * 200_000}\n"}))
+    (tmp_path / "swollen.zip").write_bytes(package.zipped({"services.csv": rows}))
+    for name in ("garbled.zip", "cell.zip"):
+        with pytest.raises(ContentError):
+            package.read_files(tmp_path / name, LossReport())
+    with pytest.raises(ContentError, match="too large"):
+        package.read_files(tmp_path / "swollen.zip", LossReport(), largest=10_000)
+
+
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 SERVICE: dict[str, Any] = {
