@@ -170,7 +170,7 @@ class _Reader:
         limits: dict[str, int | None] = {}
         for name in ("age.lower", "age.upper"):
             written = self._typed[name]
-            if written and not (written.isascii() and written.isdigit() and int(written[:4]) <= _OLDEST):
+            if written and not _is_count(written, _OLDEST):
                 self._wrong[name] = "confirm.wrong.age"
                 return stands
             limits[name] = int(written) if written else None
@@ -195,7 +195,11 @@ def _room(typed: Mapping[str, str], wrong: dict[str, str]) -> tuple[Answer | Non
         return Answer.NO, 0
     if not typed["free"]:
         return Answer.YES, None
-    if not (typed["free"].isascii() and typed["free"].isdigit() and 0 < int(typed["free"][:6]) <= _MOST_FREE):
+    if not _is_count(typed["free"], _MOST_FREE) or int(typed["free"]) == 0:
         wrong["free"] = "confirm.wrong.free"
         return None, None
     return Answer.YES, int(typed["free"])
+
+
+def _is_count(written: str, most: int) -> bool:
+    return written.isascii() and written.isdigit() and len(written) < 10 and int(written) <= most

@@ -72,7 +72,9 @@ def guarded_in(old: Plain | None, new: Plain) -> tuple[str, ...]:
     before, after = _locations(old), _locations(new)
     if "phones" not in names and _phones_at(before) != _phones_at(after):
         names.append("phones")
-    if "protected" not in names and (_hidden(before) - _hidden(after)) & set(after):
+    shown = _hidden(before) - _hidden(after)
+    # One that goes while another comes may be the same house under another id.
+    if "protected" not in names and (shown & set(after) or (shown and set(after) - set(before))):
         names.append("protected")
     return tuple(names)
 

@@ -67,7 +67,7 @@ class ServiceProposalRow(SQLModel, table=True):
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     word: str = Field(default="", sa_type=Text)  # of whoever decided
     revision: int | None = Field(default=None, sa_type=Integer)  # what came of it
-    # The same change by the same hand, while it is open; a second click finds it there.
+    # The same change by the same hand with the same words, while it is open; a second click finds it there.
     open_key: str | None = Field(default=None, sa_type=String, unique=True)
 
 
@@ -190,7 +190,7 @@ async def propose(
         "made_at": now,
         "state": ProposalState.OPEN.value,
         "word": "",
-        "open_key": _key(service.id, base_revision, made_by, document),
+        "open_key": _key(service.id, base_revision, made_by, document, note),
     }
     made = await insert_once(conn, _proposals, values, unique=["open_key"])
     if made is None:
@@ -391,8 +391,9 @@ def _document(service: Service) -> str:
     return orjson.dumps(as_plain(service), option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _key(service_id: str, base: int, made_by: str, document: str) -> str:
-    return hashlib.sha256(f"{service_id}\0{base}\0{made_by}\0{document}".encode()).hexdigest()
+def _key(service_id: str, base: int, made_by: str, document: str, note: str) -> str:
+    # With the words: a service that corrects nothing in a field says everything in them.
+    return hashlib.sha256(f"{service_id}\0{base}\0{made_by}\0{document}\0{note}".encode()).hexdigest()
 
 
 def _proposal(row: Any) -> Proposal:

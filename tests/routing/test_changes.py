@@ -65,6 +65,7 @@ def test_bringing_back_what_was_withdrawn_needs_a_second_person_too() -> None:
     [
         (replace(OLD, protected=True, locations=HIDDEN), replace(OLD, locations=(Location("hus"),))),
         (replace(OLD, locations=HIDDEN), replace(OLD, locations=(Location("hus"),))),
+        (replace(OLD, locations=HIDDEN), replace(OLD, locations=(Location("hus-2"),))),
         (replace(OLD, kind=ServiceKind.CRISIS_CENTRE), replace(OLD, kind=ServiceKind.LEGAL_AID)),
     ],
 )

@@ -87,6 +87,16 @@ async def test_a_second_click_makes_no_second_proposal(db: Database) -> None:
     assert (await proposed(db, NEW, by=NOOR)).id != (await proposed(db, NEW)).id
 
 
+async def test_other_words_about_the_same_are_not_lost(db: Database) -> None:
+    await approved(db, await proposed(db, NEW))
+    stands = replace(NEW, revision=1)
+    async with db.write() as conn:
+        for note in ("Nytt nummer kommer.", "Nytt nummer kommer.", "Vi flytter i mai."):
+            await proposals.propose(conn, stands, base_revision=1, made_by="service:ny", now=NINE, note=note)
+        notes = [each.note for each in await proposals.open_proposals(conn)]
+    assert notes == ["Nytt nummer kommer.", "Vi flytter i mai."]
+
+
 async def test_what_has_moved_on_is_not_overwritten(db: Database) -> None:
     await approved(db, await proposed(db, NEW))
     waiting = await proposed(db, replace(NEW, phones=(Phone("22 33 44 55"),), revision=1))
