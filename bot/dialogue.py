@@ -565,6 +565,10 @@ class _Turn:
             return
         if self._who_helps_where(text) or self._refers_to(text) or self._step(text):
             return
+        outcome = referring.outcome_typed(text, self.state.menu.values(), self._scene())
+        if outcome is not None:
+            self._tapped(outcome)
+            return
         if digit:
             self._keeping_step(lambda: self.say(self.phrase("old_choice")))
             return
@@ -814,7 +818,11 @@ class _Turn:
         if any(isinstance(effect, SeekAdvisor) for effect in self.effects):
             return
         self.state = replace(
-            self.state, awaiting=waiting.awaiting, referral=waiting.referral, facet_of=waiting.facet_of
+            self.state,
+            awaiting=waiting.awaiting,
+            referral=waiting.referral,
+            facet_of=waiting.facet_of,
+            making=waiting.making,
         )
         self._ask_again()
 
@@ -1188,6 +1196,7 @@ class _Turn:
             now=self.world.now,
             fresh_id=self.world.fresh_id,
             status=self.state.status,
+            minor=self.state.age == "minor",
             draft=self.state.referral,
             referrals=self.world.referrals,
             safe=self.world.safe,

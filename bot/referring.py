@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from enum import StrEnum
@@ -159,6 +159,7 @@ class Scene:
     now: datetime
     fresh_id: str  # of the referral that is made now, if one is
     status: str = ""
+    minor: bool = False  # she said so since
     draft: Draft | None = None  # the services that were looked for last
     referrals: tuple[Referral, ...] = ()  # of this conversation, oldest first
     safe: SafeContact | None = None
@@ -296,9 +297,11 @@ def _question(making: Making, scene: Scene) -> tuple[str, list[Choice]]:
             return scene.say("referring.which"), [*shown, cancel]
         case Step.BASIS:
             text = scene.say("referring.consent", name=scene.called(making.service_id))
+            # With whom it was asked: the button of an earlier question must not agree to another service.
+            mark = _mark(making.service_id)
             return text, [
-                choice(f"{TO}:basis:{Basis.CONSENT}", "referring.basis.consent"),
-                choice(f"{TO}:basis:{Basis.ADVICE}", "referring.basis.advice"),
+                choice(f"{TO}:basis:{Basis.CONSENT}:{mark}", "referring.basis.consent"),
+                choice(f"{TO}:basis:{Basis.ADVICE}:{mark}", "referring.basis.advice"),
                 cancel,
             ]
         case Step.INTRODUCTION:
@@ -356,8 +359,9 @@ def told(making: Making | None, value: str, scene: Scene) -> Turned | None:
             return None
         case "cancel" if making.step in {Step.WHICH, Step.BASIS}:
             return Turned(scene.say("referring.cancelled"))
-        case "basis" if what in set(Basis):
-            return _based(making, Basis(what), scene)
+        case "basis" if what.partition(":")[0] in set(Basis):
+            basis, _, mark = what.partition(":")
+            return _based(making, Basis(basis), scene) if mark in {"", _mark(making.service_id)} else None
         case "together" | "alone" if making.step is Step.INTRODUCTION:
             return _introduced(making, scene, together=kind == "together")
         case "safe" if making.step is Step.SAFE:
@@ -385,7 +389,9 @@ def yes_or_no(making: Making, scene: Scene, *, yes: bool) -> Turned | None:
 
 
 def heard(making: Making, text: str, scene: Scene) -> Turned | None:
-    """What words mean here; None where they are something else."""
+    """What words mean here; None where they are something else, as a question in between is."""
+    if "?" in text:
+        return None
     if making.step is Step.WHICH:
         service_id = named(text, scene)
         return choose(service_id, scene) if service_id is not None else None
@@ -444,7 +450,11 @@ def _safe_told(making: Making, what: str, scene: Scene) -> Turned | None:
 
 def _hours_told(making: Making, hours: tuple[time, time], scene: Scene) -> Turned:
     begins, ends = (each.isoformat("minutes") for each in hours)
-    return _ask(replace(making, step=Step.HOW, hours=(begins, ends)), scene)
+    making = replace(making, step=Step.HOW, hours=(begins, ends))
+    if scene.form is Form.WIDE:
+        # Here is no telephone to call: whoever chose that would hear nothing from us.
+        making = replace(making, step=Step.SAY, ways=(Way.WRITE.value,))
+    return _ask(making, scene)
 
 
 def _settled(making: Making, safe: SafeContact, scene: Scene) -> Turned:
@@ -504,8 +514,13 @@ _BEFORE = re.compile(rf"\b(?:før|innan|före|before)\s+{_CLOCK}\b", re.IGNORECA
 _LATE, _EARLY = time(22), time(7)
 
 
+_NOT_HOURS = re.compile(r"\d\s*(?:år|uke|veke|veck|måned|månad|dag|day|week|month|year)", re.IGNORECASE)
+
+
 def read_hours(text: str) -> tuple[time, time] | None:
-    """The hours that these words name: "9-15", "kl 8 til 16.30", "etter 16"."""
+    """The hours that these words name: "9-15", "kl 8 til 16.30", "etter 16"; of "3 til 6 måneder" none."""
+    if _NOT_HOURS.search(text) is not None:
+        return None
     if (found := _FROM_TO.search(text)) is not None:
         return _time(found[1], found[2]), _time(found[3], found[4])
     if (found := _AFTER.search(text)) is not None:
@@ -540,7 +555,7 @@ def _facts(service: Service, scene: Scene) -> tuple[Facts, bool]:
         region=here,
         needs=needs,
         sex=_SEX.get(draft.who),
-        age_group=_AGE.get(draft.who),
+        age_group=AgeGroup.MINOR if scene.minor else _AGE.get(draft.who),
         with_children=draft.who == "family",
     )
     urgent = any(scene.directory.needs[need].urgent for need in needs)
@@ -610,6 +625,21 @@ def outcome_told(value: str, scene: Scene) -> Turned | None:
     return _answered(referral, Outcome(outcome), why, scene)
 
 
+def outcome_typed(text: str, offered: Iterable[str], scene: Scene) -> str | None:
+    """The token among those that were offered whose label these words are, plain or covert: "fullt", "svarte ikke"."""
+    said = plain(text)
+    for token in offered:
+        kind, _, value = token.partition(":")
+        _, _, what = value.partition(":")
+        if kind != OUTCOME or not what:
+            continue
+        outcome, _, because = what.partition(":")
+        keys = (f"outcome.why.{because}",) if because else (f"outcome.{outcome}", f"outcome.covert.{outcome}")
+        if said in {plain(scene.say(key)) for key in keys}:
+            return token
+    return None
+
+
 def _answered(referral: Referral, outcome: Outcome, why: RefusedFor | None, scene: Scene) -> Turned:
     does = (TellOutcome(referral.id, outcome, why),)
     noted = scene.say(f"outcome.noted.{outcome.value}", name=scene.called(referral.service_id))
@@ -666,7 +696,9 @@ def next_best(referral: Referral, scene: Scene) -> Service | None:
     at = scene.now
     matched = match(scene.directory, query, at, holidays=closed_days.around(query.country, at))
     beside = {offer.service.id for offer in matched.offered if offer.fallback or not _takes_referrals(offer.service)}
-    best = matching_next(matched, referral.service_id, tried=tried | beside)
+    # Who is under 18 is led to child protection before anybody else, wherever in the line this one stood.
+    after = "" if query.is_minor else referral.service_id
+    best = matching_next(matched, after, tried=tried | beside)
     return best.service if best is not None else None
 
 
@@ -682,7 +714,7 @@ def query_of(referral: Referral, scene: Scene) -> Query:
         place=place,
         needs=facts.needs,
         sex=facts.sex,
-        age=facts.age_group,
+        age=AgeGroup.MINOR if scene.minor else facts.age_group,
         status=(
             Status(scene.status).in_country(facts.country) if scene.status in {each.value for each in Status} else None
         ),

@@ -12,7 +12,9 @@ from bot.answers import Form
 from bot.referral import Draft
 from bot.referring import CallTogether, MakeReferral, Making, Scene, Step
 from helpline.messages import Country, Language
-from routing.services import Answer, ServiceKind
+from routing.query import AgeGroup
+from routing.referrals import Basis, Referral, Via
+from routing.services import Answer, ServiceKind, Sex
 from tests.conftest import NINE
 from tests.routing.worlds import WORLD, a_directory, a_service
 
@@ -29,6 +31,29 @@ SCENE = Scene(
     fresh_id="r1",
     draft=DRAFT,
 )
+
+
+def referral_to(service_id: str) -> Referral:
+    """A referral of a man in Oslo that nobody has told of."""
+    return Referral(
+        id="r1",
+        service_id=service_id,
+        service_revision=1,
+        country=Country.NO,
+        region="03",
+        needs=("legal",),
+        sex=None,
+        age_group=None,
+        with_children=False,
+        basis=Basis.ADVICE,
+        consent=None,
+        introduction=False,
+        via=Via.CHAT,
+        made_by="conversation:c1",
+        conversation_id="c1",
+        made_at=NINE,
+        ask_at=NINE,
+    )
 
 
 def test_no_button_names_a_hidden_place_and_each_leads_there() -> None:
@@ -66,7 +91,66 @@ def test_a_call_together_is_offered_where_the_service_takes_it_and_wakes_somebod
         ("före 12", (time(7), time(12))),
         ("i morgen", None),
         ("romnummer 45-67", None),
+        ("hun er i uke 3 til 6 måneder på vei", None),
+        ("refleksjon från 3 till 6 månader", None),
     ],
 )
 def test_hours_are_read_as_people_write_them(text: str, hours: tuple[time, time] | None) -> None:
     assert referring.read_hours(text) == hours
+
+
+def test_the_button_of_an_earlier_question_agrees_to_no_other_service() -> None:
+    other = a_service("other", introduction=Answer.NO)
+    scene = replace(SCENE, directory=a_directory(HOME, other))
+    first = referring.choose("house-of-ann", scene)
+    second = referring.choose("other", scene)
+    assert second.making is not None
+    assert referring.told(second.making, first.choices[0].token.removeprefix("f:"), scene) is None
+    agreed = referring.told(second.making, second.choices[0].token.removeprefix("f:"), scene)
+    assert agreed is not None
+    (made,) = agreed.does
+    assert isinstance(made, MakeReferral)
+    assert made.service.id == "other"
+
+
+@pytest.mark.parametrize("step", [Step.WHICH, Step.WHEN])
+def test_a_question_in_between_is_no_answer(step: Step) -> None:
+    assert referring.heard(Making(step), "hva gjør house of ann mellom 9 og 15?", SCENE) is None
+
+
+def test_where_there_is_no_telephone_nobody_can_choose_to_be_called_only() -> None:
+    asked = referring.told(Making(Step.WHEN), "when:day", SCENE)
+    assert asked is not None
+    assert asked.making is not None
+    assert (asked.making.step, asked.making.ways) == (Step.SAY, ("write",))
+    spoken = referring.told(Making(Step.WHEN), "when:day", replace(SCENE, form=Form.SPOKEN))
+    assert spoken is not None
+    assert spoken.making is not None
+    assert spoken.making.step is Step.HOW
+
+
+@pytest.mark.parametrize(
+    ("text", "token"), [("Fullt", "o:r1:full"), ("sa nei", "o:r1:refused"), ("bra", "o:r1:accepted"), ("kanskje", None)]
+)
+def test_what_came_of_it_may_be_written_as_it_stands_on_the_buttons(text: str, token: str | None) -> None:
+    offered = [choice.token for choice in referring.ask_outcome(referral_to("house-of-ann"), SCENE).choices]
+    assert referring.outcome_typed(text, offered, SCENE) == token
+
+
+def test_who_is_under_18_is_led_to_child_protection_before_whoever_comes_after_the_one_that_was_full() -> None:
+    tried = replace(referral_to("alarmtelefonen"), needs=("housing-tonight",), age_group=AgeGroup.MINOR)
+    scene = replace(SCENE, directory=WORLD.directory, referrals=(tried,), draft=None)
+    best = referring.next_best(tried, scene)
+    assert best is not None
+    assert best.kind is ServiceKind.CHILD_PROTECTION
+
+
+def test_who_turns_out_to_be_under_18_is_not_led_to_a_shelter_for_adults() -> None:
+    tried = replace(referral_to("oslo"), needs=("housing-tonight",), sex=Sex.FEMALE, age_group=AgeGroup.ADULT)
+    scene = replace(SCENE, directory=WORLD.directory, referrals=(tried,), draft=None)
+    woman = referring.next_best(tried, scene)
+    child = referring.next_best(tried, replace(scene, minor=True))
+    assert woman is not None
+    assert woman.kind is ServiceKind.CRISIS_CENTRE
+    assert child is not None
+    assert child.kind is ServiceKind.CHILD_PROTECTION
