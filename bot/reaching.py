@@ -5,7 +5,8 @@ reached, a question of how it went. Where she told us nothing of it, all goes ou
 
 1. So soon after she wrote that it is an answer to her, it goes out as it is; and what an advisor writes in a talk too.
 2. For `PRESENT_FOR` after she wrote last, her hours do not hold it back: she is there, and waits for us.
-3. Else it waits for her hours, and where she does not want to be reached, until she writes.
+3. Else it waits for her hours, and where she does not want to be reached, until she writes; she is told so where she
+   is promised an answer.
 4. Where nothing may be told of the case, she only learns that there is a message, once, until she has read it.
 
 What is held back is read to her before the answer to the next thing she writes, so nothing is lost and nobody is
@@ -14,6 +15,7 @@ promised what was not kept.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -68,6 +70,8 @@ async def say(
     safe = await _rules(conn, house, conversation.id, now)
     since = now - (await store.last_heard(conn, conversation.id) or now)
     if safe is None or since <= (PRESENT_FOR if to_talk else ANSWERING):
+        if safe is not None and not to_talk:
+            message = await _with_how_to_hear(conn, house, conversation, address, message, safe)
         new = await replies.write_down(conn, house, conversation.id, address, message, key=key, now=now)
         return Reached.SAID if new else Reached.REPEATED
     way = await way_to(conn, house, conversation.id, address, now)
@@ -79,13 +83,30 @@ async def say(
     if at is not None and at <= now and openly is not None:
         new = await replies.write_down(conn, house, conversation.id, address, openly, key=key, now=now)
         return Reached.SAID if new else Reached.REPEATED
-    held = await held_store.hold(
-        conn, house.vault, conversation.id, message, key=key, now=now, due_at=at if at != now else None
-    )
+    # Where she is not to be reached at all, it waits for her, and no longer than that was agreed.
+    due_at = safe.until if at is None else at if at != now else None
+    held = await held_store.hold(conn, house.vault, conversation.id, message, key=key, now=now, due_at=due_at)
     await replies.note_held(conn, house, conversation.id)
     if held and at == now:
         await _knock(conn, house, conversation, address, now)
     return Reached.HELD if held else Reached.REPEATED
+
+
+async def _with_how_to_hear(
+    conn: AsyncConnection,
+    house: House,
+    conversation: Conversation,
+    address: Address,
+    message: OutboundMessage,
+    safe: SafeContact,
+) -> OutboundMessage:
+    """The same, and where we may not begin, how she hears what comes of it: else it promises what is not kept."""
+    texted = await caller_store.texted_address(conn, house.vault, conversation.id)
+    way = Way.CALL if address.channel is Channel.CALL and texted is None else Way.WRITE
+    if way in safe.ways:
+        return message
+    words = house.phrases.say(f"referring.silent.{way.value}", conversation.language)
+    return replace(message, text=f"{message.text}\n\n{words}")
 
 
 async def _rules(conn: AsyncConnection, house: House, conversation_id: str, now: datetime) -> SafeContact | None:
@@ -153,7 +174,7 @@ async def _release(conn: AsyncConnection, house: House, conversation_id: str, no
     way = await way_to(conn, house, conversation_id, address, now)
     at = safe.next_safe(now, ZONES[known.country], way)
     if at is None or at > now:
-        await held_store.put_off(conn, conversation_id, at)
+        await held_store.put_off(conn, conversation_id, at or safe.until)
     elif safe.may_say is MaySay.ANYTHING:
         await read_out(conn, house, conversation_id, address, now)
     else:

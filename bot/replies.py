@@ -86,14 +86,18 @@ async def hold_until_she_comes(
 
 async def note_held(conn: AsyncConnection, house: House, conversation_id: str) -> None:
     """Have the next turn of the conversation look for what waits."""
-    known = await store.get(conn, house.vault, conversation_id, lock=True)
-    if known is None:
+    known = await store.get(conn, house.vault, conversation_id)
+    # A turn locks the conversation before its escalation; whoever comes from the escalation locks only where it must.
+    if known is None or _state_of(known).referred:
         return
-    state = (
-        dialogue.state_from_json(known.state)
-        if known.state is not None
-        else dialogue.State(known.language, known.country)
-    )
-    if not state.referred:
+    known = await store.get(conn, house.vault, conversation_id, lock=True)
+    if known is not None:
+        state = _state_of(known)
         kept = dialogue.state_to_json(replace(state, referred=True))
         await store.keep_state(conn, house.vault, known.id, kept, language=state.language, country=state.country)
+
+
+def _state_of(known: store.Conversation) -> dialogue.State:
+    if known.state is None:
+        return dialogue.State(known.language, known.country)
+    return dialogue.state_from_json(known.state)

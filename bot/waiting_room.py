@@ -28,6 +28,7 @@ from escalation.seeking import By
 from escalation.standing import State as Standing
 from escalation.standing import Urgency
 from escalation.store import Filed
+from helpline import audit
 from helpline.inbox import Received
 from helpline.messages import Channel, Choice, Country, Language, OutboundMessage
 from helpline.outbox import OutboundKind, Outgoing
@@ -93,8 +94,18 @@ class WaitingRoom:
         if not message.choices:
             advisor = Choice(dialogue.ADVISOR, self._house.phrases.say("choice.advisor", conversation.language), "0")
             message = OutboundMessage(message.text, (advisor,), urgent=message.urgent)
-        await reaching.say(conn, self._house, conversation, message, key=key, now=now)
+        reached = await reaching.say(conn, self._house, conversation, message, key=key, now=now)
+        if reached is Reached.HELD:
+            await self._note_not_told(conn, conversation_id, key, now)
         self._house.tell_page(conn, conversation_id)
+
+    async def _note_not_told(self, conn: AsyncConnection, conversation_id: str, key: str, now: datetime) -> None:
+        """She does not know yet how it stands: the trail says so, and whoever has the case by now learns it."""
+        subject = store.subject_of(conversation_id)
+        await audit.append(conn, at=now, actor="line", action="message_held", subject=subject)
+        filed = await escalations.find_open(conn, conversation_id)
+        if filed is not None:
+            await self._tell_owner(conn, filed, "referring.relay.not_told", key, now)
 
     async def brief(self, conn: AsyncConnection, filed: Filed, language: Language) -> OutboundMessage | None:
         """What the advisor who takes it must read first, and below it what can be done with the case."""
@@ -239,13 +250,14 @@ class WaitingRoom:
 
     async def _tell_that_it_is_held(self, conn: AsyncConnection, filed: Filed, key: str, now: datetime) -> None:
         """She said when and how she may be reached: whoever writes to her must not think that she reads it now."""
+        await self._tell_owner(conn, filed, "referring.relay.held", key, now)
+
+    async def _tell_owner(self, conn: AsyncConnection, filed: Filed, phrase: str, key: str, now: datetime) -> None:
         await relay.to_owner(
             conn,
             self.means,
             filed,
-            lambda language: OutboundMessage(
-                self._house.phrases.say("referring.relay.held", language, code=filed.code)
-            ),
+            lambda language: OutboundMessage(self._house.phrases.say(phrase, language, code=filed.code)),
             key=f"told-held:{key}",
             subject=f"staff:{filed.escalation.owner}",
             now=now,
