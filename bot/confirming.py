@@ -117,11 +117,11 @@ class ConfirmPages:
                 await confirming_store.use(conn, token, now=now)
             except LinkError as error:
                 return self._closed(request, error)
-            await self._write(conn, service, told)
+            await self._write(conn, service, told, asked_by=link.made_by)
         lang = f"&lang={request.query['lang']}" if request.query.get("lang") in set(Language) else ""
         return see_other(f"{HERE}/thanks?told={'right' if told.right else 'proposed'}{lang}")
 
-    async def _write(self, conn: AsyncConnection, service: Service, told: Told) -> None:
+    async def _write(self, conn: AsyncConnection, service: Service, told: Told, *, asked_by: str) -> None:
         now, who = self._house.clock.now(), f"service:{service.id}"
         if told.room is not None:
             room = Capacity(service.id, told.room, told.free, None, "", now, Teller.SERVICE)
@@ -138,6 +138,7 @@ class ConfirmPages:
                 made_by=who,
                 now=now,
                 note=told.words,
+                asked_by=asked_by,
             )
 
     async def _service(self, conn: AsyncConnection, service_id: str) -> Service | None:

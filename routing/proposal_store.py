@@ -62,6 +62,7 @@ class ServiceProposalRow(SQLModel, table=True):
     note: str = Field(sa_type=Text)
     made_by: str = Field(sa_type=String)
     made_at: datetime = Field(sa_type=UtcDateTime)
+    asked_by: str | None = Field(default=None, sa_type=String)  # who made the link by which a service proposed it
     state: str = Field(sa_type=String, index=True)
     decided_by: str | None = Field(default=None, sa_type=String)
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -80,7 +81,7 @@ class ProposalError(Exception):
 
 
 class SamePerson(ProposalError):
-    """Whoever proposed a change does not approve it."""
+    """Whoever proposed a change, or made the link by which it came, does not approve it."""
 
 
 class NoProposal(ProposalError):
@@ -116,6 +117,7 @@ class Proposal:
     note: str = field(repr=False)
     made_by: str
     made_at: datetime
+    asked_by: str | None
     state: ProposalState
     decided_by: str | None
     decided_at: datetime | None
@@ -130,6 +132,10 @@ class Proposal:
     def is_new(self) -> bool:
         """Whether the service was not there."""
         return self.base_revision == 0
+
+    def is_from(self, somebody: str) -> bool:
+        """Whether it may be this one's own word: made here, or by a link that only they were shown."""
+        return somebody in (self.made_by, self.asked_by)
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,14 @@ async def submit(
 
 
 async def propose(
-    conn: AsyncConnection, service: Service, *, base_revision: int, made_by: str, now: datetime, note: str = ""
+    conn: AsyncConnection,
+    service: Service,
+    *,
+    base_revision: int,
+    made_by: str,
+    now: datetime,
+    note: str = "",
+    asked_by: str | None = None,
 ) -> Proposal:
     """Have a change wait for a second person; the one that waits already where the same hand made the same before."""
     document = _document(service)
@@ -188,6 +201,7 @@ async def propose(
         "note": note[:LONGEST_WORD],
         "made_by": made_by,
         "made_at": now,
+        "asked_by": asked_by,
         "state": ProposalState.OPEN.value,
         "word": "",
         "open_key": _key(service.id, base_revision, made_by, document, note),
@@ -216,7 +230,7 @@ async def approve(
 ) -> Service:
     """Make a proposal hold. The second person is another one than the first, and sees it upon the newest revision."""
     proposal = await _open(conn, proposal_id)
-    if proposal.made_by == by:
+    if proposal.is_from(by):
         raise SamePerson(proposal_id)
     row = await _stored(conn, proposal.service_id)
     present = row.revision if row is not None else 0
@@ -406,6 +420,7 @@ def _proposal(row: Any) -> Proposal:
         note=row.note,
         made_by=row.made_by,
         made_at=row.made_at,
+        asked_by=row.asked_by,
         state=ProposalState(row.state),
         decided_by=row.decided_by,
         decided_at=row.decided_at,

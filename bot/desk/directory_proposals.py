@@ -114,6 +114,7 @@ class ProposalDesk:
             row = await self._row(conn, proposal, tell)
             broken = self._broken(proposal)
         coordinator, own = Role.COORDINATOR in staff.roles, proposal.made_by == actor_of(staff)
+        linked = not own and proposal.is_from(actor_of(staff))
         decided = (
             ""
             if proposal.is_open
@@ -137,9 +138,18 @@ class ProposalDesk:
             decided=decided,
             word=proposal.word,
             broken=tell.say("proposal.broken", reason=broken) if broken and proposal.is_open else "",
-            own=own and proposal.is_open,
+            own="proposal.own"
+            if own and proposal.is_open
+            else "proposal.linked"
+            if linked and proposal.is_open
+            else "",
             may={
-                "approve": coordinator and proposal.is_open and not own and not row["moved"] and not broken,
+                "approve": coordinator
+                and proposal.is_open
+                and not own
+                and not linked
+                and not row["moved"]
+                and not broken,
                 "turn_down": coordinator and proposal.is_open and not own,
                 "take_back": own and proposal.is_open,
                 "rebase": coordinator and row["moved"],
@@ -197,7 +207,8 @@ class ProposalDesk:
         except BaseMoved:
             return see_other(here)
         except SamePerson:
-            refused = self._door.say(request, "desk.directory.proposal.own")
+            word = "own" if proposal.made_by == actor_of(staff) else "linked"
+            refused = self._door.say(request, f"desk.directory.proposal.{word}")
             return await self._page(request, refused=refused, status=409)
         except NoProposal as error:
             raise Refused(404, "error.not_found") from error

@@ -124,6 +124,18 @@ async def test_corrections_become_a_proposal_and_change_nothing_yet(client: Clie
     assert "Vi har stengt i juli." in proposal.note
     assert "8 til 20 hver dag" in proposal.note
     assert "01017012345" not in proposal.note
+    # Karin could have opened her own link; somebody else says yes to the number.
+    library, now = line.house.library, line.house.clock.now()
+    with pytest.raises(proposal_store.SamePerson):
+        async with line.house.db.write() as conn:
+            await proposal_store.approve(
+                conn, proposal.id, by="staff:karin", now=now, directory=library.directory, gazetteer=library.gazetteer
+            )
+    async with line.house.db.write() as conn:
+        await proposal_store.approve(
+            conn, proposal.id, by="staff:noor", now=now, directory=library.directory, gazetteer=library.gazetteer
+        )
+    assert [phone.number for phone in (await stored(line, service)).phones] == ["22 00 11 22"]
 
 
 async def test_a_hidden_place_takes_in_no_address_and_shows_no_name(client: Client, line: Line) -> None:
