@@ -133,7 +133,7 @@ class Judge:
             *([language] if language is not None else []),
             *self._trust(sort),
         ]
-        return Verdict(tuple(reasons), (0, 0) if against else self._fit(sort), state)
+        return Verdict(tuple(reasons), (1, 0) if against else self._fit(sort), state)
 
     # --- what it helps with ---------------------------------------------------------------------------------------
 
@@ -261,7 +261,8 @@ class Judge:
         3. Where no child was spoken of, what is there for children alone comes later.
         4. What is there for the need, or offers the row of the catalogue, before what can merely help with it. Without
            this step, "local before national" would send a woman who needs a lawyer tonight to every service of her
-           kommune that can look up a lawyer's number, before the one that gives legal help to the whole country.
+           kommune that can look up a lawyer's number, before the one that gives legal help to the whole country. Where
+           no need was chosen, whoever gives advice comes before what is merely in the area.
         5. The order asked for: local before national (the nearer the earlier); whoever is known to take this patient
            before whoever must be asked; confirmed before unconfirmed, and a new source before an old; with room told
            lately before the others; who speaks the patient's language; and how well it fits.
@@ -276,7 +277,7 @@ class Judge:
             (1 if service.kind is ServiceKind.CHILD_HELPLINE else 0) if child_first else 2,
             2 if out else 1 if perhaps else 0,
             self._query.age is None and not self._query.about_a_child and _is_for_children(service),
-            fit[0] == 0,
+            0 if fit[0] else 1 if fit[1] else 2,
             near.nearness,
             not codes.isdisjoint(ASK_WHOM),
             _CONFIRMED.get(self._confirmed(service), len(_CONFIRMED) + _CONFIDENCE[service.confidence]),

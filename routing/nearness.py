@@ -55,13 +55,13 @@ class Nearby:
             part = Near(Reason(Because.COVERS_PART, place.label), _PART)
             for service_id in directory.touching.get((country, place.key), ()):
                 perhaps.setdefault(service_id, part)
-            likely = Near(Reason(Because.LIKELY_COVERS, place.label), _LIKELY)
-            for ids in (
-                *(directory.likely.get((country, key), ()) for key in place.areas),
-                directory.likely_touching.get((country, place.key), ()),
-            ):
-                for service_id in ids:
+            # Where it is one of several places, who probably answers in one of them is no nearer than who surely does.
+            likely = Near(Reason(Because.LIKELY_COVERS, place.label), _LIKELY if len(where) == 1 else _PART)
+            for key in place.areas:
+                for service_id in directory.likely.get((country, key), ()):
                     perhaps.setdefault(service_id, likely)
+            for service_id in directory.likely_touching.get((country, place.key), ()):
+                perhaps.setdefault(service_id, part)
         found: dict[str, Near] = {}
         all_labels = {place.label for place in where}
         for service_id, covering in surely.items():

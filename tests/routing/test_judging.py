@@ -10,6 +10,7 @@ import pytest
 from helpline.messages import Country
 from routing.capacity import FRESH_FOR, Capacity, Teller
 from routing.matching import Because, Matched, Query, match, next_best
+from routing.places import Level
 from routing.services import (
     AgeRange,
     Answer,
@@ -23,7 +24,7 @@ from routing.services import (
     Sex,
     Takes,
 )
-from tests.routing.worlds import NATIONAL, SHIPPED, WELCOMES, a_directory, a_service, kommune, oslo_time
+from tests.routing.worlds import NATIONAL, PLACES, SHIPPED, WELCOMES, a_directory, a_service, kommune, oslo_time
 
 NOON = oslo_time("2026-11-23 11:00")
 A_QUERY = Query(Country.NO, place=kommune("5501"), needs=("legal",))
@@ -301,3 +302,40 @@ def test_services_that_differ_in_name_and_place_alone_are_judged_as_one() -> Non
 def test_a_service_of_every_kommune_and_one_of_the_country_are_not_as_near() -> None:
     each = a_service("z-each", area=Area(NATIONAL.areas, everywhere=True))
     assert line(asked(A_QUERY, a_service("a-country", area=NATIONAL), each)) == ["z-each", "a-country"]
+
+
+# --- who comes first -----------------------------------------------------------------------------------------------
+
+
+def test_who_probably_answers_in_one_kommune_of_a_region_is_no_nearer_than_who_surely_does() -> None:
+    svalbard = PLACES.understand("Longyearbyen", country=Country.NO).place
+    assert svalbard is not None
+    query = replace(TONIGHT, place=svalbard)
+    sure = a_service("z-sure", **BEDS)
+    perhaps = a_service("a-perhaps", area=Area(frozenset(), likely=frozenset({(Level.KOMMUNE, "1813")})), **BEDS)
+    unconfirmed = replace(perhaps, confidence=Confidence.PARTLY)
+    assert line(asked(query, sure, unconfirmed)) == ["z-sure", "a-perhaps"]
+    assert Because.COVERS_PART in why(asked(query, sure, unconfirmed), "a-perhaps")
+
+
+def test_what_probably_answers_in_one_of_two_namesakes_is_no_nearer_than_what_surely_does() -> None:
+    both = PLACES.understand("Herøy", country=Country.NO).candidates
+    assert len(both) == 2
+    query = replace(TONIGHT, place=None, candidates=both)
+    sure = a_service("z-sure", area=Area(frozenset({both[0].key})), **BEDS)
+    perhaps = a_service(
+        "a-perhaps", area=Area(frozenset(), likely=frozenset({both[1].key})), confidence=Confidence.PARTLY, **BEDS
+    )
+    assert line(asked(query, sure, perhaps)) == ["z-sure", "a-perhaps"]
+
+
+def test_of_what_is_always_there_what_does_not_take_the_patient_comes_last() -> None:
+    matched = asked(replace(TONIGHT, age=16))
+    always = [offer.refuses for offer in matched.offered if offer.fallback]
+    assert any(always)
+    assert always == sorted(always)
+
+
+def test_where_no_need_was_chosen_who_can_advise_comes_before_who_is_merely_there() -> None:
+    advises = a_service("z-advises", area=NATIONAL, needs_first=(), needs_also=("identification-advice",))
+    assert line(asked(replace(A_QUERY, needs=()), a_service("a-there"), advises))[:2] == ["z-advises", "a-there"]
