@@ -557,10 +557,8 @@ def _tables(stock: Stock, found: list[str], address: str) -> bytes:
         {name: value for name, value in each.items() if name != "parent_organization_id" or value in known}
         for each in organizations
     )
-    services = tuple(
-        {**each, "organization": next(one for one in organizations if one["id"] == each["organization"]["id"])}
-        for each in services
-    )
+    told = {each["id"]: each for each in organizations}
+    services = tuple({**each, "organization": told[each["organization"]["id"]]} for each in services)
     chosen = replace(stock.written, services=services, organizations=organizations)
     return package.zipped(package.package_files(chosen, profile=address))
 

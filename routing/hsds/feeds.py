@@ -103,14 +103,16 @@ def entries(directory: Directory, gazetteer: Gazetteer, feed: Feed, losses: Loss
         if not is_public(service):
             losses.add("service", "service", Why.NOT_PUBLIC, "it is not running")
     numbers: Counter[str] = Counter()
-    found = []
+    found: list[Entry] = []
+    hidden: list[Entry] = []
     for service in shown:
         if service.hides_place:
-            found.append(_hidden(service, gazetteer, numbers))
+            hidden.append(_hidden(service, gazetteer, numbers))
             losses.add("service", "name, organization, texts, exact area", Why.PROTECTED, "protected services")
         else:
             found.append(replace(_as_it_is(directory, service), service=_for_everybody(service, gazetteer, losses)))
-    return tuple(found)
+    # By themselves: between two that are named, the order of the directory would tell how a hidden one begins.
+    return (*found, *sorted(hidden, key=lambda entry: entry.ident))
 
 
 def is_public(service: Service) -> bool:

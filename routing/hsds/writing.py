@@ -181,6 +181,7 @@ class _Writer:
     losses: LossReport
     used: dict[str, Term] = field(default_factory=dict)
     _entries: dict[str, Json] = field(default_factory=dict)  # of each term, written once and shared
+    _named: frozenset[str] | None = None  # organisations that have a service which may be named
 
     # --- services -------------------------------------------------------------------------------------------------
 
@@ -346,12 +347,13 @@ class _Writer:
 
     def _is_public(self, organisation: Organisation) -> bool:
         """Whether a service that may be named has it."""
-        return any(
-            feeds.is_public(service)
-            and not service.hides_place
-            and self.directory.organisation_of(service).id == organisation.id
-            for service in self.directory.services
-        )
+        if self._named is None:
+            self._named = frozenset(
+                self.directory.organisation_of(service).id
+                for service in self.directory.services
+                if feeds.is_public(service) and not service.hides_place
+            )
+        return organisation.id in self._named
 
     # --- parts ----------------------------------------------------------------------------------------------------
 

@@ -84,6 +84,14 @@ def test_two_of_a_kind_in_one_fylke_are_told_apart_by_a_number_alone() -> None:
     assert services[0]["name"] == services[1]["name"]
 
 
+def test_no_neighbour_in_the_list_tells_how_a_hidden_name_begins() -> None:
+    directory = a_directory(a_service("aa"), replace(shelter(), id="lykthuset"), a_service("zz"))
+    services = write(directory, PLACES, feed=Feed.PUBLIC, on=date(2026, 11, 22)).services
+    hidden = [each["organization"]["name"] == "Navnet oppgis ikke" for each in services]
+    assert True in hidden
+    assert hidden == sorted(hidden)
+
+
 @pytest.mark.parametrize(
     ("facts", "shown"),
     [
