@@ -422,13 +422,18 @@ async def folder(conn: AsyncConnection, vault: Vault, organisation_id: str) -> F
 
 async def waiting(conn: AsyncConnection, on: date) -> int:
     """How many things wait for a coordinator: profiles handed in, items said to be done or late, open decisions."""
-    sent = select(func.count()).where(_profiles.c.state == ProfileState.SENT.value)
-    pressing = select(func.count()).where(
-        (_actions.c.state == ActionState.SAID_DONE.value)
-        | ((_actions.c.state == ActionState.OPEN.value) & (_actions.c.due_on < on))
+    sent = _profiles.c.state == ProfileState.SENT.value
+    pressing = (_actions.c.state == ActionState.SAID_DONE.value) | (
+        (_actions.c.state == ActionState.OPEN.value) & (_actions.c.due_on < on)
     )
-    proposed = select(func.count()).where(_decisions.c.state == DecisionState.PROPOSED.value)
-    return sum([int((await conn.execute(each)).scalar_one()) for each in (sent, pressing, proposed)])
+    proposed = _decisions.c.state == DecisionState.PROPOSED.value
+    # Of a provider that has left, nothing waits for anybody.
+    open_ones = select(_providers.c.organisation_id).where(_providers.c.left_at.is_(None))
+    counts = [
+        select(func.count()).where(waits, table.c.organisation_id.in_(open_ones))
+        for table, waits in ((_profiles, sent), (_actions, pressing), (_decisions, proposed))
+    ]
+    return sum([int((await conn.execute(each)).scalar_one()) for each in counts])
 
 
 async def organisation_of(conn: AsyncConnection, staff_id: str) -> str | None:

@@ -255,11 +255,16 @@ class Directory:
     def index(self) -> Index:
         """What the services have in common, for matching."""
         organisations: dict[tuple[Country, str], frozenset[str] | None] = {}
+        said: dict[tuple[Country, str], set[str]] = defaultdict(set)
+        for service in self.services if self._certified else ():
+            said[service.country, service.organisation].update(service.catalogue)
 
         def certified_rows(service: Service) -> frozenset[str] | None:
             key = (service.country, service.organisation)
             if self._certified and key not in organisations:
-                organisations[key] = self.certified_rows(service) if self.is_certified(service) else None
+                # What one service of an organisation says that it offers is not offered by each of the others.
+                rows = self.certified_rows(service) - said[key]
+                organisations[key] = rows if self.is_certified(service) else None
             return organisations.get(key)
 
         return Index(self.services, capacity_of=self.capacity_of, certified_rows=certified_rows)

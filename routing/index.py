@@ -62,7 +62,7 @@ class Index:
         capacity_of: Callable[[str], Capacity | None],
         certified_rows: Callable[[Service], frozenset[str] | None],
     ) -> None:
-        """`certified_rows` gives None for a service that nobody certified."""
+        """`certified_rows` gives None for a service that nobody certified, else what it offers besides what it says."""
         in_order = sorted(services, key=lambda service: (service.name, service.id))
         self.order = {service.id: place for place, service in enumerate(in_order)}
         self.sorts: dict[str, Sort] = {}

@@ -191,7 +191,10 @@ async def test_the_folder_of_one_who_left_is_shut_and_later_deleted_with_its_key
     await save(db, {ROW: RowAnswer(offered=True)})
     async with db.write() as conn:
         await store.add_member(conn, "se-talita", "anna", actor=MAJA, now=NINE)
+        await store.send_profile(conn, "se-talita", version=1, actor=MAJA, now=NINE)
+        assert await store.waiting(conn, DAY) == 1
         assert await store.leave(conn, "se-talita", actor=MAJA, now=NINE)
+        assert await store.waiting(conn, DAY) == 0  # nobody can look at it any more
         assert not await store.leave(conn, "se-talita", actor=MAJA, now=NINE)
     with pytest.raises(NoSuchThing):
         await save(db, {}, version=1)

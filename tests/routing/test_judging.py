@@ -339,3 +339,21 @@ def test_of_what_is_always_there_what_does_not_take_the_patient_comes_last() -> 
 def test_where_no_need_was_chosen_who_can_advise_comes_before_who_is_merely_there() -> None:
     advises = a_service("z-advises", area=NATIONAL, needs_first=(), needs_also=("identification-advice",))
     assert line(asked(replace(A_QUERY, needs=()), a_service("a-there"), advises))[:2] == ["z-advises", "a-there"]
+
+
+def test_what_one_service_of_a_certified_organisation_offers_is_not_offered_by_its_others() -> None:
+    beds = a_service("beds", organisation="Haven", catalogue=(HOUSING,), **BEDS)
+    line_only = a_service("a-line", organisation="Haven")
+    directory = a_directory(beds, line_only)
+    organisation = directory.organisation_of(beds).id
+    given = {organisation: frozenset({HOUSING, MEETING})}
+    matched = match(
+        directory.with_all(directory.services, certified=given), replace(A_QUERY, needs=(), catalogue=(HOUSING,)), NOON
+    )
+    assert Because.OFFERS in why(matched, "beds")
+    assert Because.OFFERS not in why(matched, "a-line")
+    talks = match(
+        directory.with_all(directory.services, certified=given), replace(A_QUERY, needs=(), catalogue=(MEETING,)), NOON
+    )
+    # Which of them does what nobody's entry says is not known: either may.
+    assert {Because.OFFERS, Because.CERTIFIED} <= why(talks, "beds") & why(talks, "a-line")
