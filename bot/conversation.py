@@ -263,11 +263,17 @@ class Conversations:
             ),
         )
         world = self._world(conversation, message, standing, now)
-        if state.referred or conversation.channel is Channel.CALL:
-            if await self._read_out(conn, turn, now) and reaching.only_wants_to_read(heard):
-                return (), {}
-            world = await self._with_referrals(conn, conversation.id, world)
-        decision = dialogue.decide(state, heard, world)
+        if not state.referred and conversation.channel is not Channel.CALL:
+            decision = dialogue.decide(state, heard, world)
+            return decision.effects, await self._apply(conn, turn, decision, now)
+        decision = dialogue.decide(state, heard, await self._with_referrals(conn, conversation.id, world))
+        if any(isinstance(effect, Say) and effect.message.urgent for effect in decision.effects):
+            # Where danger is, the emergency numbers come before whatever waited.
+            return decision.effects, await self._apply(conn, turn, decision, now, waits=True)
+        if any(isinstance(effect, Erase) or effect == SetMuted(muted=True) for effect in decision.effects):
+            await held_store.forget(conn, conversation.id)
+        elif await self._read_out(conn, turn, now) and reaching.only_wants_to_read(heard):
+            return (), {}
         return decision.effects, await self._apply(conn, turn, decision, now)
 
     async def _answer_unread(
@@ -308,9 +314,6 @@ class Conversations:
 
     async def _read_out(self, conn: AsyncConnection, turn: _Turn, now: datetime) -> bool:
         """She writes, so she can be told what waited until it was safe; whether anything did."""
-        if turn.message.kind is InboundKind.STOP:
-            await held_store.forget(conn, turn.conversation.id)
-            return False
         said = await reaching.read_out(conn, self._house, turn.conversation.id, turn.address, now)
         if said:
             self._house.tell_page(conn, turn.conversation.id)
@@ -318,8 +321,13 @@ class Conversations:
 
     # --- carrying out --------------------------------------------------------------------------------------------
 
-    async def _apply(self, conn: AsyncConnection, turn: _Turn, decision: Decision, now: datetime) -> Mapping[str, Any]:
-        """Carry out what was decided; the state that is to be written down at the end of the turn."""
+    async def _apply(
+        self, conn: AsyncConnection, turn: _Turn, decision: Decision, now: datetime, *, waits: bool = False
+    ) -> Mapping[str, Any]:
+        """Carry out what was decided; the state that is to be written down at the end of the turn.
+
+        With `waits`, what was held back is said right after what is urgent.
+        """
         conversation, state = turn.conversation, decision.state
         conversation_id = conversation.id
         address = turn.address
@@ -339,6 +347,8 @@ class Conversations:
                         conversation_id = erased
                 case Say(message=message, served=shown):
                     await self._say(conn, conversation_id, address, message, f"{turn.message.id}:{place}", now)
+                    if waits and message.urgent:
+                        await self._read_out(conn, turn, now)
                     if shown is not None:
                         await store.record_served(
                             conn,

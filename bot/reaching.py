@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 PRESENT_FOR = replies.PRESENT_FOR
 ANSWERING = timedelta(minutes=1)  # so long after she wrote, what is said is said to her
+LATER = timedelta(hours=1)  # after a fault of ours
 SHOW = "k"  # the token of the button below "there is a message"
 _READY = frozenset({"ok", "okay", "okei", "vis", "visa", "show"})  # said by whoever wants to read it
 
@@ -158,8 +159,15 @@ async def tick(house: House, now: datetime) -> int:
     async with house.db.read() as conn:
         waiting = await held_store.due(conn, now)
     for conversation_id in waiting:
-        async with house.db.write() as conn:
-            await _release(conn, house, conversation_id, now)
+        try:
+            async with house.db.write() as conn:
+                await _release(conn, house, conversation_id, now)
+        except Exception as error:
+            # One that cannot be said must not keep back what waits for others.
+            house.counts.trouble.labels("reaching").inc()
+            log.error("held_not_said", conversation_id=conversation_id, error_type=type(error).__name__, exc_info=True)
+            async with house.db.write() as conn:
+                await held_store.put_off(conn, conversation_id, now + LATER)
     return len(waiting)
 
 
