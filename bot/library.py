@@ -54,7 +54,8 @@ class Library:
 
     def __init__(self, folder: Path, *, danger_file: Path | None = None) -> None:
         self.gazetteer = Gazetteer.load(folder / "places")
-        self.directory = Directory.load(folder, self.gazetteer)
+        self._shipped = Directory.load(folder, self.gazetteer)
+        self.directory = self._shipped
         self.laws = LawBook.load(folder / "laws.yaml")
         self.standing = Standing(Policy.load(folder / "fitness.yaml"))
         self.tools = Tools.load(folder)
@@ -96,7 +97,10 @@ class Library:
                     await self._heed(marked, self.shelves)
                 return False
             try:
-                directory = await service_store.directory_of(conn, self.directory, self.gazetteer, certified=certified)
+                # Over what was shipped, each time: one that stood in and closed gives way to whom it stood in for.
+                directory = await service_store.directory_of(
+                    conn, self._shipped, self.gazetteer, certified=certified, held=self.directory
+                )
             except ContentError as error:
                 return self._refuse(version, error)
             shelved = self._version is not None and version.articles == self._version.articles

@@ -400,10 +400,12 @@ async def directory_of(
     gazetteer: Gazetteer,
     *,
     certified: Mapping[str, frozenset[str]] | None = None,
+    held: Directory | None = None,
 ) -> Directory:
     """The directory as the database has it; the shipped one where the database has none.
 
-    `certified` is who is certified on the day that is meant (`certification_store.certified`).
+    `certified` is who is certified on the day that is meant (`certification_store.certified`), `held` the directory
+    that was read before.
 
     Needs are the shipped ones, and so are fallbacks, but for those that a coordinator replaced. A fallback that is
     missing from the database, or that somebody closed, is taken from what was shipped, since nobody may be left without
@@ -412,10 +414,11 @@ async def directory_of(
     standing = (await conn.execute(select(_services.c.id, _services.c.revision).order_by(_services.c.id))).all()
     if not standing:
         return shipped
-    # What `shipped` holds of this database already is not read again: of thousands, one or two have changed.
-    held = {row.id: shipped.find(row.id) for row in standing if _is_held(shipped, row.id, row.revision)}
-    fresh = await _read_services(conn, [row.id for row in standing if row.id not in held], shipped, gazetteer)
-    read = ((row.id, held.get(row.id) or fresh.get(row.id)) for row in standing)
+    # What was read before is not read again: of thousands, one or two have changed.
+    before = held if held is not None else shipped
+    same = {row.id: before.find(row.id) for row in standing if _is_held(before, row.id, row.revision)}
+    fresh = await _read_services(conn, [row.id for row in standing if row.id not in same], shipped, gazetteer)
+    read = ((row.id, same.get(row.id) or fresh.get(row.id)) for row in standing)
     services = {service_id: service for service_id, service in read if service is not None}
     fallbacks = await fallback_store.applied(conn, shipped.fallbacks, services)
     for fallback in fallbacks.values():

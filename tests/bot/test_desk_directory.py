@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from bot.app import Line
 from helpline import audit
 from helpline.accounts import Role
 from routing import proposal_store, store
+from routing.services import ServiceStatus
 from tests.bot import browsing
 from tests.bot.browsing import Client, Page, get
 from tests.bot.rota_browsing import Pairs, filled, form_of, send
@@ -321,6 +323,13 @@ async def test_one_of_those_always_shown_goes_once_another_stands_in_its_place(
     assert anew.fallbacks[country].everyone[0] == "nattlys-tromso"
     assert not anew.get(first).running
     assert ("staff:maja", "fallback_replaced") in await trail(line, "service:nattlys-tromso")
+    # Where that one closes too, whoever was always shown is shown again, at once.
+    async with line.house.db.write() as conn:
+        closed = replace(library.directory.get("nattlys-tromso"), status=ServiceStatus.CLOSED_FOR_NOW)
+        await store.save_service(conn, closed, now=line.house.clock.now(), actor="staff:maja")
+    await library.refresh(line.house.db)
+    assert library.directory.fallbacks[country].everyone[0] == first
+    assert not library.directory.get("nattlys-tromso").running
 
 
 async def test_a_withdrawn_service_is_not_suggested_but_stays_in_the_history(
