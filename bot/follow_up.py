@@ -13,7 +13,7 @@ from typing import assert_never
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import dialogue, reaching, store
+from bot import dialogue, reaching, referring, store
 from bot.dialogue import State
 from bot.house import House
 from bot.library import TOPIC as LIBRARY
@@ -127,7 +127,18 @@ class FollowUp:
         if at is None or at > now:
             await referral_store.save_asking(conn, referrals.put_off(referral, at))
             return
+        if await self._another_stands(conn, known, referral):
+            await referral_store.save_asking(conn, referrals.put_off(referral, now + LATER))
+            return
         await self._say(conn, known, referral, safe, now)
+
+    async def _another_stands(self, conn: AsyncConnection, known: Conversation, referral: Referral) -> bool:
+        """Whether the same was asked of another referral and is still to be answered: one "full" must not mean two."""
+        for other_id in referring.asked_about(_state_of(known).menu.values()) - {referral.id}:
+            other = await referral_store.find(conn, other_id)
+            if other is not None and other.asks and other.ask_at is not None:
+                return True
+        return False
 
     async def _wait(self, conn: AsyncConnection, known: Conversation, now: datetime) -> timedelta:
         """How long it is no time to ask for."""

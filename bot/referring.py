@@ -40,7 +40,7 @@ from routing.referrals import (
     SafeContact,
     Way,
 )
-from routing.services import Answer, Service, ServiceKind, Sex, Status
+from routing.services import ADULT_HOUSING, Answer, Service, ServiceKind, Sex, Status
 
 TO, OUTCOME = "f", "o"  # tokens: of making a referral, and of what came of one; each followed by what is meant
 _LONGEST_ID = 43  # what fits beside the rest into a button's token
@@ -347,6 +347,9 @@ def told(making: Making | None, value: str, scene: Scene) -> Turned | None:
         case "which":
             return start(scene)
         case "to":
+            service = scene.directory.find(_meant(what, scene))
+            if service is not None and service.kind in ADULT_HOUSING and _is_minor(scene):
+                return None  # the button of an earlier search, for somebody else
             return choose(_meant(what, scene), scene)
         case "slip":
             known = scene.referral(what)
@@ -376,6 +379,10 @@ def told(making: Making | None, value: str, scene: Scene) -> Turned | None:
             return _settled(making, SafeContact(hours, tuple(Way(way) for way in making.ways), MaySay(what)), scene)
         case _:
             return None
+
+
+def _is_minor(scene: Scene) -> bool:
+    return scene.minor or (scene.draft is not None and scene.draft.who == "child")
 
 
 def yes_or_no(making: Making, scene: Scene, *, yes: bool) -> Turned | None:
@@ -623,6 +630,12 @@ def outcome_told(value: str, scene: Scene) -> Turned | None:
         return None
     why = RefusedFor(because) if because else None
     return _answered(referral, Outcome(outcome), why, scene)
+
+
+def asked_about(offered: Iterable[str]) -> set[str]:
+    """The referrals whose outcome these tokens tell."""
+    parts = (token.split(":") for token in offered)
+    return {part[1] for part in parts if len(part) > 2 and part[0] == OUTCOME}
 
 
 def outcome_typed(text: str, offered: Iterable[str], scene: Scene) -> str | None:

@@ -256,6 +256,8 @@ def _begun(opened: Open, wanted: Wanted, claim: str) -> Referring:
     who = state.referral.who if state is not None and state.referral is not None else ""
     sex, age = {**_ABOUT, **_HEARD}.get(who, (None, None))
     told_age = age.value if age is not None else state.age if state is not None else ""
+    if state is not None and state.age == AgeGroup.MINOR:
+        told_age = state.age  # said since, and what matters most
     takes = wanted.service.introduction
     return Referring(
         claim=claim,

@@ -154,3 +154,10 @@ def test_who_turns_out_to_be_under_18_is_not_led_to_a_shelter_for_adults() -> No
     assert woman.kind is ServiceKind.CRISIS_CENTRE
     assert child is not None
     assert child.kind is ServiceKind.CHILD_PROTECTION
+
+
+def test_the_button_of_an_earlier_search_leads_no_child_to_a_shelter_for_adults() -> None:
+    (choice,) = referring.offers(["house-of-ann"], SCENE)
+    tapped = choice.token.removeprefix("f:")
+    assert referring.told(None, tapped, replace(SCENE, draft=replace(DRAFT, who="child"))) is None
+    assert referring.told(None, tapped, replace(SCENE, minor=True)) is None
