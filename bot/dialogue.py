@@ -221,7 +221,7 @@ class Missing(StrEnum):
     UNKNOWN = "unknown"  # below the evidence floor
     UNHELPFUL = "unhelpful"  # an answer was given and did not help
     TOO_OLD = "too_old"  # what would have answered is too long past its review date
-    NO_SERVICE = "no_service"  # more services were asked for than the directory has
+    NO_SERVICE = "no_service"  # none helps with it, or more were asked for than the directory has
 
 
 @dataclass(frozen=True)
@@ -1179,7 +1179,7 @@ class _Turn:
         choices = [*refers, *choices] if self.world.form is Form.WIDE else [*choices, *refers]
         if shown.ids:
             self.effects.append(RecordReferral(shown.ids, draft.needs, draft.region))
-        elif draft.shown:
+        elif draft.shown or shown.nobody:
             self.effects.append(RecordGap(Missing.NO_SERVICE, self.state.asked, tuple(draft.needs), 0.0, draft.region))
         self.say(text, choices)
 

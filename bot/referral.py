@@ -233,6 +233,7 @@ def _place(key: str, gazetteer: Gazetteer) -> Place | None:
 # --- from a finished draft to services --------------------------------------------------------------------------
 
 _IN_A_LINE = OPENING - {Because.HOURS_UNKNOWN} | {Because.FULL, Because.HAS_ROOM}
+_HELPS = frozenset({Because.FITS_NEED, Because.HELPS_WITH})
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,12 @@ class Shown:
     def ids(self) -> tuple[str, ...]:
         """What is shown for this patient, without what is always shown."""
         return tuple(offer.service.id for offer in self.best)
+
+    @property
+    def nobody(self) -> bool:
+        """Whether none of them, not even of what always answers, is there for what is needed."""
+        helping = (offer for offer in self.always if not offer.refuses)
+        return not self.best and all(_HELPS.isdisjoint(reason.code for reason in offer.reasons) for offer in helping)
 
 
 def find(
@@ -343,6 +350,8 @@ def tell(
     parts = [understood(draft, phrases, language)]
     if not shown.best and draft.shown:
         parts.append(phrases.say("refer.again", language))
+    elif shown.nobody:
+        parts.append(phrases.say("refer.none", language))
     if form is not Form.WIDE:
         # What always answers must stand in the first message, also where the rest waits behind "more".
         by_number = sorted(shown.best, key=lambda offer: not (offer.service.phones or child_first(offer)))

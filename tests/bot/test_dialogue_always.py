@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot import dialogue
+from bot import dialogue, referral
 from bot.answers import Form, menu_line
 from bot.channels.base import LONGEST_TOKEN
 from bot.commands import Commands
@@ -40,8 +40,10 @@ from bot.dialogue import (
     Decision,
     Erase,
     Heard,
+    Missing,
     PassOn,
     Reason,
+    RecordGap,
     Say,
     SayWhoIsSought,
     SeekAdvisor,
@@ -440,3 +442,17 @@ def test_danger_brings_the_numbers_first_in_every_language_and_country(language:
         first = decision.effects[0]
         assert isinstance(first, Say)
         assert EMERGENCY in first.message.text
+
+
+def test_a_search_that_finds_nobody_at_once_is_a_gap_and_says_so() -> None:
+    world = the_world()[0]
+    place = world.gazetteer.understand("Luleå", country=Country.SE).place
+    assert place is not None
+    draft = replace(referral.with_place(referral.Draft(), place), needs=("interpreter",), who="man")
+    state = State(Language.SV, Country.SE, awaiting=Awaiting.REFERRAL, referral=draft)
+    effects = dialogue.decide(state, Heard(InboundKind.TAP, token="r:when:now"), world).effects
+    [gap] = [each for each in effects if isinstance(each, RecordGap)]
+    assert (gap.missing, gap.nearest, gap.region) == (Missing.NO_SERVICE, ("interpreter",), draft.region)
+    said = "\n".join(each.message.text for each in effects if isinstance(each, Say))
+    assert world.phrases.say("refer.none", Language.SV) in said
+    assert "112" in said

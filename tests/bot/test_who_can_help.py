@@ -151,3 +151,18 @@ def test_a_draft_from_before_namesakes_were_kept_is_read_still() -> None:
     assert (
         referral.draft_from_json({"place_code": "5501", "candidates": [["NO.kommune.5501", "Tromsø"]]}).namesakes == ()
     )
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("form", Form)
+def test_where_nobody_helps_with_it_that_is_said_and_who_always_answers_is_shown(
+    form: Form, language: Language
+) -> None:
+    none = WORLD.phrases.say("refer.none", language)
+    needs = replace(DRAFT, needs=("interpreter",))
+    told = said(form=form, language=language, draft=needs)
+    assert none in told
+    assert "113" in told
+    assert none not in said(form=form, language=language)  # ROSA can help with that
+    assert none not in said(a_service("it", needs_first=("interpreter",)), form=form, language=language, draft=needs)
+    assert none not in said(form=form, language=language, draft=replace(needs, shown=3))
