@@ -522,14 +522,19 @@ _LATE, _EARLY = time(22), time(7)
 
 
 _NOT_HOURS = re.compile(r"\d\s*(?:år|uke|veke|veck|måned|månad|dag|day|week|month|year)", re.IGNORECASE)
+# Read as they stand, these would give the very hours that are not safe.
+_OTHERWISE = re.compile(
+    r"\b(?:ikke|ikkje|inte|not|aldri|aldrig|never|unntatt|unntake|utom|except)\b|\d\s*[ap]\.?m\b", re.IGNORECASE
+)
 
 
 def read_hours(text: str) -> tuple[time, time] | None:
-    """The hours that these words name: "9-15", "kl 8 til 16.30", "etter 16"; of "3 til 6 måneder" none."""
-    if _NOT_HOURS.search(text) is not None:
+    """The hours that these words name: "9-15", "kl 8 til 16.30", "etter 16"; of "ikke etter 16" none."""
+    if _NOT_HOURS.search(text) is not None or _OTHERWISE.search(text) is not None:
         return None
     if (found := _FROM_TO.search(text)) is not None:
-        return _time(found[1], found[2]), _time(found[3], found[4])
+        begins, ends = _time(found[1], found[2]), _time(found[3], found[4])
+        return (begins, ends) if begins != ends else None  # the same twice would be day and night
     if (found := _AFTER.search(text)) is not None:
         begins = _time(found[1], found[2])
         return begins, _LATE if begins < _LATE else _EARLY

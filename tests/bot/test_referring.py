@@ -93,6 +93,10 @@ def test_a_call_together_is_offered_where_the_service_takes_it_and_wakes_somebod
         ("romnummer 45-67", None),
         ("hun er i uke 3 til 6 måneder på vei", None),
         ("refleksjon från 3 till 6 månader", None),
+        ("ikke etter 16", None),
+        ("not before 10", None),
+        ("after 5 pm", None),
+        ("9 til 9", None),
     ],
 )
 def test_hours_are_read_as_people_write_them(text: str, hours: tuple[time, time] | None) -> None:
