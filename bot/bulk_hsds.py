@@ -32,7 +32,7 @@ from routing.hsds.fields import Version
 from routing.hsds.loss import LossReport, Why
 from routing.hsds.reading import Brought, read
 from routing.hsds.writing import Written, write
-from routing.organisations import Organisation
+from routing.organisations import Organisation, same_name
 from routing.places import Gazetteer
 from routing.services import Service
 from routing.store import Imported
@@ -266,8 +266,34 @@ def _organisations(brought: Brought, present: Directory) -> list[Organisation]:
             found.append(each)
         elif known is None or replace(known, revision=0) != each:
             brought.losses.add(each.id, "organization", Why.NOT_TAKEN, "it stands here already; compare by hand")
-    there = {each.id for each in (*present.organisations, *found)}
-    return [each if each.parent in there else replace(each, parent="") for each in found]
+    return _consistent(found, present, brought.losses)
+
+
+def _consistent(found: list[Organisation], present: Directory, losses: LossReport) -> list[Organisation]:
+    """Without what cannot all be true: another's name as one's own other name, and parents in a ring."""
+    parents = {each.id: each.parent for each in (*present.organisations, *found)}
+    taken = {(each.country, same_name(each.name)): each.id for each in found}
+    kept = []
+    for each in found:
+        others = tuple(
+            name
+            for name in each.alternate_names
+            if taken.setdefault((each.country, same_name(name)), each.id) == each.id
+        )
+        if others != each.alternate_names:
+            losses.add(each.id, "organization.alternate_name", Why.NOT_TAKEN, "another organization is called so")
+        above, seen = each.parent, {each.id}
+        while above in parents and above not in seen:
+            seen.add(above)
+            above = parents[above]
+        parent = each.parent if each.parent in parents and above not in seen else ""
+        if above in seen:
+            losses.add(
+                each.id, "organization.parent_organization_id", Why.NOT_TAKEN, "its parents come round in a ring"
+            )
+            parents[each.id] = ""
+        kept.append(replace(each, alternate_names=others, parent=parent))
+    return kept
 
 
 def _told(capacities: tuple[Capacity, ...], present: Directory, now: datetime) -> Iterator[Capacity]:

@@ -192,13 +192,13 @@ async def propose(
     asked_by: str | None = None,
 ) -> Proposal:
     """Have a change wait for a second person; the one that waits already where the same hand made the same before."""
-    document = _document(service)
+    document, note = _document(service), _words(note)
     values = {
         "service_id": service.id,
         "country": service.country.value,
         "base_revision": base_revision,
         "document": document,
-        "note": note[:LONGEST_WORD],
+        "note": note,
         "made_by": made_by,
         "made_at": now,
         "asked_by": asked_by,
@@ -383,7 +383,7 @@ async def _decide(
         "state": state.value,
         "decided_by": by,
         "decided_at": now,
-        "word": word[:LONGEST_WORD],
+        "word": _words(word),
         "revision": revision,
         "open_key": None,
     }
@@ -399,6 +399,11 @@ async def _told(
 ) -> None:
     await audit.append(conn, at=now, actor=by, action=action, subject=f"service:{service_id}", details=details)
     wake(conn, TOPIC)
+
+
+def _words(written: str) -> str:
+    """What somebody wrote, as a database takes it: PostgreSQL has no place for the sign of nothing."""
+    return written.replace("\0", " ")[:LONGEST_WORD]
 
 
 def _document(service: Service) -> str:

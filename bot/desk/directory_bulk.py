@@ -86,7 +86,9 @@ class BulkDesk:
         """Where a file is chosen; and what came of the last one."""
         self._door.member(request, Role.COORDINATOR)
         told = {name: request.query.get(name, "") for name in ("saved", "proposed")}
-        counts = {name: int(count) for name, count in told.items() if count.isascii() and count.isdigit()}
+        counts = {
+            name: int(count) for name, count in told.items() if count.isascii() and count.isdigit() and len(count) < 9
+        }
         notice = self._door.say(request, "bulk.told", **counts) if len(counts) == len(told) else ""
         return await self._page(request, notice=notice)
 

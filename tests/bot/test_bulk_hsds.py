@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
 from bot import bulk_hsds
@@ -122,3 +123,23 @@ async def test_room_is_taken_over_where_it_was_told_later(db: Database, tmp_path
         capacity = (await standing(db)).capacity_of("rosa")
         assert capacity is not None
         assert capacity.free == expected
+
+
+async def test_organisations_that_cannot_all_be_true_come_in_without_what_contradicts(
+    db: Database, tmp_path: Path
+) -> None:
+    one, other = "5ba5d0c0-93f8-4b2f-8f6c-2f4f1f7c4a01", "5ba5d0c0-93f8-4b2f-8f6c-2f4f1f7c4a02"
+    told = {"description": "x", "alternate_name": "Beta Ring"}
+    path = tmp_path / "ring.json"
+    path.write_bytes(
+        orjson.dumps(
+            [
+                {"id": one, "name": "Alfa Ring", "parent_organization_id": other, **told},
+                {"id": other, "name": "Beta Ring", "parent_organization_id": one, **told},
+            ]
+        )
+    )
+    plan = await bring(db, path)
+    assert set(plan.organisations.added) == {"no-alfa-ring", "no-beta-ring"}
+    lost = {loss.where for loss in plan.losses.losses}
+    assert {"organization.alternate_name", "organization.parent_organization_id"} <= lost

@@ -91,7 +91,7 @@ async def test_other_words_about_the_same_are_not_lost(db: Database) -> None:
     await approved(db, await proposed(db, NEW))
     stands = replace(NEW, revision=1)
     async with db.write() as conn:
-        for note in ("Nytt nummer kommer.", "Nytt nummer kommer.", "Vi flytter i mai."):
+        for note in ("Nytt nummer kommer.", "Nytt nummer kommer.", "Vi flytter\0i mai."):
             await proposals.propose(conn, stands, base_revision=1, made_by="service:ny", now=NINE, note=note)
         notes = [each.note for each in await proposals.open_proposals(conn)]
     assert notes == ["Nytt nummer kommer.", "Vi flytter i mai."]
