@@ -131,7 +131,13 @@ def refer_line(
 
 def read_question(world: World, line: Mapping[str, Any], *, now: datetime | None = None) -> Asked:
     """The question that a line asks; raises `NotUnderstood` with a sentence that says what is wrong."""
-    told = {str(key).replace("-", "_"): value for key, value in line.items() if value is not None}
+    told: dict[str, Any] = {}
+    for key, value in line.items():
+        name = str(key).replace("-", "_")
+        if name in told:
+            raise NotUnderstood(f'The key "{_short(name)}" is there twice.')
+        if value is not None:
+            told[name] = value
     unknown = [key for key in told if key not in _KEYS]
     if unknown:
         raise NotUnderstood(f'The key "{unknown[0]}" is not known. Known keys: {", ".join(_KEYS)}.')
@@ -150,6 +156,8 @@ def read_question(world: World, line: Mapping[str, Any], *, now: datetime | None
     status, age = _status(told), _age(told)
     if told.get("status") == "minor" and age is None:
         age = AgeGroup.MINOR
+    if told.get("status") == "minor" and (age is AgeGroup.ADULT or (isinstance(age, int) and age >= 18)):
+        raise NotUnderstood("The status says minor, and the age says adult. Say which of them is right.")
     query = Query(
         country=here,
         place=understood.place,
@@ -265,6 +273,8 @@ def _instant(told: Mapping[str, Any]) -> datetime | None:
         raise NotUnderstood('"at" must be an instant such as 2026-11-22T02:30:00+01:00.')
     if value.tzinfo is None:
         raise NotUnderstood('"at" needs a zone, such as 2026-11-22T02:30:00+01:00 or 2026-11-22T01:30:00Z.')
+    if not 2000 <= value.year <= 2199:
+        raise NotUnderstood('"at" must lie between the years 2000 and 2199.')
     return value
 
 

@@ -245,3 +245,21 @@ def test_every_service_has_its_reason_among_twenty_thousand() -> None:
     listed = [*answer["offered"], *answer["dropped"]]
     assert len({each["id"] for each in listed}) == len(listed) == len(world.directory.services)
     assert all(each["reasons"] for each in listed)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ({"status": "minor", "age": "adult"}, "minor"),
+        ({"status": "minor", "age": 18}, "minor"),
+        ({"with-children": True, "with_children": False}, "twice"),
+        ({"at": "9999-12-31T23:59:59+00:00"}, "2199"),
+        ({"at": "0001-01-01T00:00:00+00:00"}, "2000"),
+    ],
+)
+def test_what_contradicts_itself_or_lies_beyond_every_calendar_is_refused(
+    line: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(NotUnderstood, match=complaint):
+        refer_line(WORLD, line)
+    assert refer(status="minor", age=17)["offered"][0]["id"] == "barnevernvakt"
