@@ -78,6 +78,18 @@ async def test_a_link_is_made_and_shown_once_and_the_list_says_what_became_of_it
     assert service.id in {each.id for each in confirming_store.due(line.house.library.directory, clock.now())}
 
 
+async def test_whoever_made_the_link_reads_that_another_has_to_approve(maja: Client, line: Line) -> None:
+    service = next(one for one in line.house.library.directory.services if one.phones)
+    told: dict[str, Any] = {"base_revision": service.revision, "made_by": f"service:{service.id}", "note": "Nytt."}
+    async with line.house.db.write() as conn:
+        made = await proposal_store.propose(conn, service, now=line.house.clock.now(), asked_by="staff:maja", **told)
+    page = await get(maja, f"/desk/directory/proposals/{made.id}")
+    assert "lenke som du laget" in page.text
+    assert 'value="approve"' not in page.text
+    refused = await post(maja, f"/desk/directory/proposals/{made.id}", {"csrf": page.csrf, "do": "approve"})
+    assert refused.status == 409
+
+
 async def test_only_coordinators_come_in(sign_in: Any) -> None:
     asha = await sign_in("asha", Role.ADVISOR)
     for address in (HERE, f"{HERE}/alike", f"{HERE}/import", "/desk/areas?country=NO&name=a&search=troms"):
