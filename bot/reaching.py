@@ -71,6 +71,11 @@ async def say(
     safe = await _rules(conn, house, conversation.id, now)
     since = now - (await store.last_heard(conn, conversation.id) or now)
     if safe is None or since <= (PRESENT_FOR if to_talk else ANSWERING):
+        calls = await way_to(conn, house, conversation.id, address, now) is Way.CALL
+        if calls and not await replies.may_be_called(conn, house.vault, conversation.id, now):
+            # She hung up and is not to be called: whoever speaks to her must not think that she hears it.
+            new = await replies.hold_until_she_comes(conn, house, conversation.id, message, key=key, now=now)
+            return Reached.HELD if new else Reached.REPEATED
         if safe is not None and not to_talk:
             message = await _with_how_to_hear(conn, house, conversation, address, message, safe)
         new = await replies.write_down(conn, house, conversation.id, address, message, key=key, now=now)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from types import SimpleNamespace
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot import caller_store, replies, store
+from bot import caller_store, reaching, replies, store
+from bot.house import House
+from bot.reaching import Reached
 from bot.store import Kind
 from helpline.database import Database
-from helpline.messages import Address, Channel, Country, Language
+from helpline.messages import Address, Channel, Country, Language, OutboundMessage
 from helpline.vault import Vault
 from routing import referral_store
 from routing.referrals import AROUND_THE_CLOCK, MaySay, SafeContact, Way
@@ -53,3 +57,26 @@ async def test_she_is_called_only_as_she_said(
         # Who is on the line is not called: she is spoken to.
         await caller_store.note_on_line(conn, hers, "CA1", now + timedelta(minutes=1))
         assert await replies.may_be_called(conn, vault, hers, now)
+
+
+async def test_words_for_whoever_hung_up_and_is_not_called_count_as_held(db: Database, vault: Vault) -> None:
+    house = cast(House, SimpleNamespace(vault=vault))
+    async with db.write() as conn:
+        hers = await store.create(
+            conn,
+            vault,
+            Address(Channel.CALL, "+4799000001"),
+            kind=Kind.CLINICIAN,
+            staff_id=None,
+            language=Language.NB,
+            country=Country.NO,
+            now=CALLED_AT,
+        )
+        rules = SafeContact(ways=())
+        await referral_store.set_safe_contact(conn, vault, hers, rules, by=f"conversation:{hers}", now=CALLED_AT)
+        known = await store.outline(conn, hers)
+        assert known is not None
+        now = CALLED_AT + timedelta(minutes=10)
+        for reached in (Reached.HELD, Reached.REPEATED):
+            said = OutboundMessage("Er du der?")
+            assert await reaching.say(conn, house, known, said, key="1", now=now, to_talk=True) is reached
