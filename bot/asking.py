@@ -39,7 +39,7 @@ from routing import certification_store, closed_days
 from routing import store as service_store
 from routing.directory import Directory
 from routing.places import Gazetteer
-from routing.refer import World, refer_line
+from routing.refer import YEARS, World, refer_line
 
 Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -123,7 +123,8 @@ def referrer() -> Answerer:
     def answer(line: Mapping[str, Any]) -> Mapping[str, Any]:
         at = line.get("at")
         # An instant that cannot be read is the matcher's to refuse, with a sentence.
-        when = _instant_or_none(at) or now
+        when = _instant_or_none(at)
+        when = when if when is not None and when.year in YEARS else now
         closed = {country: closed_days.around(country, when) for country in Country}
         return refer_line(world, line, now=now, holidays=closed)
 

@@ -33,6 +33,9 @@ _KEYS = (
     *("with_children", "families", "substance_use", "catalogue", "languages", "at"),
 )
 
+YEARS = range(2000, 2200)
+"""In which an instant may lie that is asked about: within every calendar that is looked into."""
+
 
 class NotUnderstood(ValueError):
     """The question says something that it may not; the message names what is allowed."""
@@ -273,7 +276,7 @@ def _instant(told: Mapping[str, Any]) -> datetime | None:
         raise NotUnderstood('"at" must be an instant such as 2026-11-22T02:30:00+01:00.')
     if value.tzinfo is None:
         raise NotUnderstood('"at" needs a zone, such as 2026-11-22T02:30:00+01:00 or 2026-11-22T01:30:00Z.')
-    if not 2000 <= value.year <= 2199:
+    if value.year not in YEARS:
         raise NotUnderstood('"at" must lie between the years 2000 and 2199.')
     return value
 

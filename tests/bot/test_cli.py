@@ -71,6 +71,7 @@ def test_a_batch_is_read_from_standard_input_too(tmp_path: Path) -> None:
         (["refer", "--need", "nonsense"], "Allowed:"),
         (["refer", "--at", "2026-11-22T10:00"], "zone"),
         (["refer", "--age", "old"], "age"),
+        (["refer", "--at", "9999-12-31T23:59:59+00:00"], "2199"),
         (["oncall", "--at", "2026-11-22"], "has no zone"),
         (["staff", "invite", "a@example.org", "--role", "king"], "There is no role king"),
         (["staff", "invite", "no address", "--role", "editor"], "no e-mail address"),
