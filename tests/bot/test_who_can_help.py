@@ -53,7 +53,7 @@ def test_what_is_always_listed_says_that_it_does_not_take_this_patient() -> None
     child = replace(DRAFT, who="child")
     for form in Form:
         line = next(each for each in said(draft=child, form=form).split("\n") if "ROSA" in each)
-        assert "tar bare imot alderen fra 18 år" in line
+        assert "tar bare imot personer fra 18 år" in line
 
 
 def test_what_is_always_listed_says_that_it_is_not_running() -> None:

@@ -170,8 +170,8 @@ def test_every_reason_has_words_in_every_language() -> None:
             Language.NB,
             "åpner i kontortiden 23.11.2026",
         ),
-        (Reason(Because.ONLY_AGE, "15-25"), Language.SV, "bara för åldern 15–25 år"),
-        (Reason(Because.ONLY_AGE, "0-17"), Language.NB, "bare for alderen til og med 17 år"),
+        (Reason(Because.ONLY_AGE, "15-25"), Language.SV, "bara för personer 15–25 år"),
+        (Reason(Because.ONLY_AGE, "0-17"), Language.NB, "bare for personer til og med 17 år"),
         (Reason(Because.SEX_NOT_TAKEN, "male"), Language.NN, "tek ikkje imot: menn"),
         (
             Reason(Because.ASK_STATUS, "undocumented"),
