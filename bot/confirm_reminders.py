@@ -19,7 +19,7 @@ from escalation import store as escalations
 from escalation.carry import put_notice
 from helpline import accounts, audit
 from helpline.accounts import Role, Staff
-from helpline.messages import Language, OutboundMessage
+from helpline.messages import Address, Language, OutboundMessage
 from helpline.phrases import say_date
 from routing import confirming_store
 from routing.services import Service
@@ -47,27 +47,35 @@ class ConfirmReminders:
             if not await confirming_store.untold(conn, forgotten):
                 return 0
         async with house.db.write() as conn:
+            coordinators = [
+                (staff, address)
+                for staff in await accounts.list_staff(conn, role=Role.COORDINATOR)
+                if (address := await self._address_of(conn, staff)) is not None
+            ]
+            if not coordinators:
+                return 0  # nobody can be told yet; whoever comes is told then
             untold = await confirming_store.untold(conn, forgotten)
             fresh = [service for service in untold if await confirming_store.note_told(conn, service, now=now)]
             if not fresh:
                 return 0  # another process was quicker
             told = 0
-            for staff in await accounts.list_staff(conn):
-                if Role.COORDINATOR in staff.roles:
-                    told += await self._tell(conn, staff, fresh, now)
+            for staff, address in coordinators:
+                told += await self._tell(conn, staff, address, fresh, now)
             details: dict[str, audit.Detail] = {"services": len(fresh), "told": told}
             action = "confirming_reminded"
             await audit.append(conn, at=now, actor="line", action=action, subject="directory", details=details)
         log.info("confirming_reminded", services=len(fresh), told=told)
         return 0
 
-    async def _tell(self, conn: AsyncConnection, staff: Staff, services: Sequence[Service], now: datetime) -> int:
-        house = self._house
+    async def _address_of(self, conn: AsyncConnection, staff: Staff) -> Address | None:
         stopped = await escalations.stopped(conn)
-        contact = usable_contact(await accounts.contacts(conn, house.vault, staff.id), stopped, house)
-        address = contact.address() if contact is not None else None
-        if contact is None or address is None:
-            return 0
+        contact = usable_contact(await accounts.contacts(conn, self._house.vault, staff.id), stopped, self._house)
+        return contact.address() if contact is not None else None
+
+    async def _tell(
+        self, conn: AsyncConnection, staff: Staff, address: Address, services: Sequence[Service], now: datetime
+    ) -> int:
+        house = self._house
         language = staff.languages[0] if staff.languages else Language.NB
         return await put_notice(
             conn,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
@@ -13,14 +14,17 @@ import pytest
 from aiohttp import FormData
 
 from bot.app import Line
+from bot.channels.local import LocalChannel
 from bot.confirm_reminders import ConfirmReminders
 from helpline.accounts import Role
 from helpline.clock import SetClock
+from helpline.messages import Channel
 from routing import confirming_store, proposal_store, store
 from routing.service_form import as_plain
 from routing.services import Service
 from tests.bot.browsing import Client, Page, get, post, read
 from tests.bot.test_desk import sign_in
+from tests.bot.test_reminders import hire, sent
 
 __all__ = ["sign_in"]
 
@@ -169,16 +173,32 @@ async def test_what_cannot_be_read_is_said_with_its_line(maja: Client, line: Lin
 
 
 async def test_coordinators_are_reminded_once_of_what_was_forgotten(line: Line, clock: SetClock) -> None:
-    reminders = ConfirmReminders(line.house)
-    assert await reminders.tick(clock.now()) == 0
-    async with line.house.db.read() as conn:
-        early = await confirming_store.untold(conn, line.house.library.directory.services)
+    house = replace(line.house, channels={Channel.SMS: LocalChannel(Channel.TERMINAL)})
+    reminders, directory = ConfirmReminders(house), line.house.library.directory
+
+    async def untold(services: Iterable[Service]) -> list[Service]:
+        async with house.db.read() as conn:
+            return await confirming_store.untold(conn, services)
+
+    early = confirming_store.due(directory, clock.now())
     clock.advance(timedelta(days=200))
+    forgotten = confirming_store.due(directory, clock.now())
+    await reminders.tick(clock.now())
+    assert await untold(forgotten) == list(forgotten)  # nobody could be told: it is kept for whoever comes
+    await hire(house, "maja", Role.COORDINATOR, phone="+4790000031")
     for _ in range(2):
         await reminders.tick(clock.now())
-    async with line.house.db.read() as conn:
-        late = await confirming_store.untold(conn, confirming_store.due(line.house.library.directory, clock.now()))
-    # What shipped was looked at just now; only what nobody ever looked at was told at once.
+    [[said]] = (await sent(house)).values()
+    assert str(len(forgotten)) in said
+    assert await untold(forgotten) == []
+    assert len(early) == len(forgotten) > 100
+
+
+async def test_what_shipped_and_was_looked_at_just_now_is_told_of_later(line: Line, clock: SetClock) -> None:
+    house = replace(line.house, channels={Channel.SMS: LocalChannel(Channel.TERMINAL)})
+    await hire(house, "maja", Role.COORDINATOR, phone="+4790000031")
+    await ConfirmReminders(house).tick(clock.now())
+    async with house.db.read() as conn:
+        early = await confirming_store.untold(conn, house.library.directory.services)
     assert all(service.assured_on is not None for service in early)
     assert len(early) > 100
-    assert late == []

@@ -17,6 +17,7 @@ from helpline.clock import SystemClock
 from helpline.content import content_folder
 from helpline.messages import Language
 from helpline.settings import Secret, Settings
+from routing import confirming_store
 from tests.conftest import _as_admin, _run, _text
 from tests.crash.line import KEY, Nursery, Stage, on_stage, small_content
 
@@ -78,6 +79,10 @@ async def prepare(folder: Path, url: str, content: Path) -> None:
         await join("desk", Role.ADVISOR, ContactChannel.DESK, "desk")
         await join("maja", Role.COORDINATOR, ContactChannel.TELEGRAM, str(MAJA))
     await line.prepare()
+    async with house.db.write() as conn:
+        # Coordinators were told long ago of what no service confirmed: what waits for the morning would never be done.
+        for service in confirming_store.due(house.library.directory, now):
+            await confirming_store.note_told(conn, service, now=now)
     await house.db.tidy()
     await line.close()
 
