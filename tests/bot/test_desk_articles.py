@@ -11,7 +11,7 @@ import pytest
 
 from bot.app import Line
 from bot.desk.catalogue import PAGE, Catalogue, Standings, State, Wanted, missing_in
-from helpline.accounts import Role
+from helpline.accounts import AT_THE_LINE, Role
 from helpline.clock import SetClock
 from helpline.messages import Country, Language
 from knowledge import drafts, store
@@ -59,7 +59,7 @@ async def revise(line: Line, article_id: str, **changes: Any) -> None:
 
 
 async def test_every_role_may_read_and_only_writers_may_write(sign_in: Any, line: Line) -> None:
-    for number, role in enumerate(Role):
+    for number, role in enumerate(AT_THE_LINE):
         browser = await sign_in(f"p{number}", role)
         page = await get(browser, f"/desk/articles/{DUTY}")
         assert page.status == 200

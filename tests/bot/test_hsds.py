@@ -28,10 +28,10 @@ from helpline import access_tokens, accounts, audit
 from helpline.access_tokens import Scope
 from helpline.accounts import Role
 from routing.hsds.terms import id_of
-from tests.bot.api.conftest import Client, token_for
+from tests.bot.api.conftest import Client, api, token_for
 from tests.bot.test_desk import hire
 
-pytest_plugins = ["tests.bot.api.conftest"]
+__all__ = ["api"]
 
 
 async def get(client: Client, path: str, status: int = 200, headers: dict[str, str] | None = None) -> Any:

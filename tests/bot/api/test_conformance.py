@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from bot.api.description import describe
 from bot.app import Line
-from helpline.accounts import Role
+from helpline.accounts import AT_THE_LINE
 from knowledge import drafts, question_sets
 from tests.bot.api.conftest import Client, token_for
 from tests.bot.test_desk import hire
@@ -89,7 +89,7 @@ def send(cases: Any, address: str, secret: str, ended: set[int]) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 async def test_every_answer_is_one_that_the_description_tells_of(line: Line, api: Client) -> None:
-    await hire(line, "alle", *Role)
+    await hire(line, "alle", *AT_THE_LINE)
     secret, _ = await token_for(line, "alle")
     line.api.door.limit.burst = 1_000_000
     now = line.house.clock.now()
