@@ -98,8 +98,8 @@ FIRST_START = [
     "helpline.database.Database.migrate after",
     "bot.shelving.put_on_shelves before",
     "bot.shelving.put_on_shelves after",
-    "bot.serving._local_advisor before",
-    "bot.serving._local_advisor after",
+    "bot.serving.local_advisor before",
+    "bot.serving.local_advisor after",
 ]
 
 
