@@ -441,7 +441,7 @@ async def move_asking(conn: AsyncConnection, conversation_id: str, safe: SafeCon
 async def due(conn: AsyncConnection, now: datetime, *, limit: int = 50) -> Sequence[tuple[str, str | None]]:
     """The referrals whose outcome is to be asked for now, with their conversation."""
     rows = await conn.execute(
-        select(_r.id, _r.conversation_id).where(_r.ask_at <= now).order_by(_r.ask_at, _r.id).limit(limit)
+        select(_r.id, _r.conversation_id).where(_r.ask_at <= now).order_by(_r.ask_at, _r.made_at, _r.id).limit(limit)
     )
     return [(row.id, row.conversation_id) for row in rows]
 
