@@ -47,8 +47,9 @@ async def test_nothing_that_twilio_is_given_names_anybody(telephone: Telephone) 
     await telephone.picked_up(call)
     await telephone.exchange.presses(call, "3")
     given = " ".join([*(value for values in call.fields.values() for value in values), *(d.xml for d in call.heard)])
-    for secret in ("asha", "Asha", "Krisesenteret", "Bergen", filed.id, filed.conversation_id + "&", "c1"):
-        assert secret not in given.replace(ASHA, ""), secret
+    # As words: two letters of an id can stand in the middle of a reference, which is drawn by lot.
+    for secret in ("asha", "Asha", "Krisesenteret", "Bergen", filed.id, filed.conversation_id):
+        assert not re.search(rf"\b{re.escape(secret)}\b", given.replace(ASHA, "")), secret
     assert re.fullmatch(r"[0-9a-f]{32}", call.reference)
 
 
