@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Column, Field, SQLModel
 
 from bot.store import conversations, subject_of
-from helpline.messages import Choice, OutboundMessage
+from helpline import outbox
+from helpline.messages import OutboundMessage
 from helpline.storage import BigId, UtcDateTime, insert_once, rows_touched, table_of, wake
 from helpline.vault import Vault
 
@@ -60,22 +60,16 @@ async def hold(
     key: str,
     now: datetime,
     due_at: datetime | None,
-    knocked: bool = False,
 ) -> bool:
     """Keep a message back until `due_at`, or where that is None until she writes; whether it is new."""
     sealing = await vault.open(conn, subject_of(conversation_id))
-    plain = {
-        "text": message.text,
-        "choices": [[each.token, each.label, each.digit] for each in message.choices],
-        "urgent": message.urgent,
-    }
     values: dict[str, Any] = {
         "key": key,
         "conversation_id": conversation_id,
-        "body": sealing.seal(json.dumps(plain), about=f"held:{key}"),
+        "body": sealing.seal(outbox.message_to_json(message), about=f"held:{key}"),
         "held_at": now,
         "due_at": due_at,
-        "knocked": knocked,
+        "knocked": False,
     }
     made = await insert_once(conn, held, values, unique=["key"])
     wake(conn, TOPIC)
@@ -100,9 +94,7 @@ async def take(conn: AsyncConnection, vault: Vault, conversation_id: str) -> Seq
         return ()
     taken = []
     for row in rows:
-        plain = json.loads(sealing.unseal(bytes(row.body), about=f"held:{row.key}"))
-        choices = tuple(Choice(token, label, digit) for token, label, digit in plain["choices"])
-        message = OutboundMessage(plain["text"], choices, plain["urgent"])
+        message = outbox.message_from_json(sealing.unseal(bytes(row.body), about=f"held:{row.key}"))
         taken.append(Held(row.id, row.key, row.conversation_id, message))
     return taken
 

@@ -254,7 +254,7 @@ class Outgoing:
         """To whom and what; `Forgotten` where it was erased."""
         address = key.unseal(self.sealed_address, about=f"outbox-address:{self.key}")
         body = key.unseal(self.sealed_body, about=f"outbox:{self.key}")
-        return Address(self.channel, address), _message_from(body)
+        return Address(self.channel, address), message_from_json(body)
 
 
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ async def enqueue(
             "recipient": vault.fingerprint_of(to),
             "subject": subject,
             "sealed_address": secret.seal(to.value, about=f"outbox-address:{key}"),
-            "sealed_body": secret.seal(_json_from(message), about=f"outbox:{key}"),
+            "sealed_body": secret.seal(message_to_json(message), about=f"outbox:{key}"),
             "state": OutboundState.WAITING.value,
             "urgent": message.urgent if urgent is None else urgent,
             "due_at": due_at or now,
@@ -643,7 +643,7 @@ async def transcript(conn: AsyncConnection, vault: Vault, lane: str, *, limit: i
         key = keys[outgoing.subject]
         if key is not None:
             try:
-                message = _message_from(key.unseal(outgoing.sealed_body, about=f"outbox:{outgoing.key}"))
+                message = message_from_json(key.unseal(outgoing.sealed_body, about=f"outbox:{outgoing.key}"))
             except Forgotten:
                 message = None
         said.append(
@@ -760,7 +760,8 @@ def _code(error: str) -> str:
     return error.split(maxsplit=1)[0][:40] if error.strip() else ""
 
 
-def _json_from(message: OutboundMessage) -> str:
+def message_to_json(message: OutboundMessage) -> str:
+    """A message as it is sealed; `message_from_json` reads it back."""
     written: dict[str, Any] = {
         "text": message.text,
         "choices": [[choice.token, choice.label, choice.digit] for choice in message.choices],
@@ -771,7 +772,8 @@ def _json_from(message: OutboundMessage) -> str:
     return orjson.dumps(written).decode()
 
 
-def _message_from(body: str) -> OutboundMessage:
+def message_from_json(body: str) -> OutboundMessage:
+    """The message that `message_to_json` wrote."""
     read = orjson.loads(body)
     return OutboundMessage(
         text=read["text"],
