@@ -7,26 +7,23 @@ unique and written in the same transaction as the messages, so two processes tel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.house import House
-from bot.reminders import in_the_daytime, usable_contact
-from escalation import store as escalations
-from escalation.carry import put_notice
+from bot.reminders import tell_by_day, usable_address
 from helpline import accounts, audit
 from helpline.accounts import Role, Staff
-from helpline.messages import Address, Language, OutboundMessage
+from helpline.messages import Address, Language
 from helpline.phrases import say_date
 from routing import confirming_store
 from routing.services import Service
 
 log = structlog.get_logger(__name__)
 
-EVERY: Final = timedelta(hours=1)
 _NAMED: Final = 5  # services in the message; the list shows the rest
 
 
@@ -50,7 +47,7 @@ class ConfirmReminders:
             coordinators = [
                 (staff, address)
                 for staff in await accounts.list_staff(conn, role=Role.COORDINATOR)
-                if (address := await self._address_of(conn, staff)) is not None
+                if (address := await usable_address(conn, house, staff)) is not None
             ]
             if not coordinators:
                 return 0  # nobody can be told yet; whoever comes is told then
@@ -67,25 +64,12 @@ class ConfirmReminders:
         log.info("confirming_reminded", services=len(fresh), told=told)
         return 0
 
-    async def _address_of(self, conn: AsyncConnection, staff: Staff) -> Address | None:
-        stopped = await escalations.stopped(conn)
-        contact = usable_contact(await accounts.contacts(conn, self._house.vault, staff.id), stopped, self._house)
-        return contact.address() if contact is not None else None
-
     async def _tell(
         self, conn: AsyncConnection, staff: Staff, address: Address, services: Sequence[Service], now: datetime
     ) -> int:
-        house = self._house
-        language = staff.languages[0] if staff.languages else Language.NB
-        return await put_notice(
-            conn,
-            house.vault,
-            staff.id,
-            address,
-            OutboundMessage(self._words(services, language)),
-            key=f"confirming:{staff.id}:{services[0].id}:{services[0].confirmed_on}",
-            now=now,
-            due_at=in_the_daytime(now, staff.zone),
+        key = f"confirming:{staff.id}:{services[0].id}:{services[0].confirmed_on}"
+        return await tell_by_day(
+            conn, self._house, staff, address, lambda language: self._words(services, language), key=key, now=now
         )
 
     def _words(self, services: Sequence[Service], language: Language) -> str:

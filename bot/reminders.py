@@ -6,7 +6,7 @@ say "told" are unique and written in the same transaction as the messages, so tw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,7 +20,7 @@ from escalation import store as escalations
 from escalation.carry import put_notice
 from helpline import accounts, audit, daytime
 from helpline.accounts import Contact, Role, Staff
-from helpline.messages import Channel, Language, OutboundMessage
+from helpline.messages import Address, Channel, Language, OutboundMessage
 from helpline.phrases import say_date
 from helpline.storage import insert_once, table_of
 from knowledge.articles import Article
@@ -72,23 +72,13 @@ class Reminders:
         return [(staff, theirs[staff.id]) for staff in working if staff.id in theirs]
 
     async def _tell(self, conn: AsyncConnection, staff: Staff, articles: Sequence[Article], now: datetime) -> int:
-        house = self._house
-        stopped = await escalations.stopped(conn)
-        contact = usable_contact(await accounts.contacts(conn, house.vault, staff.id), stopped, house)
-        address = contact.address() if contact is not None else None
-        if contact is None or address is None:
+        address = await usable_address(conn, self._house, staff)
+        if address is None:
             return 0
-        language = staff.languages[0] if staff.languages else Language.NB
         first = min(articles, key=lambda article: (article.review_by, article.id))
-        return await put_notice(
-            conn,
-            house.vault,
-            staff.id,
-            address,
-            OutboundMessage(self._words(articles, language)),
-            key=f"review:{staff.id}:{first.id}:{first.revision}:{first.review_by}",
-            now=now,
-            due_at=in_the_daytime(now, staff.zone),
+        key = f"review:{staff.id}:{first.id}:{first.revision}:{first.review_by}"
+        return await tell_by_day(
+            conn, self._house, staff, address, lambda language: self._words(articles, language), key=key, now=now
         )
 
     def _words(self, articles: Sequence[Article], language: Language) -> str:
@@ -110,6 +100,30 @@ def owners_of(article: Article, working: Iterable[Staff]) -> list[Staff]:
     owner = article.owner.strip().casefold()
     named = [staff for staff in writers if owner in {staff.id.casefold(), staff.name.strip().casefold()}]
     return named or [staff for staff in writers if Role.EDITOR in staff.roles]
+
+
+async def usable_address(conn: AsyncConnection, house: House, staff: Staff) -> Address | None:
+    """Where we can send them something now."""
+    stopped = await escalations.stopped(conn)
+    contact = usable_contact(await accounts.contacts(conn, house.vault, staff.id), stopped, house)
+    return contact.address() if contact is not None else None
+
+
+async def tell_by_day(
+    conn: AsyncConnection,
+    house: House,
+    staff: Staff,
+    address: Address,
+    words: Callable[[Language], str],
+    *,
+    key: str,
+    now: datetime,
+) -> bool:
+    """Remind a member of staff of something, in their language and not at night; whether it was not said yet."""
+    language = staff.languages[0] if staff.languages else Language.NB
+    due_at = in_the_daytime(now, staff.zone)
+    message = OutboundMessage(words(language))
+    return await put_notice(conn, house.vault, staff.id, address, message, key=key, now=now, due_at=due_at)
 
 
 def in_the_daytime(now: datetime, zone: str) -> datetime:
