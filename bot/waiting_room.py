@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,23 +32,6 @@ from helpline.inbox import Received
 from helpline.messages import Channel, Choice, Country, Language, OutboundMessage
 from helpline.outbox import OutboundKind, Outgoing
 from routing.places import Level
-
-
-class Passed(StrEnum):
-    """What became of words for a clinician."""
-
-    NEW = "new"  # they are on their way
-    HELD = "held"  # they wait until it is safe to reach her
-    REPEATED = "repeated"  # they were already
-    UNREACHABLE = "unreachable"  # she wants no messages any more
-
-
-_PASSED = {
-    Reached.SAID: Passed.NEW,
-    Reached.HELD: Passed.HELD,
-    Reached.REPEATED: Passed.REPEATED,
-    Reached.UNREACHABLE: Passed.UNREACHABLE,
-}
 
 
 class WaitingRoom:
@@ -88,7 +70,7 @@ class WaitingRoom:
         self, conn: AsyncConnection, conversation_id: str, message: OutboundMessage, *, key: str, now: datetime
     ) -> None:
         """Say something to the clinician when and where she is reached safely; the way to an advisor stands below."""
-        conversation = await store.get(conn, self._house.vault, conversation_id)
+        conversation = await store.outline(conn, conversation_id)
         if conversation is None:
             return
         if not message.choices:
@@ -124,13 +106,13 @@ class WaitingRoom:
 
     async def _to_clinician(
         self, conn: AsyncConnection, conversation_id: str, message: OutboundMessage, *, key: str, now: datetime
-    ) -> Passed:
+    ) -> Reached:
         conversation = await store.outline(conn, conversation_id)
         if conversation is None:
-            return Passed.UNREACHABLE
+            return Reached.UNREACHABLE
         reached = await reaching.say(conn, self._house, conversation, message, key=key, now=now, to_talk=True)
         self._house.tell_page(conn, conversation_id)
-        return _PASSED[reached]
+        return reached
 
     # --- the clinician's side -----------------------------------------------------------------------------------------
 
@@ -225,32 +207,29 @@ class WaitingRoom:
         """Pass an advisor's words to the clinician, masked like everybody's; False where she cannot be reached."""
         masked = self._house.masker.mask(words, filed.language)
         passed = await self.advisor_says(conn, filed, masked.text, staff_id, key=key, now=now)
-        return passed is not Passed.UNREACHABLE
+        return passed is not Reached.UNREACHABLE
 
     async def advisor_says(
         self, conn: AsyncConnection, filed: Filed, words: str, staff_id: str, *, key: str, now: datetime
-    ) -> Passed:
+    ) -> Reached:
         """Pass on words of an advisor's in which nothing points to a person any more."""
         text = self._house.phrases.say("advisor.says", filed.language, words=words)
         return await self.say_again(conn, filed, OutboundMessage(text), staff_id, key=key, now=now)
 
     async def say_again(
         self, conn: AsyncConnection, filed: Filed, message: OutboundMessage, staff_id: str, *, key: str, now: datetime
-    ) -> Passed:
+    ) -> Reached:
         """Send the clinician a message as it stands, at an advisor's word."""
         passed = await self._to_clinician(conn, filed.conversation_id, message, key=key, now=now)
-        if passed in {Passed.NEW, Passed.HELD}:
+        if passed in {Reached.SAID, Reached.HELD}:
             await seeking.note_reply(conn, filed.id, By.STAFF, now, staff_id=staff_id)
-        if passed is Passed.NEW:
+        if passed is Reached.SAID:
             await self._tell_that_it_waits(conn, filed, now)
-        if passed is Passed.HELD:
-            await self._tell_that_it_is_held(conn, filed, key, now)
-            return Passed.NEW
+        if passed is Reached.HELD:
+            # She said when and how she may be reached: whoever writes to her must not think that she reads it now.
+            await self._tell_owner(conn, filed, "referring.relay.held", key, now)
+            return Reached.SAID
         return passed
-
-    async def _tell_that_it_is_held(self, conn: AsyncConnection, filed: Filed, key: str, now: datetime) -> None:
-        """She said when and how she may be reached: whoever writes to her must not think that she reads it now."""
-        await self._tell_owner(conn, filed, "referring.relay.held", key, now)
 
     async def _tell_owner(self, conn: AsyncConnection, filed: Filed, phrase: str, key: str, now: datetime) -> None:
         await relay.to_owner(

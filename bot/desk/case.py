@@ -18,14 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import notes_store, replying, store
 from bot.beside import reader_of
-from bot.desk.case_room import FOLLOWED, CaseRoom, Open, Typed, is_theirs
+from bot.desk.case_room import CASE, FOLLOWED, LONGEST_FORM, CaseRoom, Open, Typed, is_theirs
 from bot.desk.door import DeskDoor, names_of
 from bot.house import Side, page_topic, typing_topic
+from bot.reaching import Reached
 from bot.replying import Piece, Weighed
 from bot.store import Conversation
 from bot.voice import joining
 from bot.voice.joining import Joined
-from bot.waiting_room import Passed
 from escalation import advisors
 from escalation import store as escalations
 from escalation.advisors import Outcome
@@ -36,17 +36,15 @@ from helpline.outbox import OutboundState
 from helpline.rate_limit import RateLimit
 from helpline.sessions import csrf_holds, staff_of
 from helpline.storage import StorageError
-from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other, wants_page
+from helpline.web import LANGUAGE, Access, Refused, Route, see_other, wants_page
 from routing.referrals import Way
 
 log = structlog.get_logger(__name__)
 
 LONGEST_REPLY = 4_000  # characters
 MOST_CLAIMS = 12
-_BODY = 1_024 * KILOBYTE
 NEXT_STEP, KEEP = "next:", "keep:"  # in place of a colleague's handle, which has no colon
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_CASE = "/desk/{case:[0-9a-f]{16}}"
 _TOLD = {"passed_on": "desk.told.passed_on", "cannot_pass_on": "desk.told.cannot_pass_on"} | {
     "kept": "desk.guidance.kept",
     "kept_after_all": "desk.told.kept_after_all",
@@ -83,18 +81,18 @@ class CaseDesk:
         """The addresses of one case."""
         staff = Access.STAFF
         return [
-            Route("GET", _CASE, self.show, staff),
-            Route("GET", _CASE + "/live", self.live, staff),
-            Route("GET", _CASE + f"/{{action:{_ACTIONS}}}", self.back, staff),
-            Route("POST", _CASE + "/take", self.take, staff),
-            Route("POST", _CASE + "/reply", self.reply, staff, _BODY),
-            Route("POST", _CASE + "/serve", self.serve, staff, _BODY),
-            Route("POST", _CASE + "/again", self.again, staff, _BODY),
-            Route("POST", _CASE + "/seen", self.seen, staff),
-            Route("POST", _CASE + "/typing", self.typing, staff),
-            Route("POST", _CASE + "/pass-on", self.pass_on, staff),
-            Route("POST", _CASE + "/connect", self.connect, staff),
-            Route("POST", _CASE + "/close", self.close, staff),
+            Route("GET", CASE, self.show, staff),
+            Route("GET", CASE + "/live", self.live, staff),
+            Route("GET", CASE + f"/{{action:{_ACTIONS}}}", self.back, staff),
+            Route("POST", CASE + "/take", self.take, staff),
+            Route("POST", CASE + "/reply", self.reply, staff, LONGEST_FORM),
+            Route("POST", CASE + "/serve", self.serve, staff, LONGEST_FORM),
+            Route("POST", CASE + "/again", self.again, staff, LONGEST_FORM),
+            Route("POST", CASE + "/seen", self.seen, staff),
+            Route("POST", CASE + "/typing", self.typing, staff),
+            Route("POST", CASE + "/pass-on", self.pass_on, staff),
+            Route("POST", CASE + "/connect", self.connect, staff),
+            Route("POST", CASE + "/close", self.close, staff),
         ]
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -264,7 +262,7 @@ class CaseDesk:
                 key = f"advisor:again:{failed.id}" if failed.key.startswith("advisor:") else f"again:{failed.id}"
                 now = self._house.clock.now()
                 passed = await self._door.room.say_again(conn, filed, failed.message, staff.id, key=key, now=now)
-        if passed is None or passed is Passed.UNREACHABLE:
+        if passed is None or passed is Reached.UNREACHABLE:
             why = "desk.told.not_yours" if passed is None else "desk.reply.unreachable"
             return await self._not_sent(request, typed, 409, why)
         if wants_page(request) and typed.draft.strip():
@@ -303,9 +301,9 @@ class CaseDesk:
             said = self._house.vault.fingerprint("said", typed.draft)[:16]
             key = f"advisor:desk:{filed.id}:{typed.message_id}.{said}"
             passed = await self._door.room.advisor_says(conn, filed, weighed.text, staff.id, key=key, now=now)
-            if passed is Passed.UNREACHABLE:
+            if passed is Reached.UNREACHABLE:
                 return "desk.reply.unreachable"
-            if passed is Passed.NEW:
+            if passed is Reached.SAID:
                 await self._record(conn, filed, weighed.served)
         return ""
 
@@ -336,9 +334,9 @@ class CaseDesk:
             key = f"advisor:desk:{filed.id}:{message_id}.{piece.claim}"
             now = self._house.clock.now()
             passed = await self._door.room.advisor_says(conn, filed, piece.text, staff.id, key=key, now=now)
-            if passed is Passed.UNREACHABLE:
+            if passed is Reached.UNREACHABLE:
                 return "desk.reply.unreachable"
-            if passed is Passed.NEW:
+            if passed is Reached.SAID:
                 await self._record(conn, filed, (piece,))
         return ""
 

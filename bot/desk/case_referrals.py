@@ -6,7 +6,6 @@ Every form here belongs to the reply's own, so that what was written in the box 
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.beside import Wanted
 from bot.desk import safe_sheet
 from bot.desk.case import typed_in
-from bot.desk.case_room import CaseRoom, Open, Referring, Typed, is_theirs
+from bot.desk.case_room import CASE, FORM_ID, LONGEST_FORM, CaseRoom, Open, Referring, Typed, is_theirs
 from bot.desk.door import DeskDoor
 from bot.desk.referral_sheet import capacity_in, outcome_in
 from bot.dialogue import State, state_from_json
@@ -29,16 +28,13 @@ from helpline.phrases import ZONES
 from helpline.sessions import csrf_holds, staff_of
 from helpline.storage import wake
 from helpline.vault import Forgotten
-from helpline.web import KILOBYTE, Access, Refused, Route, see_other, wants_page
+from helpline.web import Access, Refused, Route, see_other, wants_page
 from routing import capacity_store, referral_store, referrals
 from routing.matching import AgeGroup
 from routing.referral_store import NoSuchReferral
 from routing.referrals import Basis, Facts, Referral, Via
 from routing.services import Answer, Sex
 
-_BODY: Final = 1_024 * KILOBYTE
-_CASE: Final = "/desk/{case:[0-9a-f]{16}}"
-_FORM_ID: Final = re.compile(r"[0-9a-f]{32}")
 _ABOUT: Final = {"woman": (Sex.FEMALE, AgeGroup.ADULT), "man": (Sex.MALE, AgeGroup.ADULT)}
 _HEARD: Final = {"other": (Sex.OTHER, None), "child": (None, AgeGroup.MINOR), "family": (None, AgeGroup.ADULT)}
 
@@ -55,12 +51,12 @@ class CaseReferrals:
         """The addresses; loaded anew, each is the case."""
         staff = Access.STAFF
         return [
-            Route("POST", _CASE + "/refer", self.refer, staff, _BODY),
-            Route("POST", _CASE + "/referral", self.make, staff, _BODY),
-            Route("POST", _CASE + "/outcome", self.outcome, staff, _BODY),
-            Route("POST", _CASE + "/revoke", self.revoke, staff, _BODY),
-            Route("POST", _CASE + "/room", self.room, staff, _BODY),
-            Route("POST", _CASE + "/safe", self.safe, staff, _BODY),
+            Route("POST", CASE + "/refer", self.refer, staff, LONGEST_FORM),
+            Route("POST", CASE + "/referral", self.make, staff, LONGEST_FORM),
+            Route("POST", CASE + "/outcome", self.outcome, staff, LONGEST_FORM),
+            Route("POST", CASE + "/revoke", self.revoke, staff, LONGEST_FORM),
+            Route("POST", CASE + "/room", self.room, staff, LONGEST_FORM),
+            Route("POST", CASE + "/safe", self.safe, staff, LONGEST_FORM),
         ]
 
     # --- the way in and out -------------------------------------------------------------------------------------------
@@ -276,7 +272,7 @@ def _told(form: Mapping[str, Any], begun: Referring) -> Referring:
     form_id = str(form.get("refer_id", ""))
     return replace(
         begun,
-        form_id=form_id if _FORM_ID.fullmatch(form_id) else begun.form_id,
+        form_id=form_id if FORM_ID.fullmatch(form_id) else begun.form_id,
         sex=str(form.get("refer_sex", "")),
         age=str(form.get("refer_age", "")),
         children=form.get("refer_children") == "yes",

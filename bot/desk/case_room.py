@@ -6,6 +6,7 @@ not be taken, whichever button was pressed.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,10 +42,13 @@ from helpline.accounts import Role, Staff
 from helpline.messages import Channel, Language
 from helpline.phrases import ZONES, say_date, say_time
 from helpline.sessions import staff_of
-from helpline.web import LANGUAGE, Refused
+from helpline.web import KILOBYTE, LANGUAGE, Refused
 from routing import capacity_store, referral_store
 from routing.referrals import ANOTHER_IS_NEEDED, CONSENT_WORDING, Referral, Way
 
+CASE = "/desk/{case:[0-9a-f]{16}}"  # the page of one case
+LONGEST_FORM = 1_024 * KILOBYTE  # with words of an advisor in it
+FORM_ID = re.compile(r"[0-9a-f]{32}")  # under which a form is sent once
 SLIP = "referral:"  # before the id of a referral whose slip was put into a reply
 VIEWED, FOLLOWED = "conversation_viewed", "conversation_followed"
 

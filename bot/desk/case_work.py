@@ -7,7 +7,6 @@ written in the reply box meanwhile comes back in it, whichever button was presse
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,7 +17,19 @@ from aiohttp import web
 from bot import gaps, notes_store, replying
 from bot.beside import LONGEST_SEARCH, reader_of
 from bot.desk.case import typed_in
-from bot.desk.case_room import SLIP, CaseRoom, Guidance, Open, Search, Typed, Wording, is_theirs
+from bot.desk.case_room import (
+    CASE,
+    FORM_ID,
+    LONGEST_FORM,
+    SLIP,
+    CaseRoom,
+    Guidance,
+    Open,
+    Search,
+    Typed,
+    Wording,
+    is_theirs,
+)
 from bot.desk.door import DeskDoor
 from bot.gaps import GapError
 from escalation import follow_ups, shift_store
@@ -28,14 +39,11 @@ from helpline.daytime import MORNING
 from helpline.masking import MARKS
 from helpline.sessions import csrf_holds, staff_of
 from helpline.vault import Forgotten
-from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other, wants_page
+from helpline.web import LANGUAGE, Access, Refused, Route, see_other, wants_page
 from knowledge.drafts import DraftError
 
 LONGEST_NOTE = 4_000  # characters
 FURTHEST = timedelta(days=366)  # for following up
-_BODY = 1_024 * KILOBYTE
-_CASE = "/desk/{case:[0-9a-f]{16}}"
-_NOTE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class CaseWork:
@@ -50,13 +58,13 @@ class CaseWork:
         """The addresses beside one case."""
         staff = Access.STAFF
         return [
-            Route("POST", _CASE + "/find", self.find, staff, _BODY),
-            Route("POST", _CASE + "/insert", self.insert, staff, _BODY),
-            Route("POST", _CASE + "/note", self.note, staff, _BODY),
-            Route("POST", _CASE + "/follow-up", self.follow_up, staff),
-            Route("POST", _CASE + "/debrief", self.debrief, staff),
-            Route("POST", _CASE + "/wording", self.wording, staff, _BODY),
-            Route("POST", _CASE + "/keep", self.keep, staff, _BODY),
+            Route("POST", CASE + "/find", self.find, staff, LONGEST_FORM),
+            Route("POST", CASE + "/insert", self.insert, staff, LONGEST_FORM),
+            Route("POST", CASE + "/note", self.note, staff, LONGEST_FORM),
+            Route("POST", CASE + "/follow-up", self.follow_up, staff),
+            Route("POST", CASE + "/debrief", self.debrief, staff),
+            Route("POST", CASE + "/wording", self.wording, staff, LONGEST_FORM),
+            Route("POST", CASE + "/keep", self.keep, staff, LONGEST_FORM),
         ]
 
     async def _opened(self, request: web.Request, *, theirs: bool = False) -> tuple[Open, Staff, Any]:
@@ -140,7 +148,7 @@ class CaseWork:
                 await notes_store.add(
                     conn,
                     self._house.vault,
-                    note_id=note_id if _NOTE_ID.fullmatch(note_id) else "",
+                    note_id=note_id if FORM_ID.fullmatch(note_id) else "",
                     conversation_id=filed.conversation_id,
                     escalation_id=filed.id,
                     staff_id=staff.id,

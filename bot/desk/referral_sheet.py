@@ -143,9 +143,10 @@ class ReferralSheet:
 
 def slip_of(house: House, referral: Referral, service: Service, language: Language) -> str:
     """What is read out or pasted: nothing in it tells who the patient is."""
-    return referrals.slip(
-        referral,
+    return referrals.slip_of(
         service,
+        referral.facts,
+        referral.basis,
         phrases=house.phrases,
         language=language,
         needs=need_names(house, referral, language),
