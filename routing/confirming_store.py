@@ -20,10 +20,9 @@ from sqlmodel import Field, SQLModel
 from helpline import audit
 from helpline.storage import AnyRow, UtcDateTime, insert_once, rows_touched, table_of
 from routing.directory import Directory
-from routing.services import Service, ServiceKind, ServiceStatus
+from routing.services import Service, ServiceKind, ServiceStatus, lapsed
 
 LINK_LASTS: Final = timedelta(days=14)
-CONFIRMED_FOR: Final = timedelta(days=183)  # half a year; then the service is asked again
 KEPT_FOR: Final = timedelta(days=90)  # of a link that is over, so that its page can still say why
 _NEVER: Final = date(1, 1, 1)
 
@@ -168,7 +167,7 @@ def may_confirm(service: Service) -> bool:
 
 def is_due(service: Service, now: datetime) -> bool:
     """Whether the service has not confirmed its entry for half a year, or never has."""
-    return service.confirmed_on is None or now.date() - service.confirmed_on >= CONFIRMED_FOR
+    return service.confirmed_on is None or lapsed(service.confirmed_on, now.date())
 
 
 def due(directory: Directory, now: datetime) -> tuple[Service, ...]:
@@ -180,7 +179,7 @@ def due(directory: Directory, now: datetime) -> tuple[Service, ...]:
 def is_forgotten(service: Service, now: datetime) -> bool:
     """Whether coordinators are to be told: neither the service nor one of us has looked at it for half a year."""
     seen = max((day for day in (service.confirmed_on, service.assured_on) if day is not None), default=None)
-    return is_due(service, now) and (seen is None or now.date() - seen >= CONFIRMED_FOR)
+    return is_due(service, now) and (seen is None or lapsed(seen, now.date()))
 
 
 async def untold(conn: AsyncConnection, services: Iterable[Service]) -> list[Service]:

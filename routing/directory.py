@@ -132,10 +132,6 @@ class Directory:
         }
         return tuple(need for need in self.needs if need not in met)
 
-    def with_services(self, services: Iterable[Service]) -> Directory:
-        """The same needs and fallbacks over other services (those of the database, say)."""
-        return self._like(services, self.organisations, self._capacities, self._certified)
-
     def with_all(
         self,
         services: Iterable[Service],
@@ -146,22 +142,6 @@ class Directory:
         fallbacks: Mapping[Country, Fallback] | None = None,
     ) -> Directory:
         """The same needs over all that a database knows; what is None stays as it is here."""
-        return self._like(
-            services,
-            self.organisations if organisations is None else organisations,
-            self._capacities if capacities is None else capacities,
-            self._certified if certified is None else certified,
-            fallbacks,
-        )
-
-    def _like(
-        self,
-        services: Iterable[Service],
-        organisations: Iterable[Organisation],
-        capacities: Mapping[str, Capacity],
-        certified: Mapping[str, frozenset[str]],
-        fallbacks: Mapping[Country, Fallback] | None = None,
-    ) -> Directory:
         return Directory(
             services,
             self.needs,
@@ -169,9 +149,9 @@ class Directory:
             self._gazetteer,
             opening_words=self._opening_words,
             catalogue=self._catalogue,
-            organisations=organisations,
-            capacities=capacities,
-            certified=certified,
+            organisations=self.organisations if organisations is None else organisations,
+            capacities=self._capacities if capacities is None else capacities,
+            certified=self._certified if certified is None else certified,
         )
 
     def check_rows(self, services: Iterable[Service]) -> None:

@@ -8,7 +8,7 @@ before what, and why. Pure: one sort of service and how near it is in, one verdi
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,10 +32,8 @@ from routing.services import (
     Hours,
     Service,
     ServiceKind,
+    lapsed,
 )
-
-CONFIRMED_FOR = timedelta(days=183)
-"""What a service confirmed longer ago than this is to be confirmed again."""
 
 Rank = tuple[object, ...]
 
@@ -217,7 +215,7 @@ class Judge:
         on = service.confirmed_on
         if on is None:
             return Because.CONFIRMED if service.confidence is Confidence.CONFIRMED else Because.NOT_CONFIRMED
-        if self._at is not None and self._at.astimezone(ZONES[service.country]).date() - on > CONFIRMED_FOR:
+        if self._at is not None and lapsed(on, self._at.astimezone(ZONES[service.country]).date()):
             return Because.CONFIRMED_LONG_AGO
         return Because.CONFIRMED
 

@@ -322,31 +322,6 @@ def overdue(referral: Referral, now: datetime) -> bool:
 # --- what is read out ------------------------------------------------------------------------------------------------
 
 
-def slip(
-    referral: Referral,
-    service: Service,
-    *,
-    phrases: Phrases,
-    language: Language,
-    needs: Sequence[str] = (),
-    region: str = "",
-    say_first: str = "",
-    short: bool = False,
-) -> str:
-    """The slip of a referral; see `slip_of`."""
-    return slip_of(
-        service,
-        referral.facts,
-        referral.basis,
-        phrases=phrases,
-        language=language,
-        needs=needs,
-        region=region,
-        say_first=say_first,
-        short=short,
-    )
-
-
 def slip_of(
     service: Service,
     facts: Facts,

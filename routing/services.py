@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from helpline.messages import Country, Language
@@ -61,6 +61,15 @@ class ServiceKind(StrEnum):
 ADULT_HOUSING = frozenset({ServiceKind.CRISIS_CENTRE, ServiceKind.PROTECTED_HOUSING})
 HOUSING = ADULT_HOUSING | {ServiceKind.SUPPORT_PROGRAMME}
 FOR_CHILDREN = frozenset({ServiceKind.CHILD_PROTECTION, ServiceKind.CHILD_HELPLINE, ServiceKind.CHILD_ADVOCACY})
+
+
+CONFIRMED_FOR = timedelta(days=183)
+"""Half a year: what was confirmed or looked at longer ago is to be confirmed again."""
+
+
+def lapsed(on: date, day: date) -> bool:
+    """Whether what was confirmed on one day is to be confirmed again by the other."""
+    return day - on >= CONFIRMED_FOR
 
 
 class Answer(StrEnum):

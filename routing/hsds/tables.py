@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from routing.hsds.fields import NEWEST, TABLES, Field, Kind, Table, Version, tables
+from routing.hsds.fields import NEWEST, TABLES, Field, Kind, Table, Version
 from routing.hsds.loss import LossReport, Why
 
 Json = dict[str, Any]
@@ -177,8 +177,3 @@ def nest(rows: Mapping[str, list[Row]], losses: LossReport) -> tuple[list[Json],
     services = [built("service", row, ()) for row in rows.get("service", [])]
     organizations = [built("organization", row, ()) for row in rows.get("organization", [])]
     return services, organizations
-
-
-def empty_tables(version: Version = NEWEST) -> dict[str, list[Row]]:
-    """No rows of any table."""
-    return {table.name: [] for table in tables(version)}

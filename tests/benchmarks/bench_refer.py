@@ -38,7 +38,7 @@ def main(most: int = 20_000) -> None:
     print("|---|---|---|---|---|---|---|")
     for size in sizes:
         services = list(islice(copies(shipped), size))
-        world = replace(shipped, directory=shipped.directory.with_services(services))
+        world = replace(shipped, directory=shipped.directory.with_all(services))
         first = timed(world.prepare)
         # As `varde refer` does it: what was read is there to stay.
         gc.collect()

@@ -127,7 +127,7 @@ def the_world() -> tuple[World, tuple[str, ...], tuple[str, ...]]:
         replace(each, introduction=Answer.YES) if number % 2 else each
         for number, each in enumerate(world.directory.services)
     ]
-    world = replace(world, directory=world.directory.with_services(both))
+    world = replace(world, directory=world.directory.with_all(both))
     asked = [wording.text for article in articles for wording in article.questions]
     some = random.Random(20261122).sample(sorted(asked), 80)
     depends = [article.title for article in articles if world.shelves.asks_for(article) is not None]

@@ -192,7 +192,7 @@ async def test_a_changed_directory_is_told_at_once_and_whoever_asks_too_often_wa
     rosa = replace(directory.get("rosa"), name="ROSA, ny")
     others = (service for service in directory.services if service.id != "rosa")
     assert (await get(api, f"/services/{id_of('service', 'rosa')}"))["name"] != "ROSA, ny"
-    line.house.library.directory = directory.with_services([*others, rosa])
+    line.house.library.directory = directory.with_all([*others, rosa])
     assert (await get(api, f"/services/{id_of('service', 'rosa')}"))["name"] == "ROSA, ny"
     line.hsds.limit.burst = 1
     statuses = [(await api.get("/hsds/")).status for _ in range(3)]

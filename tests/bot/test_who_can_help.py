@@ -81,7 +81,7 @@ def test_every_list_says_what_no_service_confirmed(form: Form, language: Languag
 
 def test_where_all_have_confirmed_nothing_is_said_against_it() -> None:
     every = [replace(service, confirmed_on=date(2026, 11, 1)) for service in SHIPPED.services]
-    shown = tell(SHIPPED.with_services(every), DRAFT, Form.WIDE, Language.NB)
+    shown = tell(SHIPPED.with_all(every), DRAFT, Form.WIDE, Language.NB)
     assert "bekreftet av tjenesten selv 1.11.2026" in shown
     assert "Ikke bekreftet" not in shown
     assert "Ingen av disse" not in shown

@@ -90,4 +90,4 @@ async def test_the_directory_knows_the_room_of_its_services(db: Database) -> Non
         directory = await store.directory_of(conn, SHIPPED, PLACES)
     assert directory.capacity_of("krisesenter-1") == room
     assert directory.capacity_of("krisesenter-2") is None
-    assert directory.with_services(directory.services).capacity_of("krisesenter-1") == room
+    assert directory.with_all(directory.services).capacity_of("krisesenter-1") == room

@@ -111,5 +111,5 @@ def test_what_is_due_is_told_the_longest_unconfirmed_first() -> None:
     background = replace(SERVICE, id="background", kind=ServiceKind.BACKGROUND)
     fresh = replace(SERVICE, id="fresh", confirmed_on=NINE.date())
     always = [replace(DIRECTORY.get(one), confirmed_on=NINE.date()) for one in ALWAYS]
-    directory = DIRECTORY.with_services([old, gone, background, fresh, SERVICE, *always])
+    directory = DIRECTORY.with_all([old, gone, background, fresh, SERVICE, *always])
     assert [one.id for one in due(directory, NINE)] == [SERVICE.id, "old"]

@@ -281,7 +281,7 @@ def test_what_is_always_there_and_is_not_running_is_shown_and_never_tried_next()
         replace(service, status=ServiceStatus.CLOSED_FOR_NOW) if service.id == "rosa" else service
         for service in directory.services
     ]
-    matched = match(directory.with_services(stopped), A_QUERY, NOON)
+    matched = match(directory.with_all(stopped), A_QUERY, NOON)
     assert "rosa" in {offer.service.id for offer in matched.offered if offer.refuses}
     following = next_best(matched, "nobody")
     assert following is not None

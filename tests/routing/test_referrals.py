@@ -176,9 +176,11 @@ def test_without_an_outcome_it_is_listed_after_fourteen_days(days: int, outcome:
 @pytest.mark.parametrize("short", [True, False])
 def test_the_slip_holds_the_number_the_need_and_coarse_facts_in_every_language(language: Language, short: bool) -> None:
     service = a_service("legal-aid", phones=(Phone("11 22 33 44"), Phone("55 66 77 88"), Phone("99 00 11 22")))
-    words = referrals.slip(
-        a_referral(),
+    referral = a_referral()
+    words = referrals.slip_of(
         service,
+        referral.facts,
+        referral.basis,
         phrases=WORLD.phrases,
         language=language,
         needs=(WORLD.directory.needs["legal"].names[language],),

@@ -88,8 +88,8 @@ def test_a_need_that_the_last_service_leaves_is_a_gap_of_that_country_alone() ->
         for service in SHIPPED.services
         if service.country is Country.SE or "compensation" not in (*service.needs_first, *service.needs_also)
     ]
-    assert SHIPPED.with_services(kept).unmet(Country.NO) == ("compensation",)
-    assert "compensation" not in SHIPPED.with_services(kept).unmet(Country.SE)
+    assert SHIPPED.with_all(kept).unmet(Country.NO) == ("compensation",)
+    assert "compensation" not in SHIPPED.with_all(kept).unmet(Country.SE)
 
 
 def test_a_number_stands_where_a_source_gave_one_and_nowhere_else() -> None:
@@ -214,12 +214,12 @@ def test_what_is_written_out_is_read_back_the_same() -> None:
 
 def test_the_same_id_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContentError, match="same id"):
-        SHIPPED.with_services([*SHIPPED.services, SHIPPED.services[0]])
+        SHIPPED.with_all([*SHIPPED.services, SHIPPED.services[0]])
 
 
 def test_a_directory_without_its_fallback_is_refused() -> None:
     with pytest.raises(ContentError, match="rosa"):
-        SHIPPED.with_services(service for service in SHIPPED.services if service.id != "rosa")
+        SHIPPED.with_all(service for service in SHIPPED.services if service.id != "rosa")
 
 
 def test_needs_have_names_in_every_language_and_kinds_that_exist() -> None:

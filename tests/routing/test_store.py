@@ -168,7 +168,7 @@ async def rows(conn: AsyncConnection, model: type[SQLModel]) -> Sequence[Any]:
 
 def test_what_is_exported_is_read_back_the_same(tmp_path: Path) -> None:
     more = a_service("one-more", name="Nei: ja, 08:00 #1", note="0301")
-    added = SHIPPED.with_services((*SHIPPED.services, more, read(A_FULL_SERVICE)))
+    added = SHIPPED.with_all((*SHIPPED.services, more, read(A_FULL_SERVICE)))
     written = store.export_services(added, tmp_path, day=date(2026, 11, 22))
     assert [path.name for path in written] == ["no.yaml", "se.yaml"]
     assert set(store.read_files(tmp_path, SHIPPED, PLACES)) == set(added.services)

@@ -74,4 +74,4 @@ def a_service(service_id: str, **facts: Any) -> Service:
 def a_directory(*services: Service) -> Directory:
     """These services and the fallbacks, which are always there."""
     always = {i for fallback in SHIPPED.fallbacks.values() for i in (*fallback.everyone, *fallback.minor)}
-    return SHIPPED.with_services((*(SHIPPED.get(service_id) for service_id in sorted(always)), *services))
+    return SHIPPED.with_all((*(SHIPPED.get(service_id) for service_id in sorted(always)), *services))
