@@ -11,9 +11,11 @@ from bot.house import House
 from bot.store import Conversation
 from bot.voice import joining
 from bot.waiting_room import WaitingRoom
-from escalation import advisors, hearing, reach_tests, stand_ins
+from escalation import advisors, hearing
 from escalation.advisors import Outcome
 from escalation.hearing import Answered, Heard
+from escalation.reach import stand_ins
+from escalation.reach import trials as reach_tests
 from helpline import accounts, inbox, outbox
 from helpline.inbox import Received
 from helpline.masking import MARKS

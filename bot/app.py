@@ -48,8 +48,11 @@ from bot.voice.ledger import Ledger
 from bot.waiting_room import WaitingRoom
 from bot.web import ProviderDoors
 from bot.webchat import Chat
-from escalation import follow_ups, reach_store, reach_tests, rota_watch
+from escalation import follow_ups
 from escalation import store as escalations
+from escalation.reach import store as reach_store
+from escalation.reach import trials as reach_tests
+from escalation.rota import watch as rota_watch
 from helpline import audit, outbox
 from helpline.clock import Clock
 from helpline.content import content_folder
@@ -63,7 +66,7 @@ from helpline.vault import Vault
 from helpline.web import Access, WebKit
 from knowledge import gate_runs, gatekeeper
 from knowledge.gatekeeper import Gatekeeper
-from routing import referral_store
+from routing.referrals import store as referral_store
 
 log = structlog.get_logger(__name__)
 

@@ -17,9 +17,11 @@ from zoneinfo import ZoneInfo
 from bot.commands import Commands
 from bot.office import Refusal
 from escalation import files as ladder_files
-from escalation import on_duty, rota, rota_store
-from escalation.duty import AWAKE, Recorded
+from escalation import on_duty
 from escalation.on_duty import OnCall
+from escalation.rota import on_call as rota
+from escalation.rota import store as rota_store
+from escalation.rota.duty import AWAKE, Recorded
 from helpline.clock import SystemClock
 from helpline.content import content_folder
 from helpline.database import Database
@@ -35,11 +37,12 @@ from knowledge.law_watch import NOTHING_MARKED, Marks
 from knowledge.laws import LawBook
 from knowledge.shelves import Shelves, Tools, ask_line
 from knowledge.smalltalk import Smalltalk
-from routing import certification_store, closed_days
+from routing import closed_days
 from routing import store as service_store
+from routing.certification import store as certification_store
 from routing.directory import Directory
+from routing.matching.refer import YEARS, World, refer_line
 from routing.places import Gazetteer
-from routing.refer import YEARS, World, refer_line
 
 Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 

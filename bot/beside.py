@@ -24,12 +24,12 @@ from knowledge.articles import Article
 from knowledge.confidence import Band
 from knowledge.fitness import Fit
 from routing import closed_days
-from routing.because import OPENING, WHOEVER_ASKS
-from routing.matching import Offer, Query, Reason, next_best
-from routing.matching import match as matching
+from routing.matching.because import OPENING, WHOEVER_ASKS
+from routing.matching.match import Offer, Query, Reason, next_best
+from routing.matching.match import match as matching
+from routing.matching.reasons import say as say_reason
 from routing.places import Level, Outcome, Place
-from routing.reasons import say as say_reason
-from routing.referrals import Facts
+from routing.referrals.referral import Facts
 from routing.services import Service
 
 SUGGESTED = 3

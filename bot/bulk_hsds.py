@@ -21,9 +21,10 @@ from helpline.content import content_folder
 from helpline.database import Database
 from helpline.messages import Country
 from helpline.settings import load_settings
-from routing import capacity_store, certification_store, store
+from routing import capacity_store, store
 from routing.capacity import Capacity
-from routing.catalogue import Catalogue
+from routing.certification import store as certification_store
+from routing.certification.catalogue import Catalogue
 from routing.directory import Directory
 from routing.hsds import checks, package, profile
 from routing.hsds.checks import Finding

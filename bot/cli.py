@@ -321,7 +321,7 @@ def oncall(
 ) -> None:
     """Who is on call: in the stored roster, or in each roster definition of a file."""
     from bot.asking import on_call_now
-    from escalation.rota import oncall_line
+    from escalation.rota.on_call import oncall_line
 
     if batch is not None:
         if at is not None:

@@ -19,8 +19,8 @@ from helpline import accounts, audit
 from helpline.accounts import Role, Staff
 from helpline.messages import Address, Language
 from helpline.phrases import say_date
-from routing import confirming_store
 from routing.services import Service
+from routing.upkeep import confirming_store
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from helpline.content import ContentError, node_of
-from routing.service_form import as_plain, looks_like_address, read_email, read_phones, read_url
 from routing.services import AgeRange, Answer, Phone, Service, Sex, Takes
+from routing.upkeep.service_form import as_plain, looks_like_address, read_email, read_phones, read_url
 
 ANSWERS: Final = ("serves.children", "families", "serves.substance_use", "introduction")
 ROOM: Final = ("yes", "no")

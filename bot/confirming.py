@@ -26,12 +26,13 @@ from helpline.messages import Country, Language
 from helpline.phrases import ZONES
 from helpline.rate_limit import RateLimit
 from helpline.web import LANGUAGE, Access, Refused, Route, client_address, from_our_own_page, see_other
-from routing import capacity_store, confirming_store, proposal_store, store
+from routing import capacity_store, store
 from routing.capacity import Capacity, Teller
-from routing.catalogue import Catalogue
-from routing.confirming_store import ExpiredLink, LinkError, UsedLink
-from routing.service_form import as_plain
+from routing.certification.catalogue import Catalogue
 from routing.services import Confidence, Service, Sex
+from routing.upkeep import confirming_store, proposal_store
+from routing.upkeep.confirming_store import ExpiredLink, LinkError, UsedLink
+from routing.upkeep.service_form import as_plain
 
 HERE: Final = "/confirm"
 _TOKEN: Final = HERE + "/{token:[A-Za-z0-9_-]{16,80}}"

@@ -50,7 +50,7 @@ from helpline.masking import Kind as MaskedKind
 from helpline.messages import Address, Channel, InboundKind, OutboundMessage
 from helpline.storage import StorageError
 from helpline.vault import VaultError
-from routing import referral_store
+from routing.referrals import store as referral_store
 
 log = structlog.get_logger(__name__)
 

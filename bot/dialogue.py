@@ -49,7 +49,7 @@ from knowledge.smalltalk import Recognises, Topic
 from knowledge.urgency import Assesses, Danger
 from routing.directory import Directory
 from routing.places import Gazetteer
-from routing.referrals import Referral, SafeContact
+from routing.referrals.referral import Referral, SafeContact
 
 READ_AT_MOST = 4000  # characters of one message that are looked up; danger is looked for in all of it
 SUGGESTIONS = 3

@@ -23,9 +23,10 @@ from bot.store import Conversation
 from bot.waiting_room import WaitingRoom
 from helpline import audit
 from helpline.storage import wake
-from routing import referral_store, referrals
-from routing.referral_store import NoSuchReferral
-from routing.referrals import Referral, SafeContact, Via
+from routing.referrals import referral as referrals
+from routing.referrals import store as referral_store
+from routing.referrals.referral import Referral, SafeContact, Via
+from routing.referrals.store import NoSuchReferral
 
 log = structlog.get_logger(__name__)
 

@@ -26,7 +26,7 @@ from helpline.accounts import Role
 from helpline.rate_limit import RateLimit
 from helpline.web import LANGUAGE, REQUEST_ID, Access, Handler, Route, client_address
 from routing import store as directory_store
-from routing.catalogue import Catalogue
+from routing.certification.catalogue import Catalogue
 from routing.directory import Directory
 from routing.hsds import package, profile
 from routing.hsds.feeds import Feed

@@ -30,8 +30,8 @@ from knowledge.laws import LawBook
 from knowledge.making import make_beside
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
-from routing import certification_store
 from routing import store as service_store
+from routing.certification import store as certification_store
 from routing.directory import Directory
 from routing.places import Gazetteer
 

@@ -18,10 +18,11 @@ from bot.app import build_house, channels_of
 from bot.house import House
 from bot.office import OPERATOR
 from bot.serving import LOCAL_ADVISOR
-from escalation import auditor_store, on_duty, reach_tests
+from escalation import auditor_store, on_duty
 from escalation import files as ladder_files
 from escalation import store as escalations
-from escalation.local_time import say_instant
+from escalation.reach import trials as reach_tests
+from escalation.rota.local_time import say_instant
 from escalation.store import NoLadder
 from helpline import accounts, audit, logs
 from helpline.clock import SystemClock
@@ -45,7 +46,7 @@ from routing import store as services
 from routing.directory import Directory
 from routing.hsds.fields import Version
 from routing.places import Gazetteer
-from routing.service_form import looks_like_address
+from routing.upkeep.service_form import looks_like_address
 
 log = structlog.get_logger(__name__)
 

@@ -18,10 +18,10 @@ from helpline.messages import Country, Language
 from helpline.phrases import say_date, say_list
 from helpline.web import LANGUAGE, Access, Refused, Route
 from knowledge.fitness import local_day
-from routing import certification_store as store
-from routing.catalogue import CLASSIFICATION, HOUSING, PLACES, Catalogue
-from routing.certification import REGION, regions_of
-from routing.certification_store import Certified
+from routing.certification import store
+from routing.certification.catalogue import CLASSIFICATION, HOUSING, PLACES, Catalogue
+from routing.certification.standing import REGION, regions_of
+from routing.certification.store import Certified
 from routing.places import AreaKey, Level
 
 HERE: Final = "/providers"

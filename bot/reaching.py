@@ -29,8 +29,8 @@ from bot.house import House
 from bot.store import Conversation
 from helpline.messages import Address, Channel, Choice, Language, OutboundMessage
 from helpline.phrases import ZONES
-from routing import referral_store
-from routing.referrals import MaySay, SafeContact, Way
+from routing.referrals import store as referral_store
+from routing.referrals.referral import MaySay, SafeContact, Way
 
 log = structlog.get_logger(__name__)
 

@@ -15,11 +15,11 @@ from bot.answers import Form
 from helpline.messages import Choice, Country, Language
 from helpline.phrases import Phrases, say_list
 from routing import closed_days
-from routing.because import CAUTION, CLOSED, OPENING, REFUSED, Because
 from routing.directory import Directory, Need
-from routing.matching import AgeGroup, Offer, Query, match
+from routing.matching.because import CAUTION, CLOSED, OPENING, REFUSED, Because
+from routing.matching.match import AgeGroup, Offer, Query, match
+from routing.matching.reasons import say
 from routing.places import Gazetteer, Level, Outcome, Place, Understood
-from routing.reasons import say
 from routing.services import Sex, Status
 
 SHOWN = 3  # services in one message, before the ones that always answer

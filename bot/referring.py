@@ -23,12 +23,12 @@ from bot.referral import SKIPPED, Draft
 from helpline.messages import Choice, Country, Language
 from helpline.phrases import ZONES, Phrases, say_time
 from routing import closed_days
-from routing import referrals as rules
 from routing.directory import Directory
-from routing.matching import AgeGroup, Query, match
-from routing.matching import next_best as matching_next
+from routing.matching.match import AgeGroup, Query, match
+from routing.matching.match import next_best as matching_next
 from routing.places import Gazetteer, Level, Place
-from routing.referrals import (
+from routing.referrals import referral as rules
+from routing.referrals.referral import (
     AROUND_THE_CLOCK,
     DAYTIME,
     Basis,

@@ -14,8 +14,8 @@ from helpline.messages import Address, Channel, OutboundMessage
 from helpline.outbox import OutboundKind
 from helpline.phrases import ZONES
 from helpline.vault import Vault
-from routing import referral_store
-from routing.referrals import Way
+from routing.referrals import store as referral_store
+from routing.referrals.referral import Way
 
 PRESENT_FOR = timedelta(hours=1)  # after she wrote last, she is there
 

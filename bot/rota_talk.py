@@ -14,12 +14,15 @@ from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import on_duty, rota_notices, rota_words, store, swaps
+from escalation import on_duty, store
 from escalation.advisors import CODES_FOR
 from escalation.carry import Means
-from escalation.exchange import CannotExchange, Exchange, Objection, State
 from escalation.on_duty import Present
-from escalation.swaps import Ahead
+from escalation.rota import notices as rota_notices
+from escalation.rota import swaps
+from escalation.rota import words as rota_words
+from escalation.rota.exchange import CannotExchange, Exchange, Objection, State
+from escalation.rota.swaps import Ahead
 from helpline.accounts import Role, Staff
 from helpline.messages import Choice, Language, OutboundMessage
 

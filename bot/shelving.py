@@ -8,14 +8,19 @@ import structlog
 
 from bot import caller_store, gaps, held_store, notes_store, store
 from bot.house import House
-from escalation import auditor_store, calendars, reach_store, rota_store, shift_store
+from escalation import auditor_store, shift_store
 from escalation import files as ladder_files
 from escalation import store as escalations
+from escalation.reach import store as reach_store
+from escalation.rota import calendars
+from escalation.rota import store as rota_store
 from helpline import access_tokens, accounts, inbox, outbox
 from knowledge import drafts, question_sets
 from knowledge import store as shelves
-from routing import certification_store, confirming_store, proposal_store, referral_store
 from routing import store as services
+from routing.certification import store as certification_store
+from routing.referrals import store as referral_store
+from routing.upkeep import confirming_store, proposal_store
 
 log = structlog.get_logger(__name__)
 

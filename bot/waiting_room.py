@@ -18,11 +18,12 @@ from bot.dialogue import SeekAdvisor, State
 from bot.house import House
 from bot.reaching import Reached
 from bot.store import Conversation
-from escalation import advisors, follow_ups, reach_tests, relay, seeking, watch, words
+from escalation import advisors, follow_ups, relay, seeking, watch, words
 from escalation import store as escalations
 from escalation.advisors import PageNews
 from escalation.carry import Means, alarm_elsewhere, is_alarm
 from escalation.paging import Doing
+from escalation.reach import trials as reach_tests
 from escalation.seeking import By
 from escalation.standing import State as Standing
 from escalation.standing import Urgency

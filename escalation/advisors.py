@@ -14,11 +14,12 @@ from enum import StrEnum
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import ladder, reach_store, shift_store, store
+from escalation import ladder, shift_store, store
 from escalation.carry import DESK, LINE, Carrier, Means, Move, lane_to
 from escalation.closing import CaseOutcome, CloseReason, Closing, may_still_be_said, usual_reason
 from escalation.effects import Effects, TellAdvisor, ToAdvisor
 from escalation.on_duty import Present, staff_now
+from escalation.reach import store as reach_store
 from escalation.standing import Escalation, Staffing, State
 from escalation.store import Filed, PageMade, PageState
 from helpline import accounts

@@ -17,11 +17,12 @@ import structlog
 import yaml
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import coverage, store
-from escalation.coverage import Hole
-from escalation.plan import NEXT_STEP, Plan, Version
+from escalation import store
 from escalation.policy import Policy, read_policy
-from escalation.roster import Schedule, Span, read_schedule, read_zone, remarks
+from escalation.rota import coverage
+from escalation.rota.coverage import Hole
+from escalation.rota.plan import NEXT_STEP, Plan, Version
+from escalation.rota.roster import Schedule, Span, read_schedule, read_zone, remarks
 from helpline.content import ContentError, Node, load_yaml
 from helpline.messages import Language
 

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import on_duty, rota_store, shift_store, words
+from escalation import on_duty, shift_store, words
 from escalation.carry import Means, Wording, put_notice
 from escalation.on_duty import Present, Reach
 from escalation.paging import Doing
-from escalation.rota_notices import zone_of
+from escalation.rota import store as rota_store
+from escalation.rota.notices import zone_of
 from escalation.shift_store import FollowUp
 from escalation.store import Filed
 from helpline import accounts, audit

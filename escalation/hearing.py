@@ -18,12 +18,13 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import advisors, follow_ups, handover, on_duty, paging, rota_notices, shift_store, store, words
+from escalation import advisors, follow_ups, handover, on_duty, paging, shift_store, store, words
 from escalation.advisors import CODES_FOR, Done, Outcome, is_theirs, may_read
 from escalation.carry import Means, alarm_coordinators, line_of, put_notice
 from escalation.closing import SAYABLE_OUTCOMES, CaseOutcome, Closing, usual_reason
 from escalation.on_duty import Present
 from escalation.paging import Doing, For, NotTheirs, Reply, Tap, Unclear, Wish
+from escalation.rota import notices as rota_notices
 from escalation.standing import State, Urgency
 from escalation.store import Filed
 from escalation.words import Shown

@@ -38,7 +38,7 @@ from escalation.effects import (
     ToClinician,
     Withdraw,
 )
-from escalation.quiet import called_for
+from escalation.reach.quiet import called_for
 from escalation.standing import (
     FOR_EVER,
     Called,

@@ -13,12 +13,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import coverage, quiet, reach_store, rota_store, store
+from escalation import store
 from escalation.policy import CHANNELS, Policy, policy_remarks
-from escalation.quiet import QuietHours
-from escalation.reach import Contact, ways_of
-from escalation.roster import remarks as roster_remarks
-from escalation.rota_store import Leave
+from escalation.reach import quiet
+from escalation.reach import store as reach_store
+from escalation.reach.quiet import QuietHours
+from escalation.reach.rules import Contact, ways_of
+from escalation.rota import coverage
+from escalation.rota import store as rota_store
+from escalation.rota.roster import remarks as roster_remarks
+from escalation.rota.store import Leave
 from escalation.standing import Duty, Staffing, Urgency
 from helpline import accounts
 from helpline.accounts import ContactMethodRow, Role, Staff

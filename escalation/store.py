@@ -38,7 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
 from escalation.policy import Policy, read_policy
-from escalation.roster import Schedule, read_schedule, read_zone
+from escalation.rota.roster import Schedule, read_schedule, read_zone
 from escalation.standing import Escalation, State
 from helpline import lease as leases
 from helpline.content import read_yaml

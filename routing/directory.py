@@ -15,12 +15,12 @@ from pathlib import Path
 from helpline.content import ContentError, Node, load_yaml
 from helpline.messages import Country, Language
 from routing.capacity import Capacity
-from routing.catalogue import Catalogue
-from routing.index import Index
+from routing.certification.catalogue import Catalogue
+from routing.matching.index import Index
 from routing.organisations import Organisation, Organisations, Unclear, check_all, read_organisation
 from routing.places import AreaKey, Gazetteer, Level
-from routing.service_form import read_service
 from routing.services import Service, ServiceKind
+from routing.upkeep.service_form import read_service
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import Any
 
 from helpline.content import Node
 from helpline.messages import Country, Language
-from routing.service_form import looks_like_address, plain_phones, read_email, read_phones, read_url
 from routing.services import Phone, Service
+from routing.upkeep.service_form import looks_like_address, plain_phones, read_email, read_phones, read_url
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NUMBER = {Country.NO: re.compile(r"[0-9]{9}"), Country.SE: re.compile(r"[0-9]{6}-[0-9]{4}")}

@@ -2,7 +2,7 @@
 
 What a source does not say stays unknown here; unknown is neither yes nor no. A protected place has an area and nothing
 nearer: a value that held its address cannot be made. How a service is written down, in a file as in the database, is in
-`routing/service_form.py`.
+`routing/upkeep/service_form.py`.
 
 Pure: values and nothing else.
 """

@@ -1,8 +1,8 @@
 """The directory in the database: services and organisations with their history, taken in from files and written out.
 
-A service is one document in the form of `routing/service_form.py`, an organisation in that of `organisations.py`, each
-read through its one strict reader wherever it comes from; an import with one wrong line changes nothing. What leaves is
-an immutable `Directory`.
+A service is one document in the form of `routing/upkeep/service_form.py`, an organisation in that of
+`organisations.py`, each read through its one strict reader wherever it comes from; an import with one wrong line
+changes nothing. What leaves is an immutable `Directory`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from helpline import audit
 from helpline.content import ContentError, node_of
 from helpline.messages import Country
 from helpline.storage import UtcDateTime, insert_once, rows_touched, table_of, wake
-from routing import capacity_store, fallback_store, organisations
+from routing import capacity_store, organisations
 from routing.directory import Directory, Fallback, load_organisations, load_services
 from routing.organisations import Organisation
 from routing.places import Gazetteer
-from routing.service_form import as_plain, looks_like_address, read_service
 from routing.services import HOUSING, Service
+from routing.upkeep import fallback_store
+from routing.upkeep.service_form import as_plain, looks_like_address, read_service
 
 log = structlog.get_logger(__name__)
 

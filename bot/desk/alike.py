@@ -14,11 +14,11 @@ from bot.desk.directory_telling import Said, ServiceTelling
 from bot.desk.door import DeskDoor
 from helpline.accounts import Role
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
-from routing import confirming_store, likeness
 from routing.directory import Directory
-from routing.likeness import Pair
-from routing.service_form import as_plain
 from routing.services import Service
+from routing.upkeep import confirming_store, likeness
+from routing.upkeep.likeness import Pair
+from routing.upkeep.service_form import as_plain
 
 HERE: Final = CONFIRMING + "/alike"
 _SHOWN: Final = 40

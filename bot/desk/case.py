@@ -37,7 +37,7 @@ from helpline.rate_limit import RateLimit
 from helpline.sessions import csrf_holds, staff_of
 from helpline.storage import StorageError
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other, wants_page
-from routing.referrals import Way
+from routing.referrals.referral import Way
 
 log = structlog.get_logger(__name__)
 

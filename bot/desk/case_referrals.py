@@ -29,10 +29,12 @@ from helpline.sessions import csrf_holds, staff_of
 from helpline.storage import wake
 from helpline.vault import Forgotten
 from helpline.web import Access, Refused, Route, see_other, wants_page
-from routing import capacity_store, referral_store, referrals
-from routing.matching import AgeGroup
-from routing.referral_store import NoSuchReferral
-from routing.referrals import Basis, Facts, Referral, Via
+from routing import capacity_store
+from routing.matching.match import AgeGroup
+from routing.referrals import referral as referrals
+from routing.referrals import store as referral_store
+from routing.referrals.referral import Basis, Facts, Referral, Via
+from routing.referrals.store import NoSuchReferral
 from routing.services import Answer, Sex
 
 _ABOUT: Final = {"woman": (Sex.FEMALE, AgeGroup.ADULT), "man": (Sex.MALE, AgeGroup.ADULT)}

@@ -43,8 +43,9 @@ from helpline.messages import Channel, Language
 from helpline.phrases import ZONES, say_date, say_time
 from helpline.sessions import staff_of
 from helpline.web import KILOBYTE, LANGUAGE, Refused
-from routing import capacity_store, referral_store
-from routing.referrals import ANOTHER_IS_NEEDED, CONSENT_WORDING, Referral, Way
+from routing import capacity_store
+from routing.referrals import store as referral_store
+from routing.referrals.referral import ANOTHER_IS_NEEDED, CONSENT_WORDING, Referral, Way
 
 CASE = "/desk/{case:[0-9a-f]{16}}"  # the page of one case
 LONGEST_FORM = 1_024 * KILOBYTE  # with words of an advisor in it

@@ -19,9 +19,10 @@ from helpline.accounts import Role
 from helpline.messages import Country, Language
 from helpline.phrases import say_date
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
-from routing import confirming_store, store
-from routing.confirming_store import Link
+from routing import store
 from routing.services import Contact, Service
+from routing.upkeep import confirming_store
+from routing.upkeep.confirming_store import Link
 
 HERE: Final = "/desk/confirming"
 TABS: Final = ((HERE, "confirming.tab.due"), (HERE + "/alike", "alike.tab"), (HERE + "/import", "bulk.tab"))

@@ -18,19 +18,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.desk.door import DeskDoor, names_of
 from bot.desk.telling import Telling, telling
-from escalation import advisors, coverage, looking_back, practice, reach_tests, rota_store, rota_watch, shift_store
+from escalation import advisors, looking_back, practice, shift_store
 from escalation import store as escalations
 from escalation.advisors import Outcome
 from escalation.closing import CaseOutcome
-from escalation.coverage import Hole
 from escalation.drills import DRILL
 from escalation.figures import ReplyTimes, night_of, reply_times, wakings
-from escalation.local_time import say_instant
 from escalation.looking_back import DrillHeld
 from escalation.on_duty import Present, staff_now
-from escalation.plan import Plan
-from escalation.reach_tests import Untested
-from escalation.rota_store import KnownHole
+from escalation.reach import trials as reach_tests
+from escalation.reach.trials import Untested
+from escalation.rota import coverage
+from escalation.rota import store as rota_store
+from escalation.rota import watch as rota_watch
+from escalation.rota.coverage import Hole
+from escalation.rota.local_time import say_instant
+from escalation.rota.plan import Plan
+from escalation.rota.store import KnownHole
 from escalation.shift_store import Closed
 from escalation.standing import State, Urgency
 from escalation.store import Filed

@@ -23,12 +23,13 @@ from helpline.accounts import Role, Staff
 from helpline.content import ContentError
 from helpline.messages import Country
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, html, see_other
-from routing import proposal_store, store
-from routing.confirming_store import is_due, may_confirm
-from routing.proposal_store import Proposal, ProposalState
-from routing.service_form import as_plain
+from routing import store
 from routing.services import Service, ServiceKind, ServiceStatus
 from routing.store import ChangedMeanwhile, Wording
+from routing.upkeep import proposal_store
+from routing.upkeep.confirming_store import is_due, may_confirm
+from routing.upkeep.proposal_store import Proposal, ProposalState
+from routing.upkeep.service_form import as_plain
 
 _BODY: Final = 64 * KILOBYTE
 _FILTERS: Final = ("text", "country", "kind", "area", "show")

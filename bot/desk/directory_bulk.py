@@ -29,12 +29,13 @@ from helpline.accounts import Role
 from helpline.content import ContentError, read_yaml
 from helpline.messages import Country
 from helpline.web import KILOBYTE, LANGUAGE, Access, Route, see_other
-from routing import bulk, confirming_store, proposal_store, store
-from routing.bulk import Plan, Read, Refusal, Row, What
+from routing import store
 from routing.hsds import package, reading
 from routing.hsds.loss import LossReport
-from routing.proposal_store import Proposed
-from routing.service_form import as_plain
+from routing.upkeep import bulk, confirming_store, proposal_store
+from routing.upkeep.bulk import Plan, Read, Refusal, Row, What
+from routing.upkeep.proposal_store import Proposed
+from routing.upkeep.service_form import as_plain
 
 HERE: Final = CONFIRMING + "/import"
 LARGEST: Final = 1500 * KILOBYTE  # of a file; larger ones are for the command line

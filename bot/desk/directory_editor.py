@@ -33,7 +33,7 @@ from bot.desk.door import DeskDoor
 from helpline.accounts import Role, Staff, list_staff
 from helpline.messages import Country, Language
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other
-from routing import changes, proposal_store, store
+from routing import store
 from routing.services import (
     HOUSING,
     Confidence,
@@ -46,6 +46,7 @@ from routing.services import (
 )
 from routing.services import Access as WayIn
 from routing.store import ChangedMeanwhile, Wording
+from routing.upkeep import changes, proposal_store
 
 _BODY: Final = 512 * KILOBYTE
 _AREAS: Final = ("areas", "likely")

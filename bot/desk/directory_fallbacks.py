@@ -14,10 +14,10 @@ from bot.desk.directory_room import HERE, DirectoryRoom, actor_of
 from bot.desk.door import DeskDoor
 from helpline.messages import Country
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other
-from routing import fallback_store
 from routing.directory import Fallback
-from routing.fallback_store import Unfit
 from routing.places import fold
+from routing.upkeep import fallback_store
+from routing.upkeep.fallback_store import Unfit
 
 _ALL: Final = HERE + "/fallbacks"
 _BODY: Final = 16 * KILOBYTE

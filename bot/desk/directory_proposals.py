@@ -19,12 +19,13 @@ from bot.desk.door import DeskDoor
 from helpline.accounts import Role, Staff
 from helpline.content import ContentError, node_of
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other
-from routing import changes, proposal_store, store
-from routing.changes import Rebased
-from routing.proposal_store import AlreadyDecided, BaseMoved, NoProposal, Proposal, SamePerson
-from routing.service_form import read_service
+from routing import store
 from routing.services import Service
 from routing.store import ChangedMeanwhile
+from routing.upkeep import changes, proposal_store
+from routing.upkeep.changes import Rebased
+from routing.upkeep.proposal_store import AlreadyDecided, BaseMoved, NoProposal, Proposal, SamePerson
+from routing.upkeep.service_form import read_service
 
 _ONE: Final = HERE + "/proposals/{number:[0-9]{1,15}}"
 _BODY: Final = 64 * KILOBYTE

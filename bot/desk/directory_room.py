@@ -17,10 +17,11 @@ from bot.desk.telling import telling
 from helpline.accounts import Role, Staff
 from helpline.messages import Country
 from helpline.web import LANGUAGE, Refused
-from routing import proposal_store, store
-from routing.catalogue import Catalogue
-from routing.proposal_store import Proposal, Proposed, Saved
+from routing import store
+from routing.certification.catalogue import Catalogue
 from routing.services import Service, ServiceKind
+from routing.upkeep import proposal_store
+from routing.upkeep.proposal_store import Proposal, Proposed, Saved
 
 HERE: Final = "/desk/directory"
 ONE: Final = HERE + "/{id:[a-z0-9]+(?:-[a-z0-9]+)*}"

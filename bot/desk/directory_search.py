@@ -14,10 +14,10 @@ from typing import Final, assert_never
 
 from helpline.messages import Country
 from routing import capacity
-from routing.confirming_store import is_due, may_confirm
 from routing.directory import Directory
 from routing.places import Gazetteer, Outcome, Place, fold
 from routing.services import Answer, Confidence, Service, ServiceKind, ServiceStatus
+from routing.upkeep.confirming_store import is_due, may_confirm
 
 PAGE: Final = 50
 LONGEST: Final = 200  # of what is searched for

@@ -1,8 +1,8 @@
 """A service as the fields of a page, and the fields as a service again. Pure.
 
 `shape_of` gives every field the form that the page shows, `read` makes the same form of what a browser sent, and
-`written` makes the plain form of it that `routing/service_form.py` reads. A field that says the same as before keeps
-what was stored, so that looking at a service and saving it changes nothing.
+`written` makes the plain form of it that `routing/upkeep/service_form.py` reads. A field that says the same as before
+keeps what was stored, so that looking at a service and saving it changes nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from helpline.content import ContentError, node_of
 from helpline.messages import Country, Language
 from routing.directory import Need
 from routing.places import Gazetteer, Level, Outcome
-from routing.service_form import as_plain, looks_like_address, read_service
 from routing.services import (
     HOUSING,
     Exploitation,
@@ -27,6 +26,7 @@ from routing.services import (
     Sex,
     Status,
 )
+from routing.upkeep.service_form import as_plain, looks_like_address, read_service
 
 Shape = dict[str, Any]
 Plain = Mapping[str, Any]

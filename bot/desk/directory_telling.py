@@ -16,14 +16,15 @@ from bot.desk.directory_sheet import DAYS, GROUPS, TONGUES, hours_shape
 from bot.desk.telling import Telling
 from helpline.messages import Country, Language
 from helpline.phrases import ZONES, say_date, say_list, say_time
-from routing import capacity, changes, closed_days
+from routing import capacity, closed_days
 from routing.capacity import Capacity
-from routing.catalogue import Catalogue
+from routing.certification.catalogue import Catalogue
 from routing.directory import Directory, Need
 from routing.hours import Opening, OpenState, opening
 from routing.places import Gazetteer, Level
-from routing.proposal_store import Proposal
 from routing.services import Answer, Confidence, Hours, Service, ServiceKind, ServiceStatus
+from routing.upkeep import changes
+from routing.upkeep.proposal_store import Proposal
 
 Plain = Mapping[str, Any]
 

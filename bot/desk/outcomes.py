@@ -1,7 +1,8 @@
 """Gaps from outcomes at `/desk/outcomes`: for whom there was no place, for what and where, by calendar year.
 
-Only counts are read here, and of these only what `routing/outcomes.py` tells. The years do not overlap, so that nothing
-follows by taking one from another. Beside it stands what the directory has no way to, found before anybody comes.
+Only counts are read here, and of these only what `routing/referrals/outcomes.py` tells. The years do not overlap, so
+that nothing follows by taking one from another. Beside it stands what the directory has no way to, found before anybody
+comes.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from helpline.accounts import Role
 from helpline.messages import Country, Language
 from helpline.phrases import ZONES, say_list
 from helpline.web import LANGUAGE, Access, Route
-from routing import outcomes, referral_store
 from routing.directory import Directory
-from routing.grid import Gap, Person, grid_gaps, people
-from routing.outcomes import Ended, Kind, Line, Told
-from routing.query import AgeGroup
-from routing.referral_store import Counted
-from routing.referrals import Outcome, RefusedFor
+from routing.matching.grid import Gap, Person, grid_gaps, people
+from routing.matching.query import AgeGroup
+from routing.referrals import outcomes
+from routing.referrals import store as referral_store
+from routing.referrals.outcomes import Ended, Kind, Line, Told
+from routing.referrals.referral import Outcome, RefusedFor
+from routing.referrals.store import Counted
 from routing.services import Sex
 
 HERE: Final = "/desk/outcomes"

@@ -17,9 +17,9 @@ from bot.desk.telling import Telling
 from helpline.accounts import Role, Staff
 from helpline.sessions import staff_of
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
-from routing import certification_store as store
-from routing.certification import ActionState
-from routing.certification_store import CertificationError, Folder
+from routing.certification import store
+from routing.certification.standing import ActionState
+from routing.certification.store import CertificationError, Folder
 
 OWN: Final = "/desk/provider"
 _TOLD: Final = frozenset({"sent", "said_done"})

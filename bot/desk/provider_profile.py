@@ -15,10 +15,10 @@ from bot.desk.provider_sheet import Places, RowFields, read, rest_is_no, shown, 
 from bot.desk.provider_telling import ProviderRoom
 from helpline.accounts import Staff
 from helpline.web import LANGUAGE, Refused, see_other
-from routing import certification_store as store
-from routing.catalogue import CatalogueArea
-from routing.certification import Profile, RowAnswer, lacks_to_send
-from routing.certification_store import CertificationError, ChangedMeanwhile, Folder
+from routing.certification import store
+from routing.certification.catalogue import CatalogueArea
+from routing.certification.standing import Profile, RowAnswer, lacks_to_send
+from routing.certification.store import CertificationError, ChangedMeanwhile, Folder
 
 
 class ProfileForm:

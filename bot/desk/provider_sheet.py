@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Final, Protocol
 
 from helpline.messages import Country
-from routing.catalogue import CatalogueArea, Column, Mode, Row
-from routing.certification import REGION, RowAnswer, answer_of
+from routing.certification.catalogue import CatalogueArea, Column, Mode, Row
+from routing.certification.standing import REGION, RowAnswer, answer_of
 from routing.places import AreaKey, Gazetteer, Level, Place, fold
 
 LONGEST_COMMENT: Final = 500

@@ -21,9 +21,9 @@ from helpline.messages import Country, Language
 from helpline.phrases import say_list
 from helpline.web import LANGUAGE
 from knowledge.fitness import local_day
-from routing.catalogue import Catalogue
-from routing.certification import Due, Duty, Facts, Lack, Requirements, Standing, State, StepKey, standing
-from routing.certification_store import Folder, KeptAction
+from routing.certification.catalogue import Catalogue
+from routing.certification.standing import Due, Duty, Facts, Lack, Requirements, Standing, State, StepKey, standing
+from routing.certification.store import Folder, KeptAction
 
 TONE: Final[Mapping[State, str]] = {
     State.CERTIFIED: "good",

@@ -18,9 +18,9 @@ from bot.desk.providers import FORM_LIMIT, HERE, ONE
 from bot.desk.telling import telling
 from helpline.accounts import Role
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
-from routing import certification_store as store
-from routing.certification import Verdict
-from routing.certification_store import CertificationError, ChangedMeanwhile, Folder, KeptVisit
+from routing.certification import store
+from routing.certification.standing import Verdict
+from routing.certification.store import CertificationError, ChangedMeanwhile, Folder, KeptVisit
 
 _VISITS: Final = ONE + "/visits"
 _VISIT: Final = _VISITS + "/{visit:[0-9]{1,15}}"

@@ -28,8 +28,8 @@ from helpline.messages import Country, Language
 from helpline.staffing import BadEmail, Invitation
 from helpline.storage import wake
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other
-from routing import certification_store as store
-from routing.certification import (
+from routing.certification import store
+from routing.certification.standing import (
     REGION,
     ActionState,
     DecisionKind,
@@ -38,7 +38,7 @@ from routing.certification import (
     lacks_to_check,
     nobody_offers,
 )
-from routing.certification_store import AlreadyProposed, CertificationError, Folder, SamePerson
+from routing.certification.store import AlreadyProposed, CertificationError, Folder, SamePerson
 from routing.organisations import Organisation
 from routing.places import Place
 

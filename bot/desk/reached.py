@@ -18,14 +18,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.desk.door import DeskDoor
 from bot.desk.keys import field_of
 from bot.desk.telling import Telling
-from escalation import advisors, numbers, on_duty, reach, reach_store, reach_tests, stand_ins
+from escalation import advisors, on_duty
 from escalation import store as escalations
-from escalation.numbers import Asked, Proved
 from escalation.on_duty import Present
 from escalation.policy import Policy
-from escalation.reach import REFUSED, Contact, Remark
-from escalation.reach_store import DAYS, QuietSpell, ReachTest, TestState
-from escalation.roster import Window
+from escalation.reach import numbers, stand_ins
+from escalation.reach import rules as reach
+from escalation.reach import store as reach_store
+from escalation.reach import trials as reach_tests
+from escalation.reach.numbers import Asked, Proved
+from escalation.reach.rules import REFUSED, Contact, Remark
+from escalation.reach.store import DAYS, QuietSpell, ReachTest, TestState
+from escalation.rota.roster import Window
 from escalation.standing import Urgency, Way
 from helpline import accounts, audit
 from helpline.accounts import ContactChannel, Role, Staff

@@ -13,10 +13,11 @@ from typing import Any, Final
 from bot.desk.telling import Telling
 from bot.house import House
 from helpline.messages import Country, Language
-from routing import capacity, referrals
+from routing import capacity
 from routing.capacity import Capacity
 from routing.places import Level
-from routing.referrals import Outcome, Referral, RefusedFor
+from routing.referrals import referral as referrals
+from routing.referrals.referral import Outcome, Referral, RefusedFor
 from routing.services import Answer, Service
 
 LEVELS: Final = {Country.NO: Level.FYLKE, Country.SE: Level.LAN}  # of the regions that a referral tells of

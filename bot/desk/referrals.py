@@ -27,9 +27,11 @@ from helpline.accounts import Role, Staff
 from helpline.messages import Country, Language
 from helpline.storage import wake
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
-from routing import capacity_store, referral_store, referrals
-from routing.referral_store import KEPT_OPEN, NoSuchReferral
-from routing.referrals import ANOTHER_IS_NEEDED, Outcome, Referral
+from routing import capacity_store
+from routing.referrals import referral as referrals
+from routing.referrals import store as referral_store
+from routing.referrals.referral import ANOTHER_IS_NEEDED, Outcome, Referral
+from routing.referrals.store import KEPT_OPEN, NoSuchReferral
 
 HERE: Final = "/desk/referrals"
 _SIZE: Final = 25

@@ -28,11 +28,13 @@ from bot.desk.rota_calendar import (
     weekdays,
 )
 from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling, zone_called
-from escalation import closed_days, coverage, on_duty, rota_store
-from escalation.plan import Plan
-from escalation.roster import Span
-from escalation.rostering import zone_of
-from escalation.swaps import shift_id
+from escalation import on_duty
+from escalation.rota import closed_days, coverage
+from escalation.rota import store as rota_store
+from escalation.rota.plan import Plan
+from escalation.rota.roster import Span
+from escalation.rota.rostering import zone_of
+from escalation.rota.swaps import shift_id
 from helpline.messages import Country
 from helpline.sessions import staff_of
 from helpline.web import LANGUAGE, Access, Refused, Route

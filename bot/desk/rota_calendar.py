@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
-from escalation import plan
-from escalation.local_time import first_shown
-from escalation.roster import Span
+from escalation.rota import plan
+from escalation.rota.local_time import first_shown
+from escalation.rota.roster import Span
 from helpline.messages import Language
 
 _DAY: Final = timedelta(days=1)

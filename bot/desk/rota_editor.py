@@ -36,13 +36,15 @@ from bot.desk.rota_sheet import (
     write,
 )
 from bot.desk.rota_telling import HERE, RotaTelling, frame, roster_address, rota_telling, said_wrong, zone_called
-from escalation import on_duty, rostering, rota_store, version_store
-from escalation.local_time import is_local, understand_typed
+from escalation import on_duty
 from escalation.on_duty import Unfit
-from escalation.plan import NEXT_STEP, Plan, Version
-from escalation.roster import ROTATION, Every, Remark, Schedule, Shift, read_schedule, read_zone, remarks
-from escalation.rostering import FallbackUnfit, NeedsFallback
-from escalation.version_store import Version as Saved
+from escalation.rota import rostering, version_store
+from escalation.rota import store as rota_store
+from escalation.rota.local_time import is_local, understand_typed
+from escalation.rota.plan import NEXT_STEP, Plan, Version
+from escalation.rota.roster import ROTATION, Every, Remark, Schedule, Shift, read_schedule, read_zone, remarks
+from escalation.rota.rostering import FallbackUnfit, NeedsFallback
+from escalation.rota.version_store import Version as Saved
 from helpline import audit
 from helpline.accounts import Role, Staff
 from helpline.content import node_of

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from bot.desk.door import DeskDoor
 from bot.desk.rota_telling import HERE, MEMBERS, frame, rota_telling
-from escalation import calendars
-from escalation.calendars import MOST_FEEDS, TooManyFeeds
+from escalation.rota import calendars
+from escalation.rota.calendars import MOST_FEEDS, TooManyFeeds
 from helpline.accounts import Role
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
 

@@ -21,14 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.desk.door import DeskDoor
 from bot.desk.rota_sheet import Wrong, instant_of
 from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling, said_wrong, zone_called
-from escalation import calendars, ics, leave, on_duty, rota_store
-from escalation.calendars import Imported
-from escalation.coverage import Hole
-from escalation.ics import Unreadable
-from escalation.leave import LeaveRefused, Reason
+from escalation import on_duty
 from escalation.on_duty import Present
-from escalation.roster import Span
-from escalation.rota_store import Leave, LeaveState
+from escalation.rota import calendars, ics, leave
+from escalation.rota import store as rota_store
+from escalation.rota.calendars import Imported
+from escalation.rota.coverage import Hole
+from escalation.rota.ics import Unreadable
+from escalation.rota.leave import LeaveRefused, Reason
+from escalation.rota.roster import Span
+from escalation.rota.store import Leave, LeaveState
 from helpline import accounts
 from helpline.accounts import Role, Staff
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other

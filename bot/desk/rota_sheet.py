@@ -14,8 +14,8 @@ from datetime import datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from escalation.local_time import Doubt, is_local, say_instant, understand_typed
-from escalation.roster import ROTATION, Every, Schedule, Shift, Window, read_schedule
+from escalation.rota.local_time import Doubt, is_local, say_instant, understand_typed
+from escalation.rota.roster import ROTATION, Every, Schedule, Shift, Window, read_schedule
 from helpline.content import ContentError, node_of
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

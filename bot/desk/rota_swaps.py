@@ -15,9 +15,11 @@ from aiohttp import web
 
 from bot.desk.door import DeskDoor
 from bot.desk.rota_telling import HERE, MEMBERS, RotaTelling, frame, rota_telling
-from escalation import rota_store, rota_words, swaps
-from escalation.exchange import CannotExchange, Exchange, Kind, Objection, State
-from escalation.swaps import Ahead
+from escalation.rota import store as rota_store
+from escalation.rota import swaps
+from escalation.rota import words as rota_words
+from escalation.rota.exchange import CannotExchange, Exchange, Kind, Objection, State
+from escalation.rota.swaps import Ahead
 from helpline.accounts import Role
 from helpline.messages import Language
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other

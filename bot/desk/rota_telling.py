@@ -15,8 +15,8 @@ from bot.desk.door import DeskDoor
 from bot.desk.rota_calendar import clock, say_day, say_moment
 from bot.desk.rota_sheet import Wrong
 from bot.desk.telling import Telling
-from escalation.coverage import Hole
-from escalation.local_time import say_instant
+from escalation.rota.coverage import Hole
+from escalation.rota.local_time import say_instant
 from helpline import accounts
 from helpline.accounts import Role, Staff
 from helpline.messages import Language

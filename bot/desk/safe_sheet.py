@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from bot.reaching import PRESENT_FOR
 from helpline.messages import Language
 from helpline.phrases import Phrases, say_date, say_list, say_time
-from routing.referrals import AROUND_THE_CLOCK, DAYTIME, MaySay, SafeContact, Way
+from routing.referrals.referral import AROUND_THE_CLOCK, DAYTIME, MaySay, SafeContact, Way
 
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 USUAL: Final = timedelta(days=30)  # for which rules are proposed to hold

@@ -29,12 +29,13 @@ from bot.voice.door import Asked
 from bot.voice.store import Call
 from bot.voice.watch import Watch, still_needed
 from bot.waiting_room import WaitingRoom
-from escalation import advisors, reach_store
+from escalation import advisors
 from escalation import store as escalations
 from escalation.advisors import Done, Outcome
 from escalation.carry import DESK
 from escalation.drills import DRILL
 from escalation.effects import PageReason
+from escalation.reach import store as reach_store
 from escalation.standing import Urgency
 from escalation.store import Filed, PageMade
 from helpline import accounts, audit, outbox

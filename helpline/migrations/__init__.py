@@ -39,13 +39,13 @@ _STORES = {
     "routing": (
         "store",
         "capacity_store",
-        "certification_store",
-        "confirming_store",
-        "fallback_store",
-        "proposal_store",
-        "referral_store",
+        "certification.store",
+        "referrals.store",
+        "upkeep.confirming_store",
+        "upkeep.fallback_store",
+        "upkeep.proposal_store",
     ),
-    "escalation": ("store", "auditor_store", "reach_store", "rota_store", "shift_store"),
+    "escalation": ("store", "auditor_store", "shift_store", "reach.store", "rota.store"),
     "bot": ("store", "caller_store", "held_store", "notes_store", "api.store", "voice.store"),
 }
 _FOLDER = Path(__file__).parent

@@ -24,8 +24,8 @@ from babel import Locale
 
 from routing.hsds.fields import NEWEST, TABLES, Field, Kind, Version
 from routing.hsds.tables import ALSO_NESTED, nested_in
-from routing.service_form import looks_like_address
 from routing.services import HOUSING
+from routing.upkeep.service_form import looks_like_address
 
 Json = Mapping[str, Any]
 

@@ -32,8 +32,8 @@ from routing.hsds.tables import nested_in
 from routing.hsds.terms import is_ours
 from routing.organisations import Organisation, id_of, read_organisation
 from routing.places import Gazetteer, Level
-from routing.service_form import looks_like_address, read_service
 from routing.services import Answer, Service, ServiceStatus
+from routing.upkeep.service_form import looks_like_address, read_service
 
 Json = Mapping[str, Any]
 

@@ -38,7 +38,6 @@ from routing.hsds.terms import (
 )
 from routing.organisations import Organisation
 from routing.places import AreaKey, Gazetteer, Level
-from routing.service_form import looks_like_address
 from routing.services import (
     Access,
     Address,
@@ -53,6 +52,7 @@ from routing.services import (
     ServiceStatus,
     Takes,
 )
+from routing.upkeep.service_form import looks_like_address
 
 Json = dict[str, Any]
 

@@ -23,8 +23,8 @@ import orjson
 
 from helpline.content import content_folder
 from helpline.messages import Country
+from routing.matching.refer import World, refer_line
 from routing.places import Level
-from routing.refer import World, refer_line
 from routing.services import Service
 
 ASKED = 200

@@ -22,8 +22,9 @@ from bot.app import Line
 from bot.house import House
 from bot.inbox import take_in
 from bot.store import Kind
-from escalation import advisors, on_duty, reach_store, seeking, store
+from escalation import advisors, on_duty, seeking, store
 from escalation.advisors import PageNews
+from escalation.reach import store as reach_store
 from escalation.standing import State, Urgency
 from escalation.store import Filed, PageMade
 from helpline import accounts

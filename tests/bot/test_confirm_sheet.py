@@ -7,7 +7,7 @@ import pytest
 from bot import confirm_sheet
 from bot.confirm_sheet import Told, Wrong
 from helpline.content import content_folder
-from routing.refer import World
+from routing.matching.refer import World
 from routing.services import Answer, Service
 
 SERVICES = World.load(content_folder()).directory.services

@@ -13,8 +13,9 @@ from sqlalchemy import select
 from bot.app import Line
 from helpline import audit
 from helpline.clock import SetClock
-from routing import capacity_store, confirming_store, proposal_store, store
+from routing import capacity_store, store
 from routing.services import Answer, Confidence, Service
+from routing.upkeep import confirming_store, proposal_store
 from tests.bot.browsing import Client, Page, get, post
 
 pytestmark = pytest.mark.asyncio

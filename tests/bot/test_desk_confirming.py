@@ -19,9 +19,10 @@ from bot.confirm_reminders import ConfirmReminders
 from helpline.accounts import Role
 from helpline.clock import SetClock
 from helpline.messages import Channel
-from routing import confirming_store, proposal_store, store
-from routing.service_form import as_plain
+from routing import store
 from routing.services import Service
+from routing.upkeep import confirming_store, proposal_store
+from routing.upkeep.service_form import as_plain
 from tests.bot.browsing import Client, Page, get, post, read
 from tests.bot.test_desk import sign_in
 from tests.bot.test_reminders import hire, sent

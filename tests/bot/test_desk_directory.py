@@ -11,8 +11,9 @@ import pytest
 from bot.app import Line
 from helpline import audit
 from helpline.accounts import Role
-from routing import proposal_store, store
+from routing import store
 from routing.services import ServiceStatus
+from routing.upkeep import proposal_store
 from tests.bot import browsing
 from tests.bot.browsing import Client, Page, get
 from tests.bot.rota_browsing import Pairs, filled, form_of, send

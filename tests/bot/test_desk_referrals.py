@@ -11,9 +11,10 @@ from bot.app import Line
 from helpline.accounts import Role
 from helpline.clock import SetClock
 from helpline.messages import Country
-from routing import capacity_store, referral_store
-from routing.matching import AgeGroup
-from routing.referrals import Basis, Facts, Outcome, Referral, RefusedFor, Via
+from routing import capacity_store
+from routing.matching.match import AgeGroup
+from routing.referrals import store as referral_store
+from routing.referrals.referral import Basis, Facts, Outcome, Referral, RefusedFor, Via
 from routing.services import Sex
 from tests.bot.browsing import Client, Page, get, post
 from tests.bot.test_desk import asha, audited, reply, sign_in, taken, waiting

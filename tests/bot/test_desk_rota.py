@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.app import Line
-from escalation import duty, leave, rota_store, store, version_store
-from escalation.roster import Span, read_schedule
+from escalation import store
+from escalation.rota import duty, leave, version_store
+from escalation.rota import store as rota_store
+from escalation.rota.roster import Span, read_schedule
 from helpline import accounts, audit
 from helpline.accounts import ContactChannel, Role
 from helpline.clock import SetClock

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.desk.rota_calendar import Known, Piece, days_of, laid_over, midnight, month_around, say_day, week_of
-from escalation.roster import Span
+from escalation.rota.roster import Span
 from helpline.messages import Language
 
 ZONES = [ZoneInfo(name) for name in ("Europe/Oslo", "Europe/London", "America/Sao_Paulo", "Australia/Lord_Howe", "UTC")]

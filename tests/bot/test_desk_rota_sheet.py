@@ -23,9 +23,9 @@ from bot.desk.rota_sheet import (
     sheet_of,
     write,
 )
-from escalation.roster import read_schedule
+from escalation.rota.roster import read_schedule
 from helpline.content import node_of
-from tests.escalation.test_rota import CASES
+from tests.escalation.rota.test_on_call import CASES
 
 OSLO = ZoneInfo("Europe/Oslo")
 SCHEDULES = [case for case in CASES["oncall"] if "schedule" in case]

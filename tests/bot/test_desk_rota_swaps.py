@@ -11,9 +11,10 @@ from aiohttp import FormData
 from icalendar import Calendar
 
 from bot.app import Line
-from escalation import rota_store, version_store
-from escalation.exchange import State
-from escalation.rota_store import LeaveState
+from escalation.rota import store as rota_store
+from escalation.rota import version_store
+from escalation.rota.exchange import State
+from escalation.rota.store import LeaveState
 from helpline.accounts import Role
 from tests.bot.browsing import Client, Page, get, post, read
 from tests.bot.rota_browsing import filled, form_of, forms_of, send

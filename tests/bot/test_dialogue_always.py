@@ -65,10 +65,10 @@ from knowledge.laws import Law, LawBook
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
 from knowledge.urgency import Danger, UrgencyRules
-from routing import referrals
 from routing.directory import Directory
 from routing.places import Gazetteer
-from routing.referrals import PURPOSE, Basis, Consent, Outcome, Referral, SafeContact, Via
+from routing.referrals import referral as referrals
+from routing.referrals.referral import PURPOSE, Basis, Consent, Outcome, Referral, SafeContact, Via
 from routing.services import Answer
 
 NOW = datetime(2026, 11, 22, 1, 35, tzinfo=UTC)

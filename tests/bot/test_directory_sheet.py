@@ -11,7 +11,6 @@ import pytest
 from bot.desk import directory_sheet as sheet
 from bot.desk.directory_sheet import Known, Shape, Written
 from helpline.messages import Country, Language
-from routing.service_form import as_plain
 from routing.services import (
     Address,
     AgeRange,
@@ -32,6 +31,7 @@ from routing.services import (
     Stretch,
     Takes,
 )
+from routing.upkeep.service_form import as_plain
 from tests.routing.worlds import PLACES, SHIPPED, WELCOMES, a_service
 
 NORWAY = Known(Country.NO, PLACES, SHIPPED.needs)

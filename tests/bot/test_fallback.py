@@ -16,8 +16,9 @@ from bot.app import Line
 from bot.channels.telegram import TelegramChannel
 from bot.channels.twilio import TwilioAccount, TwilioChannel
 from bot.house import House
-from escalation import reach_store, seeking
+from escalation import seeking
 from escalation import store as escalations
+from escalation.reach import store as reach_store
 from escalation.standing import Urgency
 from escalation.store import PageMade
 from helpline.accounts import ContactChannel

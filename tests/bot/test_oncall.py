@@ -11,9 +11,10 @@ import pytest
 from bot.asking import on_call_now
 from bot.cli import main
 from bot.operating import bring_in, open_house
-from escalation import rota_store, store
-from escalation.duty import Recorded
-from escalation.roster import Span
+from escalation import store
+from escalation.rota import store as rota_store
+from escalation.rota.duty import Recorded
+from escalation.rota.roster import Span
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

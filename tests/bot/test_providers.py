@@ -26,9 +26,9 @@ from helpline.content import content_folder
 from helpline.messages import Country
 from helpline.staffing import change_roles, invite
 from helpline.web import Access
-from routing import certification_store as store
-from routing.catalogue import PLACES, Catalogue, Mode
-from routing.certification import DecisionKind, Requirements, RowAnswer, Verdict
+from routing.certification import store
+from routing.certification.catalogue import PLACES, Catalogue, Mode
+from routing.certification.standing import DecisionKind, Requirements, RowAnswer, Verdict
 from routing.places import AreaKey, Level
 from tests.bot.browsing import Client, Page, get, post
 from tests.conftest import NINE

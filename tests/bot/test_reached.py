@@ -16,8 +16,8 @@ from bot.app import Line
 from bot.channels.local import LocalChannel
 from bot.desk.reached import MOST_QUIET_HOURS
 from bot.inbox import take_in
-from escalation import reach_store
-from escalation.reach_store import QuietSpell
+from escalation.reach import store as reach_store
+from escalation.reach.store import QuietSpell
 from escalation.standing import Urgency
 from helpline import accounts, outbox
 from helpline.accounts import ContactChannel, Role

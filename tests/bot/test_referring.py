@@ -12,8 +12,8 @@ from bot.answers import Form
 from bot.referral import Draft
 from bot.referring import CallTogether, MakeReferral, Making, Scene, Step
 from helpline.messages import Country, Language
-from routing.query import AgeGroup
-from routing.referrals import Basis, Referral, Via
+from routing.matching.query import AgeGroup
+from routing.referrals.referral import Basis, Referral, Via
 from routing.services import Answer, ServiceKind, Sex
 from tests.conftest import NINE
 from tests.routing.worlds import WORLD, a_directory, a_service

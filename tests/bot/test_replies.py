@@ -16,8 +16,8 @@ from bot.store import Kind
 from helpline.database import Database
 from helpline.messages import Address, Channel, Country, Language, OutboundMessage
 from helpline.vault import Vault
-from routing import referral_store
-from routing.referrals import AROUND_THE_CLOCK, MaySay, SafeContact, Way
+from routing.referrals import store as referral_store
+from routing.referrals.referral import AROUND_THE_CLOCK, MaySay, SafeContact, Way
 
 CALLED_AT = datetime(2026, 11, 24, 2, 0, tzinfo=ZoneInfo("Europe/Oslo"))
 BOTH = (Way.WRITE, Way.CALL)

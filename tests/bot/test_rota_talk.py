@@ -8,18 +8,19 @@ import pytest
 
 from bot import rota_talk
 from bot.rota_talk import Asked, Wants, read
-from escalation import rota_store, store
-from escalation.exchange import State
+from escalation import store
 from escalation.on_duty import who_is_on_call
+from escalation.rota import store as rota_store
+from escalation.rota.exchange import State
 from helpline import accounts
 from helpline.accounts import ContactChannel, Role
 from helpline.database import Database
 from helpline.messages import OutboundMessage
 from helpline.vault import Vault
 from tests.escalation.house import House, furnish
+from tests.escalation.rota.test_swaps import HALVES
 from tests.escalation.simulator import START
 from tests.escalation.stored import add_person
-from tests.escalation.test_swaps import HALVES
 
 pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)  # the rows are asked on both elsewhere
 

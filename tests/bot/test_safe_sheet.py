@@ -14,7 +14,7 @@ from bot.reaching import PRESENT_FOR
 from helpline.content import content_folder
 from helpline.messages import Language
 from helpline.phrases import Phrases
-from routing.referrals import AROUND_THE_CLOCK, MaySay, SafeContact, Way
+from routing.referrals.referral import AROUND_THE_CLOCK, MaySay, SafeContact, Way
 
 OSLO = ZoneInfo("Europe/Oslo")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=OSLO)

@@ -11,9 +11,9 @@ from bot import referral
 from bot.answers import Form
 from bot.referral import Draft
 from helpline.messages import Country, Language
-from routing.because import CAUTION, OPENING, WHOEVER_ASKS, Because
 from routing.capacity import Capacity, Teller
 from routing.directory import Directory
+from routing.matching.because import CAUTION, OPENING, WHOEVER_ASKS, Because
 from routing.services import Answer, Hours, Interval, Service, ServiceKind, ServiceStatus
 from tests.routing.worlds import PLACES, SHIPPED, WORLD, a_service, kommune, oslo_time
 

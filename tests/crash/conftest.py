@@ -17,7 +17,7 @@ from helpline.clock import SystemClock
 from helpline.content import content_folder
 from helpline.messages import Language
 from helpline.settings import Secret, Settings
-from routing import confirming_store
+from routing.upkeep import confirming_store
 from tests.conftest import _as_admin, _run, _text
 from tests.crash.line import KEY, Nursery, Stage, on_stage, small_content
 

@@ -418,7 +418,7 @@ QUIET = (
     "bot.app.Line._tidy",
     "bot.shelving.tidy",
     "escalation.heartbeat.",
-    "escalation.rota_watch.",
+    "escalation.rota.watch.",
     "bot.conversation.Conversations.sweep",
 )
 

@@ -35,11 +35,12 @@ from bot.delivery import Delivery
 from bot.house import House
 from bot.inbox import take_in
 from bot.waiting_room import WaitingRoom
-from escalation import advisors, auditor, auditor_store, leave, store, swaps
+from escalation import advisors, auditor, auditor_store, store
 from escalation.auditor import Fault, What
-from escalation.exchange import CannotExchange
 from escalation.on_duty import gather
-from escalation.roster import Span
+from escalation.rota import leave, swaps
+from escalation.rota.exchange import CannotExchange
+from escalation.rota.roster import Span
 from escalation.standing import State
 from escalation.store import Filed
 from helpline import outbox, staffing

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation import advisors, reach_store, seeking, store, watch
+from escalation import advisors, seeking, store, watch
 from escalation.carry import Means
+from escalation.reach import store as reach_store
 from escalation.seeking import By
 from escalation.standing import Urgency
 from escalation.store import Event, Filed, PageMade

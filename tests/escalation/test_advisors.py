@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from escalation import advisors, reach_store, store
+from escalation import advisors, store
 from escalation.advisors import Outcome
 from escalation.on_duty import gather
 from escalation.paging import Reply, Wish, read_reply, read_tap
+from escalation.reach import store as reach_store
 from escalation.standing import State, Urgency
 from helpline import accounts
 from helpline.messages import Channel

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from escalation import follow_ups, rota_store, shift_store, store
+from escalation import follow_ups, shift_store, store
 from escalation.closing import CaseOutcome, CloseReason, Closing
-from escalation.roster import Span
-from escalation.rota_store import LeaveState
+from escalation.rota import store as rota_store
+from escalation.rota.roster import Span
+from escalation.rota.store import LeaveState
 from helpline import accounts
 from helpline.messages import Channel
 from tests.escalation.house import House

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from escalation import reach_store, store
+from escalation import store
 from escalation.on_duty import Unfit, gather, what_is_wrong, who_is_on_call, who_may_not_hold_shifts
+from escalation.reach import store as reach_store
 from escalation.standing import Urgency
 from helpline import accounts
 from helpline.accounts import ContactChannel, Role

@@ -43,13 +43,12 @@ from helpline.clock import SetClock
 from helpline.content import ContentError, content_folder
 from helpline.database import Database
 from helpline.messages import Address, Channel, InboundKind, InboundMessage, Language, OutboundMessage, Sent
-from routing import capacity_store, confirming_store, store
+from routing import capacity_store, store
 from routing.capacity import Capacity, Teller
 from routing.hsds.feeds import Feed
 from routing.hsds.fields import NEWEST
 from routing.hsds.terms import id_of
-from routing.refer import World, refer_line
-from routing.service_form import as_plain
+from routing.matching.refer import World, refer_line
 from routing.services import (
     Address as Street,
 )
@@ -64,6 +63,8 @@ from routing.services import (
     ServiceKind,
     Source,
 )
+from routing.upkeep import confirming_store
+from routing.upkeep.service_form import as_plain
 from tests.bot.conftest import Client, local_settings, prepared
 from tests.conftest import NINE
 from tests.routing.worlds import a_service, in_kommune

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpline.messages import Country, Language
-from routing.because import Because, Reason
 from routing.closed_days import around
 from routing.hours import Opening, OpenState, opening
+from routing.matching.because import Because, Reason
 from routing.services import DayException, HolidayRule, Hours, Interval, Season, Stretch
 from tests.routing.worlds import ALWAYS, OSLO, WORLD, oslo_time
 

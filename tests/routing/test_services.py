@@ -16,7 +16,6 @@ from helpline.content import ContentError, content_folder, node_of, read_yaml
 from helpline.messages import Country, Language
 from routing.directory import Directory, load_needs
 from routing.places import Level
-from routing.service_form import as_plain, looks_like_address, read_service
 from routing.services import (
     HOUSING,
     Access,
@@ -33,6 +32,7 @@ from routing.services import (
     Status,
     Takes,
 )
+from routing.upkeep.service_form import as_plain, looks_like_address, read_service
 from tests.routing.hsds.generated import services
 from tests.routing.worlds import PLACES, SHIPPED
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from helpline.content import content_folder
 from helpline.messages import Country, Language
 from routing.directory import Directory
+from routing.matching.refer import World
 from routing.places import Level, Place
-from routing.refer import World
 from routing.services import (
     Access,
     AgeRange,

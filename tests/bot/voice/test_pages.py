@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from escalation import advisors, practice, reach_store
+from escalation import advisors, practice
+from escalation.reach import store as reach_store
 from escalation.standing import State, Urgency
 from helpline.messages import Country, Language
 from helpline.outbox import OutboundState

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from escalation import numbers, reach_store, reach_tests
-from escalation.numbers import Asked, Proved
-from escalation.reach_store import TestState
+from escalation.reach import numbers
+from escalation.reach import store as reach_store
+from escalation.reach import trials as reach_tests
+from escalation.reach.numbers import Asked, Proved
+from escalation.reach.store import TestState
 from helpline.messages import Language
 from tests.bot.voice.conftest import NOOR, Telephone
 from tests.phone import Fate, Placed

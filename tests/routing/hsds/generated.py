@@ -14,7 +14,6 @@ from routing.hsds.feeds import own_language
 from routing.organisations import Organisation, id_of, read_organisation
 from routing.organisations import as_plain as plain_organisation
 from routing.places import Level
-from routing.service_form import as_plain, read_service
 from routing.services import (
     HOUSING,
     Access,
@@ -45,6 +44,7 @@ from routing.services import (
     Stretch,
     Takes,
 )
+from routing.upkeep.service_form import as_plain, read_service
 from tests.routing.worlds import PLACES, SHIPPED
 
 # What breaks tables and texts: separators, quotes, lines, letters beyond ASCII; no digits, so nothing is an address.

@@ -1,0 +1,1 @@
+"""The rota: rosters, who is on call, leave, swaps, coverage, calendars."""

@@ -1,0 +1,1 @@
+"""Providers and their certification: the catalogue, the three steps, the 25 minimum requirements."""
