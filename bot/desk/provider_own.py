@@ -17,9 +17,10 @@ from bot.desk.telling import Telling
 from helpline.accounts import Role, Staff
 from helpline.sessions import staff_of
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
-from routing.certification import store
+from routing.certification import provider_store, store, visit_store
+from routing.certification.provider_store import CertificationError
 from routing.certification.standing import ActionState
-from routing.certification.store import CertificationError, Folder
+from routing.certification.store import Folder
 
 OWN: Final = "/desk/provider"
 _TOLD: Final = frozenset({"sent", "said_done"})
@@ -50,7 +51,7 @@ class OwnDesk:
 
     async def _folder(self, staff: Staff) -> Folder | None:
         async with self._house.db.read() as conn:
-            organisation_id = await store.organisation_of(conn, staff.id)
+            organisation_id = await provider_store.organisation_of(conn, staff.id)
             if organisation_id is None:
                 return None
             found = await store.folder(conn, self._house.vault, organisation_id)
@@ -138,7 +139,7 @@ class OwnDesk:
         if kept.action.state is ActionState.OPEN:
             try:
                 async with self._house.db.write() as conn:
-                    await store.move_action(
+                    await visit_store.move_action(
                         conn,
                         folder.provider.organisation_id,
                         item,

@@ -15,10 +15,11 @@ from bot.desk.provider_sheet import Places, RowFields, read, rest_is_no, shown, 
 from bot.desk.provider_telling import ProviderRoom
 from helpline.accounts import Staff
 from helpline.web import LANGUAGE, Refused, see_other
-from routing.certification import store
+from routing.certification import profile_store, store
 from routing.certification.catalogue import CatalogueArea
+from routing.certification.provider_store import CertificationError, ChangedMeanwhile
 from routing.certification.standing import Profile, RowAnswer, lacks_to_send
-from routing.certification.store import CertificationError, ChangedMeanwhile, Folder
+from routing.certification.store import Folder
 
 
 class ProfileForm:
@@ -73,7 +74,7 @@ class ProfileForm:
             wrong["where"] = self._room.say(request, "providers.wrong.place", about=", ".join(unknown))
         try:
             async with self._house.db.write() as conn:
-                await store.save_profile(
+                await profile_store.save_profile(
                     conn,
                     self._house.vault,
                     folder.provider.organisation_id,
@@ -203,7 +204,7 @@ class ProfileForm:
             return " ".join(self._room.lacks(request, lacks))
         try:
             async with self._house.db.write() as conn:
-                await store.send_profile(
+                await profile_store.send_profile(
                     conn,
                     folder.provider.organisation_id,
                     version=draft.version,
@@ -229,7 +230,7 @@ class ProfileForm:
         try:
             async with self._house.db.write() as conn:
                 if accept:
-                    await store.accept_profile(
+                    await profile_store.accept_profile(
                         conn,
                         organisation_id,
                         version=draft.version,
@@ -238,7 +239,7 @@ class ProfileForm:
                         on=self._room.today(),
                     )
                 else:
-                    await store.return_profile(
+                    await profile_store.return_profile(
                         conn,
                         self._house.vault,
                         organisation_id,

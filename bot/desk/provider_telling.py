@@ -23,7 +23,8 @@ from helpline.web import LANGUAGE
 from knowledge.fitness import local_day
 from routing.certification.catalogue import Catalogue
 from routing.certification.standing import Due, Duty, Facts, Lack, Requirements, Standing, State, StepKey, standing
-from routing.certification.store import Folder, KeptAction
+from routing.certification.store import Folder
+from routing.certification.visit_store import KeptAction
 
 TONE: Final[Mapping[State, str]] = {
     State.CERTIFIED: "good",

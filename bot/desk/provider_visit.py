@@ -18,9 +18,11 @@ from bot.desk.providers import FORM_LIMIT, HERE, ONE
 from bot.desk.telling import telling
 from helpline.accounts import Role
 from helpline.web import LANGUAGE, Access, Refused, Route, see_other
-from routing.certification import store
+from routing.certification import store, visit_store
+from routing.certification.provider_store import CertificationError, ChangedMeanwhile
 from routing.certification.standing import Verdict
-from routing.certification.store import CertificationError, ChangedMeanwhile, Folder, KeptVisit
+from routing.certification.store import Folder
+from routing.certification.visit_store import KeptVisit
 
 _VISITS: Final = ONE + "/visits"
 _VISIT: Final = _VISITS + "/{visit:[0-9]{1,15}}"
@@ -107,7 +109,7 @@ class VisitDesk:
         version = field_of(form, "version")
         try:
             async with self._house.db.write() as conn:
-                visit_id = await store.save_visit(
+                visit_id = await visit_store.save_visit(
                     conn,
                     self._house.vault,
                     folder.provider.organisation_id,

@@ -28,7 +28,8 @@ from helpline.messages import Country, Language
 from helpline.staffing import BadEmail, Invitation
 from helpline.storage import wake
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other
-from routing.certification import store
+from routing.certification import decision_store, provider_store, store, visit_store
+from routing.certification.provider_store import AlreadyProposed, CertificationError, SamePerson
 from routing.certification.standing import (
     REGION,
     ActionState,
@@ -38,7 +39,7 @@ from routing.certification.standing import (
     lacks_to_check,
     nobody_offers,
 )
-from routing.certification.store import AlreadyProposed, CertificationError, Folder, SamePerson
+from routing.certification.store import Folder
 from routing.organisations import Organisation
 from routing.places import Place
 
@@ -128,7 +129,7 @@ class ProvidersDesk:
 
     async def _list(self, request: web.Request, wrong: str = "", *, status: int = 200) -> web.Response:
         async with self._house.db.read() as conn:
-            known = await store.providers(conn)
+            known = await provider_store.providers(conn)
             facts = await store.facts_of_all(conn)
             tell = await telling(self._door, request, conn)
         today = self._room.today()
@@ -195,7 +196,7 @@ class ProvidersDesk:
         if organisation is None:
             return await self._list(request, self._room.say(request, "providers.wrong.organisation"), status=422)
         async with self._house.db.write() as conn:
-            await store.begin(
+            await provider_store.begin(
                 conn,
                 self._house.vault,
                 organisation_id=organisation.id,
@@ -361,7 +362,7 @@ class ProvidersDesk:
             raise Refused(400, "error.bad_request")
         await self._write(
             request,
-            lambda conn, now: store.add_action(
+            lambda conn, now: visit_store.add_action(
                 conn,
                 self._house.vault,
                 request.match_info["organisation"],
@@ -396,7 +397,7 @@ class ProvidersDesk:
             return await self._refuse(request, "action", self._room.say(request, "providers.wrong.day"), form)
         await self._write(
             request,
-            lambda conn, now: store.move_action(
+            lambda conn, now: visit_store.move_action(
                 conn,
                 request.match_info["organisation"],
                 int(request.match_info["item"]),
@@ -418,7 +419,7 @@ class ProvidersDesk:
             return await self._refuse(request, "training", self._room.say(request, "providers.wrong.training"), form)
         await self._write(
             request,
-            lambda conn, now: store.add_training(
+            lambda conn, now: decision_store.add_training(
                 conn,
                 self._house.vault,
                 request.match_info["organisation"],
@@ -447,7 +448,7 @@ class ProvidersDesk:
             return await self._refuse(request, "check", self._room.say(request, "providers.wrong.check_note"), form)
         await self._write(
             request,
-            lambda conn, now: store.add_check(
+            lambda conn, now: decision_store.add_check(
                 conn,
                 self._house.vault,
                 folder.provider.organisation_id,
@@ -481,7 +482,7 @@ class ProvidersDesk:
             return await self._refuse(request, "decide", trouble, form)
         try:
             async with self._house.db.write() as conn:
-                await store.propose(
+                await decision_store.propose(
                     conn,
                     self._house.vault,
                     folder.provider.organisation_id,
@@ -524,7 +525,7 @@ class ProvidersDesk:
                 return await self._refuse(request, "decide", trouble, form)
         try:
             async with self._house.db.write() as conn:
-                await store.settle(
+                await decision_store.settle(
                     conn,
                     folder.provider.organisation_id,
                     decision_id,
@@ -551,7 +552,7 @@ class ProvidersDesk:
         async with self._house.db.write() as conn:
             for staff_id in folder.members:
                 await staffing.let_go(conn, staff_id, actor=f"staff:{staff.id}", now=now)
-            await store.leave(conn, folder.provider.organisation_id, actor=f"staff:{staff.id}", now=now)
+            await provider_store.leave(conn, folder.provider.organisation_id, actor=f"staff:{staff.id}", now=now)
         return see_other(f"{HERE}?told=left")
 
     # --- the provider's own people ------------------------------------------------------------------------------------
@@ -575,7 +576,7 @@ class ProvidersDesk:
                     actor=f"staff:{staff.id}",
                     now=now,
                 )
-                await store.add_member(
+                await provider_store.add_member(
                     conn, folder.provider.organisation_id, invitation.staff.id, actor=f"staff:{staff.id}", now=now
                 )
         except BadEmail:

@@ -39,7 +39,10 @@ _STORES = {
     "routing": (
         "store",
         "capacity_store",
-        "certification.store",
+        "certification.decision_store",
+        "certification.profile_store",
+        "certification.provider_store",
+        "certification.visit_store",
         "referrals.store",
         "upkeep.confirming_store",
         "upkeep.fallback_store",

@@ -26,7 +26,7 @@ from helpline.content import content_folder
 from helpline.messages import Country
 from helpline.staffing import change_roles, invite
 from helpline.web import Access
-from routing.certification import store
+from routing.certification import decision_store, profile_store, provider_store, store, visit_store
 from routing.certification.catalogue import PLACES, Catalogue, Mode
 from routing.certification.standing import DecisionKind, Requirements, RowAnswer, Verdict
 from routing.places import AreaKey, Level
@@ -57,7 +57,7 @@ async def come_in(line: Line, browser: Client, staff_id: str, *roles: Role) -> C
 async def begun(line: Line, country: Country = Country.SE) -> None:
     """A provider with an empty folder, made in storage."""
     async with line.house.db.write() as conn:
-        await store.begin(
+        await provider_store.begin(
             conn,
             line.house.vault,
             organisation_id=ORGANISATION,
@@ -80,11 +80,11 @@ async def ready(
         await begun(line)
     vault = line.house.vault
     async with line.house.db.write() as conn:
-        await store.save_profile(
+        await profile_store.save_profile(
             conn, vault, ORGANISATION, answers=answers, areas=areas, version=0, actor="staff:maja", now=NINE
         )
-        await store.accept_profile(conn, ORGANISATION, version=1, actor="staff:maja", now=NINE, on=NINE.date())
-        await store.save_visit(
+        await profile_store.accept_profile(conn, ORGANISATION, version=1, actor="staff:maja", now=NINE, on=NINE.date())
+        await visit_store.save_visit(
             conn,
             vault,
             ORGANISATION,
@@ -104,10 +104,10 @@ async def ready(
 async def grant(line: Line, *, on: date = DAY) -> None:
     """Two coordinators certify it."""
     async with line.house.db.write() as conn:
-        decision = await store.propose(
+        decision = await decision_store.propose(
             conn, line.house.vault, ORGANISATION, DecisionKind.GRANT, why="", actor="staff:maja", now=NINE
         )
-        await store.settle(conn, ORGANISATION, decision, confirm=True, actor="staff:siv", now=NINE, on=on)
+        await decision_store.settle(conn, ORGANISATION, decision, confirm=True, actor="staff:siv", now=NINE, on=on)
 
 
 async def certify(line: Line) -> None:
@@ -215,7 +215,7 @@ async def test_a_providers_sign_in_never_becomes_one_of_ours(line: Line, client:
 async def test_a_provider_sees_its_own_folder_and_no_other(line: Line, client: Client) -> None:
     await certify(line)
     async with line.house.db.write() as conn:
-        await store.begin(
+        await provider_store.begin(
             conn,
             line.house.vault,
             organisation_id="se-noomi",
@@ -224,7 +224,7 @@ async def test_a_provider_sees_its_own_folder_and_no_other(line: Line, client: C
             actor="staff:maja",
             now=NINE,
         )
-        other = await store.add_action(
+        other = await visit_store.add_action(
             conn,
             line.house.vault,
             ORGANISATION,
@@ -238,13 +238,13 @@ async def test_a_provider_sees_its_own_folder_and_no_other(line: Line, client: C
     anna = await come_in(line, client, "anna", Role.PROVIDER)
     assert "Innloggingen din hører ikke til noen aktør" in (await get(anna, "/desk/provider")).text
     async with line.house.db.write() as conn:
-        await store.add_member(conn, "se-noomi", "anna", actor="staff:maja", now=NINE)
+        await provider_store.add_member(conn, "se-noomi", "anna", actor="staff:maja", now=NINE)
     page = await get(anna, "/desk/")
     assert (page.url, "Noomi" in page.text, "Talita" in page.text) == ("/desk/provider", True, False)
     page = await post(anna, f"/desk/provider/actions/{other}", {"csrf": page.csrf})
     assert page.status == 404
     async with line.house.db.write() as conn:
-        await store.leave(conn, "se-noomi", actor="staff:maja", now=NINE)
+        await provider_store.leave(conn, "se-noomi", actor="staff:maja", now=NINE)
     assert (await get(anna, "/desk/provider/profile")).status == 404
 
 
@@ -256,7 +256,7 @@ async def test_what_is_missing_is_said_and_the_one_who_proposes_does_not_confirm
 ) -> None:
     maja = await come_in(line, client, "maja", Role.COORDINATOR)
     async with line.house.db.write() as conn:
-        await store.begin(
+        await provider_store.begin(
             conn,
             line.house.vault,
             organisation_id=ORGANISATION,
@@ -305,10 +305,10 @@ def found(page: Page, pattern: str) -> str:
 async def test_a_proposal_that_no_longer_holds_cannot_be_confirmed(line: Line, client: Client) -> None:
     await ready(line)
     async with line.house.db.write() as conn:
-        decision = await store.propose(
+        decision = await decision_store.propose(
             conn, line.house.vault, ORGANISATION, DecisionKind.GRANT, why="", actor="staff:siv", now=NINE
         )
-        await store.save_visit(
+        await visit_store.save_visit(
             conn,
             line.house.vault,
             ORGANISATION,
@@ -410,7 +410,7 @@ async def test_an_accepted_profile_can_be_read_for_ever_and_a_draft_is_none(line
     talks = RowAnswer(offered=True, mode=Mode.EXTERNAL, targets=("women",), comment="Varje vardag.")
     await ready(line, answers={**ONLY_TALKS, **housing, TALKS: talks})
     async with line.house.db.write() as conn:
-        await store.save_profile(
+        await profile_store.save_profile(
             conn,
             line.house.vault,
             ORGANISATION,

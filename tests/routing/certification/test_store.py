@@ -7,14 +7,15 @@ from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpline import audit
 from helpline.database import Database
 from helpline.messages import Country
 from helpline.vault import Vault
-from routing.certification import store
+from routing.certification import decision_store, profile_store, provider_store, store, visit_store
+from routing.certification.provider_store import AlreadyProposed, ChangedMeanwhile, NoSuchThing, SamePerson
 from routing.certification.standing import ActionState, DecisionKind, ProfileState, RowAnswer, Verdict
-from routing.certification.store import AlreadyProposed, ChangedMeanwhile, NoSuchThing, SamePerson
 from routing.places import Level
 from tests.conftest import NINE
 
@@ -27,7 +28,7 @@ MAJA, SIV = "staff:maja", "staff:siv"
 
 async def begin(db: Database, organisation_id: str = "se-talita") -> None:
     async with db.write() as conn:
-        await store.begin(
+        await provider_store.begin(
             conn,
             VAULT,
             organisation_id=organisation_id,
@@ -40,9 +41,13 @@ async def begin(db: Database, organisation_id: str = "se-talita") -> None:
 
 async def save(db: Database, answers: Mapping[str, RowAnswer], version: int = 0) -> int:
     async with db.write() as conn:
-        return await store.save_profile(
+        return await profile_store.save_profile(
             conn, VAULT, "se-talita", answers=answers, areas=[STOCKHOLM], version=version, actor=MAJA, now=NINE
         )
+
+
+async def propose(conn: AsyncConnection, kind: DecisionKind) -> int:
+    return await decision_store.propose(conn, VAULT, "se-talita", kind, why="", actor=MAJA, now=NINE)
 
 
 async def folder(db: Database) -> store.Folder:
@@ -56,27 +61,31 @@ async def test_who_is_certified_follows_from_the_decisions_of_two_and_from_the_d
     await begin(db)
     await save(db, {ROW: RowAnswer(offered=True), "prevention.prevention.research": RowAnswer(offered=False)})
     async with db.write() as conn:
-        await store.accept_profile(conn, "se-talita", version=1, actor=MAJA, now=NINE, on=DAY)
-        decision = await store.propose(conn, VAULT, "se-talita", DecisionKind.GRANT, why="", actor=MAJA, now=NINE)
+        await profile_store.accept_profile(conn, "se-talita", version=1, actor=MAJA, now=NINE, on=DAY)
+        decision = await decision_store.propose(
+            conn, VAULT, "se-talita", DecisionKind.GRANT, why="", actor=MAJA, now=NINE
+        )
     with pytest.raises(SamePerson):
         async with db.write() as conn:
-            await store.settle(conn, "se-talita", decision, confirm=True, actor=MAJA, now=NINE, on=DAY)
+            await decision_store.settle(conn, "se-talita", decision, confirm=True, actor=MAJA, now=NINE, on=DAY)
     with pytest.raises(AlreadyProposed):
         async with db.write() as conn:
-            await store.propose(conn, VAULT, "se-talita", DecisionKind.GRANT, why="", actor=SIV, now=NINE)
+            await decision_store.propose(conn, VAULT, "se-talita", DecisionKind.GRANT, why="", actor=SIV, now=NINE)
     async with db.write() as conn:
         assert await store.certified(conn, DAY) == {}
-        await store.settle(conn, "se-talita", decision, confirm=True, actor=SIV, now=NINE, on=DAY)
+        await decision_store.settle(conn, "se-talita", decision, confirm=True, actor=SIV, now=NINE, on=DAY)
     with pytest.raises(ChangedMeanwhile):
         async with db.write() as conn:
-            await store.settle(conn, "se-talita", decision, confirm=False, actor=SIV, now=NINE, on=DAY)
+            await decision_store.settle(conn, "se-talita", decision, confirm=False, actor=SIV, now=NINE, on=DAY)
     async with db.write() as conn:
         assert await store.certified(conn, DAY) == {"se-talita": frozenset({ROW})}
         assert await store.certified(conn, date(DAY.year + 1, DAY.month, DAY.day)) != {}
         assert await store.certified(conn, date(DAY.year + 1, DAY.month, DAY.day) + timedelta(days=1)) == {}
         assert await store.certified(conn, DAY - timedelta(days=1)) == {}
-        withdrawal = await store.propose(conn, VAULT, "se-talita", DecisionKind.WITHDRAW, why="", actor=MAJA, now=NINE)
-        await store.settle(conn, "se-talita", withdrawal, confirm=True, actor=SIV, now=NINE, on=DAY)
+        withdrawal = await decision_store.propose(
+            conn, VAULT, "se-talita", DecisionKind.WITHDRAW, why="", actor=MAJA, now=NINE
+        )
+        await decision_store.settle(conn, "se-talita", withdrawal, confirm=True, actor=SIV, now=NINE, on=DAY)
         assert await store.certified(conn, DAY) == {}
         assert await audit.verify(conn) is None
 
@@ -87,10 +96,10 @@ async def test_a_draft_grows_beside_the_profile_that_holds(db: Database) -> None
     with pytest.raises(ChangedMeanwhile):
         await save(db, {}, version=0)
     async with db.write() as conn:
-        await store.return_profile(conn, VAULT, "se-talita", version=1, why="Var?", actor=MAJA, now=NINE)
+        await profile_store.return_profile(conn, VAULT, "se-talita", version=1, why="Var?", actor=MAJA, now=NINE)
     assert (await folder(db)).profiles[0].returned == "Var?"
     async with db.write() as conn:
-        await store.accept_profile(conn, "se-talita", version=2, actor=MAJA, now=NINE, on=DAY)
+        await profile_store.accept_profile(conn, "se-talita", version=2, actor=MAJA, now=NINE, on=DAY)
     await save(db, {ROW: RowAnswer(offered=False)})
     facts = (await folder(db)).facts
     assert facts.profile is not None
@@ -99,7 +108,7 @@ async def test_a_draft_grows_beside_the_profile_that_holds(db: Database) -> None
     assert (facts.draft.number, facts.draft.state, facts.draft.answers[ROW].offered) == (2, ProfileState.DRAFT, False)
     with pytest.raises(ChangedMeanwhile):
         async with db.write() as conn:
-            await store.send_profile(conn, "se-talita", version=9, actor=MAJA, now=NINE)
+            await profile_store.send_profile(conn, "se-talita", version=9, actor=MAJA, now=NINE)
 
 
 async def test_words_are_sealed_and_no_word_is_in_the_trail(db: Database) -> None:
@@ -107,7 +116,7 @@ async def test_words_are_sealed_and_no_word_is_in_the_trail(db: Database) -> Non
     secret = "Hemligt ord"
     await save(db, {ROW: RowAnswer(offered=True, comment=secret)})
     async with db.write() as conn:
-        await store.save_visit(
+        await visit_store.save_visit(
             conn,
             VAULT,
             "se-talita",
@@ -121,7 +130,7 @@ async def test_words_are_sealed_and_no_word_is_in_the_trail(db: Database) -> Non
             actor=MAJA,
             now=NINE,
         )
-        await store.add_action(
+        await visit_store.add_action(
             conn,
             VAULT,
             "se-talita",
@@ -132,7 +141,7 @@ async def test_words_are_sealed_and_no_word_is_in_the_trail(db: Database) -> Non
             actor=MAJA,
             now=NINE,
         )
-        await store.add_training(conn, VAULT, "se-talita", on=DAY, which=secret, actor=MAJA, now=NINE)
+        await decision_store.add_training(conn, VAULT, "se-talita", on=DAY, which=secret, actor=MAJA, now=NINE)
     kept = await folder(db)
     said = (
         kept.visits[0].visitors,
@@ -151,7 +160,7 @@ async def test_words_are_sealed_and_no_word_is_in_the_trail(db: Database) -> Non
 async def test_a_providers_word_does_not_undo_a_coordinators(db: Database) -> None:
     await begin(db)
     async with db.write() as conn:
-        item = await store.add_action(
+        item = await visit_store.add_action(
             conn,
             VAULT,
             "se-talita",
@@ -162,8 +171,8 @@ async def test_a_providers_word_does_not_undo_a_coordinators(db: Database) -> No
             actor=MAJA,
             now=NINE,
         )
-        moved = await store.move_action(conn, "se-talita", item, ActionState.DONE, actor=MAJA, now=NINE, on=DAY)
-        late = await store.move_action(
+        moved = await visit_store.move_action(conn, "se-talita", item, ActionState.DONE, actor=MAJA, now=NINE, on=DAY)
+        late = await visit_store.move_action(
             conn,
             "se-talita",
             item,
@@ -175,34 +184,34 @@ async def test_a_providers_word_does_not_undo_a_coordinators(db: Database) -> No
         )
         assert (moved, late) == (True, False)
         assert await store.waiting(conn, DAY) == 0
-        await store.move_action(conn, "se-talita", item, ActionState.OPEN, actor=MAJA, now=NINE, on=DAY)
+        await visit_store.move_action(conn, "se-talita", item, ActionState.OPEN, actor=MAJA, now=NINE, on=DAY)
         assert await store.waiting(conn, DAY) == 0
         assert await store.waiting(conn, DAY + timedelta(days=1)) == 1
-        await store.move_action(conn, "se-talita", item, ActionState.DONE, actor=MAJA, now=NINE, on=DAY)
+        await visit_store.move_action(conn, "se-talita", item, ActionState.DONE, actor=MAJA, now=NINE, on=DAY)
     assert (await folder(db)).actions[0].action.done_on == DAY
     await begin(db, "se-noomi")
     with pytest.raises(NoSuchThing):
         async with db.write() as conn:
-            await store.move_action(conn, "se-noomi", item, ActionState.OPEN, actor=MAJA, now=NINE, on=DAY)
+            await visit_store.move_action(conn, "se-noomi", item, ActionState.OPEN, actor=MAJA, now=NINE, on=DAY)
 
 
 async def test_the_folder_of_one_who_left_is_shut_and_later_deleted_with_its_key(db: Database) -> None:
     await begin(db)
     await save(db, {ROW: RowAnswer(offered=True)})
     async with db.write() as conn:
-        await store.add_member(conn, "se-talita", "anna", actor=MAJA, now=NINE)
-        await store.send_profile(conn, "se-talita", version=1, actor=MAJA, now=NINE)
+        await provider_store.add_member(conn, "se-talita", "anna", actor=MAJA, now=NINE)
+        await profile_store.send_profile(conn, "se-talita", version=1, actor=MAJA, now=NINE)
         assert await store.waiting(conn, DAY) == 1
-        assert await store.leave(conn, "se-talita", actor=MAJA, now=NINE)
+        assert await provider_store.leave(conn, "se-talita", actor=MAJA, now=NINE)
         assert await store.waiting(conn, DAY) == 0  # nobody can look at it any more
-        assert not await store.leave(conn, "se-talita", actor=MAJA, now=NINE)
+        assert not await provider_store.leave(conn, "se-talita", actor=MAJA, now=NINE)
     with pytest.raises(NoSuchThing):
         await save(db, {}, version=1)
     async with db.write() as conn:
         assert await store.delete_left(conn, VAULT, before=NINE) == 0
         assert await store.delete_left(conn, VAULT, before=NINE + timedelta(days=1)) == 1
-        assert await store.find(conn, "se-talita") is None
-        assert await store.organisation_of(conn, "anna") is None
+        assert await provider_store.find(conn, "se-talita") is None
+        assert await provider_store.organisation_of(conn, "anna") is None
         assert await VAULT.existing(conn, "provider:se-talita") is None
     await begin(db)
     assert (await folder(db)).profiles == ()
