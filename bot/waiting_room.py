@@ -21,7 +21,8 @@ from bot.store import Conversation
 from escalation import advisors, follow_ups, relay, seeking, watch, words
 from escalation import store as escalations
 from escalation.advisors import PageNews
-from escalation.carry import Means, alarm_elsewhere, is_alarm
+from escalation.carry import Means, alarm_coordinators, alarm_elsewhere, is_alarm
+from escalation.on_duty import staff_now
 from escalation.paging import Doing
 from escalation.reach import trials as reach_tests
 from escalation.seeking import By
@@ -83,12 +84,29 @@ class WaitingRoom:
         self._house.tell_page(conn, conversation_id)
 
     async def _note_not_told(self, conn: AsyncConnection, conversation_id: str, key: str, now: datetime) -> None:
-        """She does not know yet how it stands: the trail says so, and whoever has the case by now learns it."""
+        """She does not know yet how it stands: the trail says so, and whoever has the case by now learns it.
+
+        As long as nobody has it, the coordinators do, once for each case: else nobody knows that she waits and hears
+        nothing.
+        """
         subject = store.subject_of(conversation_id)
         await audit.append(conn, at=now, actor="line", action="message_held", subject=subject)
         filed = await escalations.find_open(conn, conversation_id)
-        if filed is not None:
+        if filed is None:
+            return
+        if filed.escalation.owner is not None:
             await self._tell_owner(conn, filed, "referring.relay.not_told", key, now)
+            return
+        await alarm_coordinators(
+            conn,
+            self.means,
+            await staff_now(conn, now, channels=self.means.channels),
+            lambda language: OutboundMessage(
+                self._house.phrases.say("alarm.not_told", language, code=filed.code), urgent=True
+            ),
+            key=f"not_told:{filed.id}",
+            now=now,
+        )
 
     async def brief(self, conn: AsyncConnection, filed: Filed, language: Language) -> OutboundMessage | None:
         """What the advisor who takes it must read first, and below it what can be done with the case."""

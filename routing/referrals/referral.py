@@ -19,7 +19,7 @@ from helpline.phrases import ZONES, Phrases
 from routing.matching.match import AgeGroup
 from routing.services import Service, Sex
 
-CONSENT_WORDING: Final = "2026-11-22"  # of the phrase `referring.consent`; a change of its words is a new version
+CONSENT_WORDING: Final = "2026-11-22.2"  # of the phrase `referring.consent`; a change of its words is a new version
 PURPOSE: Final = "help-from-service"  # so that the service can say whether it can help
 ASKED_AT_MOST: Final = 2
 OVERDUE_AFTER: Final = timedelta(days=14)
