@@ -98,7 +98,8 @@ class ReferralRow(SQLModel, table=True):
 class CountRow(SQLModel, table=True):
     """How many referrals of one sort had one outcome in one month. Kept for ever: it says nothing of any one patient.
 
-    An empty outcome counts the referrals that were made. Whoever shows this hides small numbers.
+    An empty outcome counts the referrals that were made. What rests on a consent leaves it when that is taken back.
+    Whoever shows this hides small numbers.
     """
 
     __tablename__ = "referral_count"
@@ -411,7 +412,10 @@ async def _tell_capacity(conn: AsyncConnection, before: Referral, after: Referra
 
 
 async def revoke(conn: AsyncConnection, referral_id: str, *, by: str, now: datetime) -> Recorded:
-    """The patient takes the consent back: what was told of the patient is deleted, and nothing is asked any more."""
+    """The patient takes the consent back: what was told of the patient is deleted, and nothing is asked any more.
+
+    It leaves the counts too: they were made from what was told, and one that counts nobody else would still tell it.
+    """
     before = await find(conn, referral_id, lock=True)
     if before is None:
         raise NoSuchReferral(referral_id)
@@ -419,6 +423,9 @@ async def revoke(conn: AsyncConnection, referral_id: str, *, by: str, now: datet
     if after == before:
         return Recorded(before, changed=False)
     await _save(conn, after)
+    await _count(conn, before, None, None, before.made_at, -1)
+    if before.outcome is not None and before.outcome_at is not None:
+        await _count(conn, before, before.outcome, before.refused_for, before.outcome_at, -1)
     await audit.append(conn, at=now, actor=by, action="referral_revoked", subject=f"referral:{referral_id}")
     return Recorded(after, changed=True)
 
@@ -476,9 +483,15 @@ async def _count(
         "outcome": outcome.value if outcome is not None else "",
         "refused_for": refused_for.value if refused_for is not None else "",
     }
-    await insert_once(conn, _counts, {**keys, "count": 0}, unique=list(keys), returning="month")
     here = and_(*(_counts.c[name] == value for name, value in keys.items()))
-    await conn.execute(update(_counts).where(here).values(count=_counts.c.count + by))
+    more = update(_counts).where(here).values(count=_counts.c.count + by)
+    await insert_once(conn, _counts, {**keys, "count": 0}, unique=list(keys), returning="month")
+    while not rows_touched(await conn.execute(more)):
+        # The line was there, and went with its last one before we counted upon it.
+        await insert_once(conn, _counts, {**keys, "count": 0}, unique=list(keys), returning="month")
+    if by < 0:
+        # A line that counts nobody would still say for whom it once stood there.
+        await conn.execute(delete(_counts).where(here, _counts.c["count"] <= 0))
 
 
 async def outcomes_between(conn: AsyncConnection, start: date, end: date) -> tuple[Counted, ...]:

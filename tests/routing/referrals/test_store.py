@@ -137,6 +137,20 @@ async def test_a_consent_taken_back_deletes_what_was_told_of_the_patient(db: Dat
     assert tuple(row) == ("", "", "", "")
 
 
+async def test_a_consent_taken_back_leaves_the_counts_too(db: Database) -> None:
+    hers, other = await made(db), await made(db, key="chat:2:0")
+    await told(db, hers, Outcome.FULL, after=timedelta(hours=1))
+    assert await counts(db) == {None: 2, Outcome.FULL: 1}
+    async with db.write() as conn:
+        await referral_store.revoke(conn, hers.id, by=HERS, now=NINE + timedelta(days=40))
+    assert await counts(db) == {None: 1}
+    async with db.write() as conn:
+        await referral_store.revoke(conn, other.id, by=HERS, now=NINE)
+    async with db.read() as conn:
+        # A line of none would still say for whom it stood there.
+        assert (await conn.execute(text("SELECT * FROM referral_count"))).all() == []
+
+
 async def test_without_an_outcome_it_is_listed_and_in_time_deleted_while_the_counts_stay(db: Database) -> None:
     referral = await made(db)
     settled = await made(db, key="chat:2:0")
