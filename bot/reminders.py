@@ -51,30 +51,39 @@ class Reminders:
             if not await _untold(conn, due):
                 return 0
         async with house.db.write() as conn:
-            fresh = [article for article in await _untold(conn, due) if await _note(conn, article, now)]
+            owners = await self._owners(conn, await _untold(conn, due))
+            # Only what somebody can be told of: whoever comes, or gets a contact, is told of the rest then.
+            tellable = {article.id: article for _, _, theirs in owners for article in theirs}
+            fresh = {article.id for article in tellable.values() if await _note(conn, article, now)}
             if not fresh:
-                return 0  # another process was quicker
+                return 0  # nobody can be told yet, or another process was quicker
             told = 0
-            for staff, theirs in await self._owners(conn, fresh):
-                told += await self._tell(conn, staff, theirs, now)
+            for staff, address, theirs in owners:
+                new = [article for article in theirs if article.id in fresh]
+                told += await self._tell(conn, staff, address, new, now) if new else 0
             details: dict[str, audit.Detail] = {"articles": len(fresh), "told": told}
             await audit.append(conn, at=now, actor="line", action="review_reminded", subject="shelves", details=details)
         log.info("review_reminded", articles=len(fresh), told=told)
         return 0
 
-    async def _owners(self, conn: AsyncConnection, articles: Sequence[Article]) -> list[tuple[Staff, list[Article]]]:
-        """Who is told of which: whoever is named as the owner, else every editor."""
+    async def _owners(
+        self, conn: AsyncConnection, articles: Sequence[Article]
+    ) -> list[tuple[Staff, Address, list[Article]]]:
+        """Who can be told of which, and where: whoever is named as the owner, else every editor."""
         working = await accounts.list_staff(conn)
         theirs: dict[str, list[Article]] = {}
         for article in articles:
             for staff in owners_of(article, working):
                 theirs.setdefault(staff.id, []).append(article)
-        return [(staff, theirs[staff.id]) for staff in working if staff.id in theirs]
+        return [
+            (staff, address, theirs[staff.id])
+            for staff in working
+            if staff.id in theirs and (address := await usable_address(conn, self._house, staff)) is not None
+        ]
 
-    async def _tell(self, conn: AsyncConnection, staff: Staff, articles: Sequence[Article], now: datetime) -> int:
-        address = await usable_address(conn, self._house, staff)
-        if address is None:
-            return 0
+    async def _tell(
+        self, conn: AsyncConnection, staff: Staff, address: Address, articles: Sequence[Article], now: datetime
+    ) -> int:
         first = min(articles, key=lambda article: (article.review_by, article.id))
         key = f"review:{staff.id}:{first.id}:{first.revision}:{first.review_by}"
         return await tell_by_day(
