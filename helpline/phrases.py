@@ -30,6 +30,14 @@ _LOCALES: Mapping[Language, str] = {
     Language.EN: "en_GB",
 }
 
+# Nobody in Sweden writes a date with full stops: Swedish has the year first, as CLDR has it too.
+_DATES: Mapping[Language, str] = {
+    Language.NB: "d.M.y",
+    Language.NN: "d.M.y",
+    Language.SV: "y-MM-dd",
+    Language.EN: "d MMMM y",
+}
+
 
 def _placeholders(template: str) -> frozenset[str]:
     return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
@@ -80,10 +88,8 @@ class Phrases:
 
 
 def say_date(day: date, language: Language) -> str:
-    """A date as people write it: 22.11.2026, in English 22 November 2026."""
-    if language is Language.EN:
-        return format_date(day, "d MMMM y", locale=_LOCALES[language])
-    return format_date(day, "d.M.y", locale=_LOCALES[language])
+    """A date as people write it: 22.11.2026, in Swedish 2026-11-22, in English 22 November 2026."""
+    return format_date(day, _DATES[language], locale=_LOCALES[language])
 
 
 def say_time(at: datetime, *, now: datetime, zone: ZoneInfo, language: Language) -> str:

@@ -82,7 +82,7 @@ def test_the_source_is_said_short(language: Language) -> None:
 
 def test_a_source_with_full_stops_in_it_is_said_whole() -> None:
     written = PHRASES.say(
-        "answer.source", SV, cite="utlänningslagen 5 kap. 15 §", country="Sverige", revision=1, date="22.11.2026"
+        "answer.source", SV, cite="utlänningslagen 5 kap. 15 §", country="Sverige", revision=1, date="2026-11-22"
     )
     assert spoken(written, SV, EAR) == "Källa: utlänningslagen kapitel 5 paragraf 15. Granskat 22 november 2026."
 
