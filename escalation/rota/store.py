@@ -348,6 +348,14 @@ async def open_exchanges(conn: AsyncConnection) -> list[Exchange]:
     return [_exchange(row) for row in await conn.execute(wanted.order_by(exchanges.c.starts_at, exchanges.c.id))]
 
 
+async def lock_open_exchanges(conn: AsyncConnection) -> list[Exchange]:
+    """All that wait for an answer, by when the shift begins; nobody else answers them until the transaction ends."""
+    # Locked in the order of their ids, and read again once locked: one that was answered meanwhile is left out.
+    wanted = select(exchanges).where(exchanges.c.state == State.OPEN.value).order_by(exchanges.c.id).with_for_update()
+    found = [_exchange(row) for row in await conn.execute(wanted)]
+    return sorted(found, key=lambda each: (each.span.start, each.id))
+
+
 async def exchanges_of(conn: AsyncConnection, staff_id: str, *, since: datetime) -> list[Exchange]:
     """All offers that somebody made or was named in, of shifts that end after `since`, the latest made first."""
     theirs = or_(exchanges.c.holder == staff_id, exchanges.c.taker == staff_id, exchanges.c.made_by == staff_id)
@@ -356,7 +364,10 @@ async def exchanges_of(conn: AsyncConnection, staff_id: str, *, since: datetime)
 
 
 async def lock_roster(conn: AsyncConnection, name: str) -> None:
-    """Keep everybody else from changing this roster until the transaction ends."""
+    """Keep everybody else from changing this roster until the transaction ends.
+
+    Whoever also answers an offer of shifts takes this lock first: in one order nobody waits for each other.
+    """
     rows = store.roster_versions
     await conn.execute(select(rows.c.id).where(rows.c.name == name).order_by(rows.c.id).with_for_update())
 

@@ -114,6 +114,7 @@ def _new(
 
 
 async def _offer(conn: AsyncConnection, means: Means, made: Exchange, now: datetime) -> Exchange:
+    await rota_store.lock_roster(conn, made.roster)  # so that of two same questions at one instant one is asked
     present = await staff_now(conn, now, channels=means.channels)
     plan = await _plan(conn, made, now)
     why = objection(made, plan, made.taker, now, fit=_fit(present))
@@ -167,9 +168,12 @@ def _offer_wording(means: Means, present: Present, made: Exchange) -> Wording:
 
 async def accept(conn: AsyncConnection, means: Means, exchange_id: str, staff_id: str, now: datetime) -> Exchange:
     """Say yes, and the roster says so from now on. Where it has changed under the offer, that is `OVERTAKEN`."""
+    known = await rota_store.find_exchange(conn, exchange_id)
+    if known is not None:
+        # The roster before the offer, as whoever saves or ends the roster locks them.
+        await rota_store.lock_roster(conn, known.roster)
     made = await _open(conn, exchange_id, staff_id)
     taker = made.taker if made.taker is not None else staff_id
-    await rota_store.lock_roster(conn, made.roster)
     present = await staff_now(conn, now, channels=means.channels)
     why = objection(made, await _plan(conn, made, now), taker, now, fit=_fit(present))
     if why is Objection.NOT_THEIRS:
@@ -231,7 +235,7 @@ async def withdraw(conn: AsyncConnection, means: Means, exchange_id: str, staff_
 
 async def expire(conn: AsyncConnection, means: Means, now: datetime) -> int:
     """End the offers of shifts that are over, and tell those who made them; how many."""
-    ended = [each for each in await rota_store.open_exchanges(conn) if each.span.end <= now]
+    ended = [each for each in await rota_store.lock_open_exchanges(conn) if each.span.end <= now]
     if not ended:
         return 0
     present = await staff_now(conn, now, channels=means.channels)
