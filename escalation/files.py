@@ -92,6 +92,7 @@ def _as_written(roster: RosterFile) -> dict[str, Any]:
         "starter": roster.starter,
         "languages": list(roster.languages),
         "fallback": roster.fallback,
+        "ended": False,
     }
 
 
@@ -150,7 +151,9 @@ async def _save(
 
 async def export_rosters(conn: AsyncConnection, now: datetime) -> str:
     """The rosters that hold now, in the form that `import_rosters` reads."""
-    known = await store.roster_definitions(conn, now)
+    known = {
+        name: roster for name, roster in (await store.roster_definitions(conn, now)).items() if not roster["ended"]
+    }
     rosters = {
         name: {key: roster[key] for key in ("zone", "languages", "fallback", "schedule") if roster[key]}
         for name, roster in known.items()

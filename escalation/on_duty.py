@@ -96,7 +96,7 @@ async def who_is_on_call(conn: AsyncConnection, at: datetime, *, leave: Sequence
     found = []
     for plan in await rota_store.plans(conn, at, at + LOOK_AHEAD, leave=leave):
         version = plan.version_at(at)
-        if version is None:
+        if version is None or plan.is_over(at):
             continue
         people, by_fallback = plan.on_call(at)
         until = plan.next_change(at, LOOK_AHEAD)

@@ -27,6 +27,8 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    exists,
+    false,
     func,
     insert,
     or_,
@@ -167,6 +169,7 @@ class RosterVersionRow(SQLModel, table=True):
     saved_at: datetime = Field(sa_type=UtcDateTime)
     saved_by: str = Field(sa_type=String)
     starter: bool = Field(default=False, sa_type=Boolean)
+    ended: bool = Field(default=False, sa_type=Boolean, sa_column_kwargs={"server_default": false()})  # it is over
 
 
 class LadderVersionRow(SQLModel, table=True):
@@ -221,6 +224,14 @@ _codes_of = select(pages.c.code).where(_some_pages)
 _not_gone = select(pages).where(
     pages.c.escalation_id.in_(bindparam("of", expanding=True)), pages.c.state.in_(bindparam("states", expanding=True))
 )
+# Whoever ends a roster ends with it what was saved for later; what is saved afterwards starts it again.
+_ends = roster_versions.alias()
+counts = ~exists().where(
+    _ends.c.name == roster_versions.c.name,
+    _ends.c.ended,
+    _ends.c.id > roster_versions.c.id,
+    _ends.c.valid_from < roster_versions.c.valid_from,
+)
 # Of each roster the version that holds at an instant; of two that begin together, the later saved.
 _ranked = (
     select(
@@ -232,7 +243,7 @@ _ranked = (
         )
         .label("place"),
     )
-    .where(roster_versions.c.valid_from <= bindparam("at", type_=roster_versions.c.valid_from.type))
+    .where(roster_versions.c.valid_from <= bindparam("at", type_=roster_versions.c.valid_from.type), counts)
     .subquery()
 )
 _holding_at = (
@@ -671,6 +682,7 @@ class Roster:
     fallback: str | None = None
     valid_from: datetime | None = None
     version: int = 0  # of the row, so that whoever edits can tell that somebody else did meanwhile
+    ended: bool = False  # from `valid_from` on it is over, and calls nobody
 
 
 @lru_cache(maxsize=256)
@@ -691,8 +703,12 @@ async def save_roster(
     starter: bool = False,
     languages: Sequence[str] = (),
     fallback: str | None = None,
+    ended: bool = False,
 ) -> None:
-    """Add a version of a roster, which holds from `valid_from` on; `ContentError` where it cannot be read."""
+    """Add a version of a roster, which holds from `valid_from` on; `ContentError` where it cannot be read.
+
+    With `ended` the roster is over from then on, whatever was saved for later.
+    """
     written = orjson.dumps(dict(definition), option=orjson.OPT_SORT_KEYS).decode()
     _read_roster(name, zone, written)
     await conn.execute(
@@ -706,6 +722,7 @@ async def save_roster(
             saved_at=now,
             saved_by=saved_by,
             starter=starter,
+            ended=ended,
         )
     )
     wake(conn, ROTA_TOPIC)
@@ -713,8 +730,8 @@ async def save_roster(
 
 
 async def rosters_at(conn: AsyncConnection, at: datetime) -> dict[str, Roster]:
-    """Every roster, in the version that holds at the instant."""
-    return {row.name: _roster(row) for row in await conn.execute(_holding_at, {"at": at})}
+    """Every roster that is not over, in the version that holds at the instant."""
+    return {row.name: _roster(row) for row in await conn.execute(_holding_at, {"at": at}) if not row.ended}
 
 
 async def versions_between(conn: AsyncConnection, since: datetime, until: datetime) -> dict[str, list[Roster]]:
@@ -722,7 +739,7 @@ async def versions_between(conn: AsyncConnection, since: datetime, until: dateti
     rows = [*await conn.execute(_holding_at, {"at": since})]
     later = (roster_versions.c.valid_from > since) & (roster_versions.c.valid_from < until)
     in_order = (roster_versions.c.valid_from, roster_versions.c.id)
-    rows += await conn.execute(select(roster_versions).where(later).order_by(*in_order))
+    rows += await conn.execute(select(roster_versions).where(later, counts).order_by(*in_order))
     found: dict[str, list[Roster]] = {}
     for row in rows:
         found.setdefault(row.name, []).append(_roster(row))
@@ -739,6 +756,7 @@ def _roster(row: AnyRow) -> Roster:
         row.fallback,
         row.valid_from,
         row.id,
+        row.ended,
     )
 
 
@@ -751,6 +769,7 @@ async def roster_definitions(conn: AsyncConnection, at: datetime) -> dict[str, d
             "starter": row.starter,
             "languages": row.languages.split(",") if row.languages else [],
             "fallback": row.fallback,
+            "ended": row.ended,
         }
         for row in await conn.execute(_holding_at, {"at": at})
     }

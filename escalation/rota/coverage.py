@@ -72,6 +72,8 @@ def _holes(plan: Plan, span: Span, speaks: Speaks) -> Iterator[Hole]:
         languages = version.languages if version is not None else ()
         fallback = version.fallback if version is not None else None
         for stretch in plan.timeline(part.start, part.end):
+            if stretch.ended:
+                continue
             for language in _missing(stretch, languages, speaks):
                 yield Hole(plan.name, stretch.span, language, fallback)
 

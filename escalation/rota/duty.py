@@ -35,6 +35,8 @@ def carried_on(
     `edited_at`: when rosters or leave were last changed.
     """
     present = plan.on_call(now)[0]
+    if plan.is_over(now) and (last is None or not last.people):
+        return ()  # that nobody is on call by a roster that is over needs no record
     from_now = Recorded(plan.name, Span(now, now), present, seen=True)
     if last is None:
         return (from_now,)
@@ -42,8 +44,8 @@ def carried_on(
     if now < since:
         return ()  # the clock was set back, and what is on record has been
     if now - since > AWAKE:
-        planned = (Recorded(plan.name, each.span, each.people, seen=False) for each in plan.timeline(since, now))
-        return (*planned, from_now)
+        planned = (each for each in plan.timeline(since, now) if not each.ended)
+        return (*(Recorded(plan.name, each.span, each.people, seen=False) for each in planned), from_now)
     begin = min(max(since, edited_at or now), now) if _was_edited(last, plan) else since
     records = [replace(last, span=Span(last.span.start, begin))]
     for stretch in plan.timeline(begin, now):

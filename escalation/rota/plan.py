@@ -35,6 +35,7 @@ class Version:
     languages: tuple[str, ...] = ()  # somebody on call must speak each of them
     fallback: str | None = None  # for its holes: a staff id, NEXT_STEP, or None where nobody has said
     starter: bool = False
+    ended: bool = False  # the roster is over: nobody is on call by it, and that is no hole
 
     @property
     def stand_in(self) -> str | None:
@@ -53,6 +54,7 @@ class Stretch:
     span: Span
     people: tuple[str, ...]
     by_fallback: bool = False  # nobody was planned, and this person stands in
+    ended: bool = False  # the roster is over, so nobody is missing
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Plan:
         for span, version in self.validity(since, until):
             for piece in _pieces(version, span):
                 last = found[-1] if found else None
-                if last is not None and (last.people, last.by_fallback) == (piece.people, piece.by_fallback):
+                if last is not None and replace(last, span=piece.span) == piece:
                     found[-1] = replace(last, span=Span(last.span.start, piece.span.end))
                 else:
                     found.append(piece)
@@ -93,6 +95,10 @@ class Plan:
         edges = sorted({since, until, *(each.valid_from for each in self.versions if since < each.valid_from < until)})
         for start, end in itertools.pairwise(edges):
             yield Span(start, end), self.version_at(start)
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether the roster has ended by the instant, and is not known to begin again."""
+        return bool(self.versions) and self.versions[-1].ended and self.versions[-1].valid_from <= at
 
     def next_change(self, at: datetime, within: timedelta) -> datetime | None:
         """When other people will be on call than now; None where nothing changes within that time."""
@@ -139,8 +145,8 @@ def _is_away(version: Version, person: str, at: datetime) -> bool:
 
 
 def _pieces(version: Version | None, span: Span) -> Iterator[Stretch]:
-    if version is None:
-        yield Stretch(span, ())
+    if version is None or version.ended:
+        yield Stretch(span, (), ended=version is not None)
         return
     for segment in rota.timeline(version.schedule, version.zone, span.start, span.end):
         if segment.on_call or version.stand_in is None:

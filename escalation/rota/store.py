@@ -167,6 +167,7 @@ def _version(roster: store.Roster, away: tuple[Shift, ...]) -> Version:
         roster.languages,
         roster.fallback,
         roster.starter,
+        roster.ended,
     )
 
 
@@ -382,12 +383,13 @@ class Saved:
     valid_from: datetime
     languages: tuple[str, ...]
     fallback: str | None
+    ended: bool = False
 
 
 async def versions_ahead(conn: AsyncConnection, name: str, now: datetime) -> list[Saved]:
     """The version of a roster that holds now and those saved for later, in the order in which they hold."""
     rows = store.roster_versions
-    in_order = select(rows).where(rows.c.name == name).order_by(rows.c.valid_from, rows.c.id)
+    in_order = select(rows).where(rows.c.name == name, store.counts).order_by(rows.c.valid_from, rows.c.id)
     holding: AnyRow | None = None
     later: dict[datetime, AnyRow] = {}
     for row in await conn.execute(in_order):
@@ -403,6 +405,7 @@ async def versions_ahead(conn: AsyncConnection, name: str, now: datetime) -> lis
             row.valid_from,
             tuple(row.languages.split(",")) if row.languages else (),
             row.fallback,
+            row.ended,
         )
         for row in (holding, *later.values())
         if row is not None

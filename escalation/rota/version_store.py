@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalation.store import roster_versions
+from escalation.store import counts, roster_versions
 from helpline.storage import AnyRow
 
 
@@ -29,6 +29,7 @@ class Version:
     starter: bool
     languages: tuple[str, ...]
     fallback: str  # a staff id, "next_step", or nothing
+    ended: bool = False  # from `valid_from` on the roster is over
 
 
 def _version(row: AnyRow) -> Version:
@@ -43,6 +44,7 @@ def _version(row: AnyRow) -> Version:
         row.starter,
         tuple(row.languages.split(",")) if row.languages else (),
         row.fallback or "",
+        row.ended,
     )
 
 
@@ -68,7 +70,7 @@ async def version_at(conn: AsyncConnection, name: str, at: datetime) -> Version 
     """The version that holds at the instant."""
     rows = await conn.execute(
         _of(name)
-        .where(roster_versions.c.valid_from <= at)
+        .where(roster_versions.c.valid_from <= at, counts)
         .order_by(roster_versions.c.valid_from.desc(), roster_versions.c.id.desc())
         .limit(1)
     )
