@@ -14,11 +14,10 @@ import re
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import yaml
 
@@ -90,29 +89,35 @@ def read_yaml(text: str, *, file: str, first_line: int = 1) -> Node:
 
 
 def node_of(value: object, *, file: str, line: int = 1, name: str = "") -> Node:
-    """Give a value that was read elsewhere (a line of JSON, say) the same strict reading; every part has this line."""
+    """Give a value that was read elsewhere (a line of JSON, say) the same strict reading; every part has this line.
+
+    A part is opened when it is looked at.
+    """
+    return Node(file, line, name, _Unopened(value))
+
+
+def _opened(value: object, *, file: str, line: int, name: str) -> _Scalar | list[Node] | dict[str, Node]:
     if isinstance(value, str):
-        return Node(file, line, name, _Scalar(value, plain=False))
+        return _Scalar(value, plain=False)
     if isinstance(value, Mapping):
         parts: dict[str, Node] = {}
         for key, part in value.items():
             if not isinstance(key, str):
                 raise ContentError("A key must be text.", file=file, line=line)
-            parts[key] = node_of(part, file=file, line=line, name=key)
-        return Node(file, line, name, parts)
+            parts[key] = Node(file, line, key, _Unopened(part))
+        return parts
     if isinstance(value, list | tuple):
-        return Node(file, line, name, [node_of(part, file=file, line=line, name=name) for part in value])
+        return [Node(file, line, name, _Unopened(part)) for part in value]
     if value is None or isinstance(value, bool | int | float):
         # Not by looking the value up: 1 equals True, and a length of 1 is no flag.
         written = "null" if value is None else repr(value).lower() if isinstance(value, bool) else repr(value)
-        return Node(file, line, name, _Scalar(written, plain=True, typed=True))
+        return _Scalar(written, plain=True, typed=True)
     if isinstance(value, date):
-        return Node(file, line, name, _Scalar(value.isoformat(), plain=True))
+        return _Scalar(value.isoformat(), plain=True)
     raise ContentError(f"A value of type {type(value).__name__} does not belong here.", file=file, line=line)
 
 
-@dataclass(frozen=True)
-class _Scalar:
+class _Scalar(NamedTuple):
     """One value as it was written."""
 
     written: str
@@ -122,6 +127,12 @@ class _Scalar:
     @property
     def empty(self) -> bool:
         return self.plain and self.written in _NULL
+
+
+class _Unopened(NamedTuple):
+    """A value that was read elsewhere, and at which nobody has looked yet."""
+
+    value: object
 
 
 class _Absent(Enum):
@@ -149,18 +160,30 @@ class Fields(dict[str, "Node"]):
 class Node:
     """A value with the file and the line it was read from."""
 
-    __slots__ = ("_value", "file", "line", "name")
+    __slots__ = ("_held", "file", "line", "name")
 
     def __init__(
-        self, file: str, line: int, name: str, value: _Scalar | list[Node] | dict[str, Node] | _Absent
+        self, file: str, line: int, name: str, value: _Scalar | list[Node] | dict[str, Node] | _Absent | _Unopened
     ) -> None:
         self.file = file
         self.line = line
         self.name = name  # the key it stands under; empty at the root
-        self._value = value
+        self._held = value
 
     def __repr__(self) -> str:
         return f"<Node {self.name or 'root'} at {self.where}>"
+
+    @property
+    def _value(self) -> _Scalar | list[Node] | dict[str, Node] | _Absent:
+        held = self._held
+        if isinstance(held, _Unopened):
+            held = self._held = _opened(held.value, file=self.file, line=self.line, name=self.name)
+        return held
+
+    @property
+    def unopened(self) -> object:
+        """The value as it was read elsewhere, where nobody has looked at it yet; else None."""
+        return self._held.value if isinstance(self._held, _Unopened) else None
 
     @property
     def where(self) -> str:
@@ -207,8 +230,9 @@ class Node:
 
     def entries(self) -> dict[str, Node]:
         """The parts by key, where any key may stand (languages, facets)."""
-        if isinstance(self._value, dict):
-            return dict(self._value)
+        value = self._value
+        if isinstance(value, dict):
+            return dict(value)
         raise self._wrong("must hold keys and values")
 
     def items(self, *, at_least: int = 0) -> tuple[Node, ...]:
@@ -334,10 +358,11 @@ class Node:
         return f' in "{self.name}"' if self.name else ""
 
     def _scalar(self, wanted: str, *, may_be_empty: bool = False) -> _Scalar:
-        if isinstance(self._value, _Scalar):
-            if self._value.empty and not may_be_empty:
+        value = self._value
+        if isinstance(value, _Scalar):
+            if value.empty and not may_be_empty:
                 raise self.error(f"{self._named} is empty; {wanted} belongs there.")
-            return self._value
+            return value
         raise self._wrong(f"must be {wanted}")
 
     def _bounded(self, number: float, minimum: float | None, maximum: float | None) -> float:

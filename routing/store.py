@@ -30,7 +30,7 @@ from routing.organisations import Organisation
 from routing.places import Gazetteer
 from routing.services import HOUSING, Service
 from routing.upkeep import fallback_store
-from routing.upkeep.service_form import as_plain, looks_like_address, read_service
+from routing.upkeep.service_form import Known, as_plain, looks_like_address, read_service
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +94,7 @@ _services = table_of(ServiceRow)
 _revisions = table_of(ServiceRevisionRow)
 _organisations = table_of(OrganisationRow)
 _organisation_revisions = table_of(OrganisationRevisionRow)
+_DOCUMENT = (_services.c.id, _services.c.country, _services.c.revision, _services.c.document)
 
 
 @dataclass(frozen=True)
@@ -444,11 +445,12 @@ async def _read_services(
     conn: AsyncConnection, wanted: Sequence[str], directory: Directory, gazetteer: Gazetteer
 ) -> dict[str, Service]:
     found: dict[str, Service] = {}
+    known = Known()
     for part in _in_parts(wanted):
-        rows = (await conn.execute(select(_services).where(_services.c.id.in_(part)))).mappings()
-        for row in rows:
+        rows = await conn.execute(select(*_DOCUMENT).where(_services.c.id.in_(part)))
+        for row in rows.mappings():
             try:
-                found[row["id"]] = _service(row, row["id"], directory, gazetteer)
+                found[row["id"]] = _service(row, row["id"], directory, gazetteer, known)
             except ContentError:
                 # A kommune that was merged away since, say. What is wrong is for `varde check` to tell.
                 log.error("service_unreadable", service_id=row["id"], revision=row["revision"])
@@ -458,9 +460,10 @@ async def _read_services(
 async def unreadable(conn: AsyncConnection, directory: Directory, gazetteer: Gazetteer) -> dict[str, str]:
     """The services that cannot be read any more and are offered to nobody, each with what is wrong."""
     found: dict[str, str] = {}
-    for row in (await conn.execute(select(_services).order_by(_services.c.id))).mappings():
+    known = Known()
+    for row in (await conn.execute(select(*_DOCUMENT).order_by(_services.c.id))).mappings():
         try:
-            _service(row, row["id"], directory, gazetteer)
+            _service(row, row["id"], directory, gazetteer, known)
         except ContentError as error:
             found[row["id"]] = error.sentence
     return found
@@ -543,10 +546,12 @@ async def _history(conn: AsyncConnection, shelf: _Shelf, name: str, made: Callab
     return tuple(made(row) for row in (await conn.execute(found)).mappings())
 
 
-def _service(row: Any, service_id: str, directory: Directory, gazetteer: Gazetteer) -> Service:
+def _service(
+    row: Any, service_id: str, directory: Directory, gazetteer: Gazetteer, known: Known | None = None
+) -> Service:
     node = node_of(orjson.loads(row["document"]), file=f"database: service {service_id}")
-    service = read_service(node, Country(row["country"]), gazetteer, directory.needs)
-    return replace(service, revision=row["revision"])
+    country, revision = Country(row["country"]), row["revision"]
+    return read_service(node, country, gazetteer, directory.needs, revision=revision, known=known)
 
 
 def _organisation(row: Any, organisation_id: str) -> Organisation:

@@ -4,6 +4,7 @@ A service means the same wherever it was kept, and what is written out reads bac
 stays unknown and is left out. No address of a protected place enters, nor free text that looks like a street address.
 
 - `read_service(node, country, gazetteer, needs)`: raises `ContentError` with file and line
+- `Known`: what whoever reads thousands gives along, so that what is written alike is read once
 - `as_plain(service)`: the same in plain values, for export and for the database
 - `looks_like_address(text)`: whether a text holds what may be a street address
 """
@@ -11,10 +12,13 @@ stays unknown and is left out. No address of a protected place enters, nor free 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+
+import orjson
 
 from helpline.content import Fields, Node
 from helpline.messages import Country, Language
@@ -50,6 +54,8 @@ from routing.services import (
     Takes,
 )
 
+T = TypeVar("T")
+
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -78,6 +84,7 @@ _OPTIONAL = (
     *("contacts", "say_first", "catalogue", "families", "introduction", "owner", "assured_on", "assured_by"),
     "confirmed_on",
 )
+_REMEMBERED = 50_000  # parts of services; far more than a directory's parts that are alike
 _MOST = 60  # locations, contacts, seasons or exceptions of one service
 _CHILDREN = {"accepted": Answer.YES, "refused": Answer.NO, "unknown": Answer.ASK}
 _LEVELS = tuple(level.value for level in Level if level is not Level.NATIONAL)
@@ -89,43 +96,93 @@ def looks_like_address(text: str) -> bool:
     return _FIGURE.search(text) is not None and _ADDRESS.search(text) is not None
 
 
-def read_service(node: Node, country: Country, gazetteer: Gazetteer, needs: Collection[str]) -> Service:
+class Known:
+    """Parts of services that were read, by what is written there.
+
+    Thousands of services have the same hours, areas and conditions, letter by letter, and share what was made of them.
+    It goes with one gazetteer and one list of needs.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[object, ...], Any] = {}
+        self._harmless: set[str] = set()
+
+    def read(self, node: Node, read: Callable[[Node], T], *whose: object) -> T:
+        """What is written here, as `read` makes it; `whose` is all else that the reading depends on."""
+        try:
+            written = orjson.dumps(node.unopened, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        except TypeError:
+            return read(node)  # nothing that came as JSON
+        if written == b"null":
+            return read(node)
+        key = (node.name, written, *whose)
+        found: T | None = self._parts.get(key)
+        if found is None:
+            if len(self._parts) >= _REMEMBERED:
+                self._parts.clear()
+            found = self._parts[key] = read(node)
+        return found
+
+    def looks_like_address(self, text: str) -> bool:
+        """Whether a text holds what may be a street address; nobody looks twice at one that holds none."""
+        if text in self._harmless:
+            return False
+        if looks_like_address(text):
+            return True
+        if len(self._harmless) >= _REMEMBERED:
+            self._harmless.clear()
+        self._harmless.add(text)
+        return False
+
+
+def read_service(
+    node: Node,
+    country: Country,
+    gazetteer: Gazetteer,
+    needs: Collection[str],
+    *,
+    revision: int = 0,
+    known: Known | None = None,
+) -> Service:
     """Read one service, strictly."""
     fields = node.mapping(required=_REQUIRED, optional=_OPTIONAL)
+    known = known if known is not None else Known()
     service_id = fields["id"].text()
     if not _ID.fullmatch(service_id):
         raise fields["id"].error("An id is small letters, digits and single hyphens.")
-    own = Language.NB if country is Country.NO else Language.SV
-    what = fields["what"].mapping(required=(own.value, Language.EN.value), optional=[lang.value for lang in Language])
-    wanted = fields["needs"].mapping(required=("first", "also"))
     kind, protected = fields["kind"].one_of(ServiceKind), fields["protected"].flag(default=False)
     hidden = protected or kind in HOUSING
+
+    def part(key: str, read: Callable[[Node], T], otherwise: T) -> T:
+        return known.read(fields[key], read, country, hidden) if key in fields else otherwise
+
+    wanted_first, wanted_also = known.read(fields["needs"], partial(_needs, known=needs))
     service = Service(
         id=service_id,
         country=country,
         name=fields["name"].text(longest=120),
         organisation=fields["organisation"].text(longest=160),
         kind=kind,
-        what={Language(language): line.text(longest=160) for language, line in what.items()},
-        needs_first=_needs(wanted["first"], needs),
-        needs_also=_needs(wanted["also"], needs),
-        area=_area(fields["area"], country, gazetteer),
-        serves=_serves(fields["serves"], country),
+        what=known.read(fields["what"], partial(_what, country=country), country),
+        needs_first=wanted_first,
+        needs_also=wanted_also,
+        area=known.read(fields["area"], partial(_area, country=country, gazetteer=gazetteer), country),
+        serves=known.read(fields["serves"], partial(_serves, country=country), country),
         access=fields["access"].one_of(Access),
-        hours=_hours(fields["hours"]),
+        hours=known.read(fields["hours"], _hours),
         confidence=fields["confidence"].one_of(Confidence),
         freshness=fields["freshness"].one_of(Freshness),
-        sources=tuple(_source(item) for item in fields["sources"].items()),
+        sources=known.read(fields["sources"], _sources),
         status=fields["status"].one_of(ServiceStatus) if "status" in fields else ServiceStatus.ACTIVE,
         url=read_url(fields["url"]) if "url" in fields else "",
-        phones=read_phones(fields["phones"]) if "phones" in fields else (),
+        phones=part("phones", read_phones, ()),
         email=read_email(fields["email"]) if "email" in fields else "",
-        locations=_locations(fields["locations"], country, gazetteer, hidden=hidden) if "locations" in fields else (),
-        contacts=tuple(_contact(item) for item in _few(fields["contacts"])) if "contacts" in fields else (),
-        languages=_languages(fields["languages"]) if "languages" in fields else Languages(),
+        locations=part("locations", partial(_locations, country=country, gazetteer=gazetteer, hidden=hidden), ()),
+        contacts=part("contacts", _contacts, ()),
+        languages=part("languages", _languages, Languages()),
         note=fields["note"].text(default="", longest=240),
-        say_first=_in_languages(fields["say_first"], longest=400) if "say_first" in fields else {},
-        catalogue=_catalogue(fields["catalogue"]) if "catalogue" in fields else (),
+        say_first=part("say_first", partial(_in_languages, longest=400), {}),
+        catalogue=part("catalogue", _catalogue, ()),
         families=_accepts(fields["families"]) if "families" in fields else Answer.ASK,
         introduction=_accepts(fields["introduction"]) if "introduction" in fields else Answer.ASK,
         protected=protected,
@@ -135,14 +192,26 @@ def read_service(node: Node, country: Country, gazetteer: Gazetteer, needs: Coll
         assured_on=fields["assured_on"].date() if "assured_on" in fields else None,
         assured_by=fields["assured_by"].text(default="", longest=80),
         confirmed_on=fields["confirmed_on"].date() if "confirmed_on" in fields else None,
+        revision=revision,
     )
-    both = set(service.needs_first) & set(service.needs_also)
-    if both:
-        raise fields["needs"].error(f"{', '.join(sorted(both))} stands under both first and also.")
     for text in _free_texts(service):
-        if looks_like_address(text):
+        if known.looks_like_address(text):
             raise node.error(f'"{service.id}" holds what looks like a street address; the directory keeps none.')
     return service
+
+
+def _what(node: Node, country: Country) -> dict[Language, str]:
+    own = Language.NB if country is Country.NO else Language.SV
+    what = node.mapping(required=(own.value, Language.EN.value), optional=[lang.value for lang in Language])
+    return {Language(language): line.text(longest=160) for language, line in what.items()}
+
+
+def _sources(node: Node) -> tuple[Source, ...]:
+    return tuple(_source(item) for item in node.items())
+
+
+def _contacts(node: Node) -> tuple[Contact, ...]:
+    return tuple(_contact(item) for item in _few(node))
 
 
 def _free_texts(service: Service) -> Iterable[str]:
@@ -260,8 +329,14 @@ def _contact(node: Node) -> Contact:
     )
 
 
-def _needs(node: Node, known: Collection[str]) -> tuple[str, ...]:
-    return tuple(item.one_of(frozenset(known)) for item in node.items())
+def _needs(node: Node, known: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What it is there for, and what it can help with or show the way to."""
+    wanted = node.mapping(required=("first", "also"))
+    first, also = (tuple(item.one_of(frozenset(known)) for item in wanted[key].items()) for key in ("first", "also"))
+    both = set(first) & set(also)
+    if both:
+        raise node.error(f"{', '.join(sorted(both))} stands under both first and also.")
+    return first, also
 
 
 def _areas(node: Node, level: Level, country: Country, gazetteer: Gazetteer) -> set[AreaKey]:

@@ -32,7 +32,7 @@ from routing.services import (
     Status,
     Takes,
 )
-from routing.upkeep.service_form import as_plain, looks_like_address, read_service
+from routing.upkeep.service_form import Known, as_plain, looks_like_address, read_service
 from tests.routing.hsds.generated import services
 from tests.routing.worlds import PLACES, SHIPPED
 
@@ -435,3 +435,41 @@ def test_somebody_who_calls_knows_what_to_say_first_in_every_language() -> None:
     assert SHIPPED.say_first(own, Language.NB) == "Si bare hei."
     assert SHIPPED.say_first(own, Language.EN)
     assert SHIPPED.say_first(SHIPPED.get("filemon"), Language.EN) != SHIPPED.say_first(own, Language.EN)
+
+
+def test_what_is_written_alike_is_read_once_and_means_the_same() -> None:
+    known = Known()
+    for service in SHIPPED.services:
+        node = node_of(as_plain(service), file="again")
+        read = read_service(node, service.country, PLACES, SHIPPED.needs, revision=3, known=known)
+        assert read == replace(service, revision=3)
+        again = node_of(as_plain(service), file="again")
+        assert read_service(again, service.country, PLACES, SHIPPED.needs, known=known).hours is read.hours
+
+
+def test_what_another_country_may_say_is_not_taken_from_memory() -> None:
+    known = Known()
+    swedish = next(service for service in SHIPPED.services if service.country is Country.SE)
+    both = {"what": {"nb": "Hjelp.", "sv": "Hjälp.", "en": "Help."}, "serves": {}, "area": {"kommune": ["0180"]}}
+    plain = as_plain(swedish) | both
+    read_service(node_of(plain, file="x"), Country.SE, PLACES, SHIPPED.needs, known=known)
+    with pytest.raises(ContentError, match='There is no kommune with the code "0180" in NO'):
+        read_service(node_of(plain, file="x"), Country.NO, PLACES, SHIPPED.needs, known=known)
+
+
+def test_a_street_is_refused_the_second_time_too() -> None:
+    known = Known()
+    plain = as_plain(SHIPPED.services[0]) | {"note": "Storgata 12"}
+    for _ in range(2):
+        with pytest.raises(ContentError, match="street address"):
+            read_service(node_of(plain, file="x"), SHIPPED.services[0].country, PLACES, SHIPPED.needs, known=known)
+
+
+def test_an_open_place_is_not_remembered_for_a_hidden_one() -> None:
+    known = Known()
+    address = {"street": "Storgata 1", "postal_code": "0155", "city": "Oslo"}
+    service = next(s for s in SHIPPED.services if s.country is Country.NO and not s.hides_place)
+    plain = as_plain(service) | {"locations": [{"id": "desk", "address": address}]}
+    assert read_service(node_of(plain, file="x"), Country.NO, PLACES, SHIPPED.needs, known=known).locations[0].address
+    with pytest.raises(ContentError, match="protected"):
+        read_service(node_of(plain | {"protected": True}, file="x"), Country.NO, PLACES, SHIPPED.needs, known=known)
