@@ -639,7 +639,7 @@ READ: Mapping[str | None, Callable[[Scene, Told], bool]] = {
     "already_taken_by U1": _says("staff.already_taken", names="U1"),
     "already_closed": _says("staff.already_closed"),
     "bundle of 4": _page_that_says("4 klinikere venter"),
-    "page with history": _page_that_says("Vakten din har begynt, og det er ventet i 10 min"),
+    "page with history": _page_that_says("Vakten din har begynt, og ventetiden er 10 min"),
     "no longer yours": _says("staff.shift_ended", names="B"),
     "handover packet, accept button": lambda scene, told: (
         told.page and "ta over etter A" in told.text and told.given.message.choices[0].token.startswith("page:take:")

@@ -219,7 +219,7 @@ async def test_ended_by_code_by_its_owner_only(house: House) -> None:
     assert (await house.says("noor", f"{opened.filed.code} slut")).outcome is Outcome.REFUSED
     assert (await house.says("asha", f"{opened.filed.code} slutt")).outcome is Outcome.CLOSED
     assert (await house.filed(opened.filed.id)).escalation.state is State.CLOSED
-    assert house.told[-1].startswith("Rådgiveren har avsluttet.")
+    assert house.told[-1].startswith("Rådgiveren har avsluttet samtalen.")
 
 
 async def test_noise_is_not_answered_for_ever(house: House) -> None:

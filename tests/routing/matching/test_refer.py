@@ -172,11 +172,11 @@ def test_every_reason_has_words_in_every_language() -> None:
         ),
         (Reason(Because.ONLY_AGE, "15-25"), Language.SV, "bara för personer 15–25 år"),
         (Reason(Because.ONLY_AGE, "0-17"), Language.NB, "bare for personer til og med 17 år"),
-        (Reason(Because.SEX_NOT_TAKEN, "male"), Language.NN, "tek ikkje imot: menn"),
+        (Reason(Because.SEX_NOT_TAKEN, "male"), Language.NN, "tek ikkje imot menn"),
         (
             Reason(Because.ASK_STATUS, "undocumented"),
             Language.EN,
-            "ask them whether they take: people without legal residence",
+            "ask them whether they take people without legal residence",
         ),
     ],
 )
