@@ -95,7 +95,7 @@ service services.csv
   id!:uuid organization_id!t:uuid program_id:uuid name! alternate_name description url:uri additional_urls[url]@3.1
   email:email status! interpretation_services application_process fees_description wait_time fees accreditations
   eligibility_description minimum_age:number maximum_age:number assured_date:date assurer_email:email licenses alert
-  last_modified:instant@3.1 phones[phone] schedules[schedule] service_areas[service_area]
+  last_modified:instant phones[phone] schedules[schedule] service_areas[service_area]
   service_at_locations[service_at_location] languages[language] organization>organization funding[funding]
   cost_options[cost_option] program>program required_documents[required_document] contacts[contact]
   capacities[service_capacity]@3.1
@@ -128,9 +128,9 @@ funding funding.csv
 cost_option cost_options.csv
   id!:uuid service_id!t:uuid valid_from:date valid_to:date option currency amount:number amount_description
 required_document required_documents.csv
-  id!:uuid service_id:uuid document uri
+  id!:uuid service_id:uuid document uri:uri
 accessibility accessibility.csv
-  id!:uuid location_id:uuid description details url
+  id!:uuid location_id:uuid description details url:uri
 organization_identifier organization_identifiers.csv
   id!:uuid organization_id!t:uuid identifier_scheme identifier_type! identifier!
 taxonomy taxonomies.csv
@@ -159,7 +159,6 @@ _VALUES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("address", "address_type"): ("physical", "postal", "virtual"),
     ("schedule", "wkst"): ("MO", "TU", "WE", "TH", "FR", "SA", "SU"),
     ("schedule", "freq"): ("WEEKLY", "MONTHLY"),
-    ("service_area", "extent_type"): ("geojson", "topojson", "kml", "text"),
 }
 _OTHERWISE: Final[Mapping[str, str]] = {
     "parent_organization_id": "organization",

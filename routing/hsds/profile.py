@@ -51,7 +51,11 @@ PATCHES: Final[Mapping[str, Json]] = {
         "required": ["id", "timezone", "attributes"],
     },
     "phone": {"properties": {"extension": None}},
-    "service_area": {"required": ["id", "name", "extent", "extent_type"]},
+    "service_area": {
+        # The specification names these in words; here nothing else may stand.
+        "properties": {"extent_type": {"enum": ["geojson", "topojson", "kml", "text"]}},
+        "required": ["id", "name", "extent", "extent_type"],
+    },
     "service_capacity": {
         "description": "Only with the time at which it was told.",
         "required": ["id", "unit", "available", "updated"],
