@@ -23,6 +23,7 @@ from routing.hsds.fields import TABLES, tables
 from routing.hsds.loss import LossReport, Why
 from routing.hsds.schemas import descriptor
 from routing.hsds.tables import Row, csv_of, flatten, nest, rows_of
+from routing.hsds.terms import is_our_taxonomy, is_ours
 from routing.hsds.writing import Written
 
 Json = dict[str, Any]
@@ -139,6 +140,7 @@ def read_files(path: Path, losses: LossReport, *, largest: int = _LARGEST) -> Re
         for file in documents:
             if file.name != "datapackage.json":
                 _take(_document(file.read_bytes(), file.name), read, losses, file.name)
+        _tell_of_terms(read, losses)
         return read
     if path.stat().st_size > largest:
         raise ContentError("The file is too large.", file=path.name)
@@ -146,6 +148,7 @@ def read_files(path: Path, losses: LossReport, *, largest: int = _LARGEST) -> Re
         return read_tables(_unzipped(path, largest), losses)
     read = Read()
     _take(_document(path.read_bytes(), path.name), read, losses, path.name)
+    _tell_of_terms(read, losses)
     return read
 
 
@@ -197,7 +200,9 @@ def read_tables(texts: Mapping[str, str], losses: LossReport) -> Read:
         raise ContentError("There is neither a services.csv nor an organizations.csv with a row in it.")
     services, organizations = nest(rows, losses)
     terms = [dict(row) for row in rows["taxonomy_term"]]
-    return Read(services, organizations, terms, [dict(row) for row in rows["taxonomy"]], rows)
+    read = Read(services, organizations, terms, [dict(row) for row in rows["taxonomy"]], rows)
+    _tell_of_terms(read, losses)
+    return read
 
 
 def _document(data: bytes, name: str) -> Any:
@@ -207,28 +212,40 @@ def _document(data: bytes, name: str) -> Any:
         raise ContentError("This is no JSON.", file=name) from error
 
 
-_TERM_KEYS: Final = frozenset({"taxonomy", "taxonomy_id", "taxonomy_detail", "parent_id", "term_uri"})
+_TERM_KEYS: Final = frozenset({"code", "taxonomy", "taxonomy_id", "taxonomy_detail", "parent_id", "term_uri"})
 
 
 def _take(document: Any, read: Read, losses: LossReport, name: str) -> None:
     """A page, a list, or a single entry: a service has a status, an organization has none."""
     if isinstance(document, dict) and isinstance(document.get("contents"), list):
+        if document.get("first_page") is False or document.get("last_page") is False:
+            losses.add(name, "contents", Why.NOT_TAKEN, "this is one page of several, and the others are not here")
         document = document["contents"]
     for entry in document if isinstance(document, list) else [document]:
         if not isinstance(entry, dict):
             losses.add(name, "an entry", Why.NOT_READABLE, "it is no object")
+        elif "location_type" in entry:
+            losses.add(name, "location", Why.NOT_TAKEN, "a place comes in with the service that is there")
         elif "status" in entry or "service_at_locations" in entry or "eligibility_description" in entry:
             read.services.append(entry)
         elif "location" in entry and isinstance(entry.get("service"), dict):
             read.services.append({**entry["service"], "service_at_locations": [_without(entry, "service")]})
+        elif not {"id", "name"} <= entry.keys():
+            losses.add(name, "an entry", Why.NOT_READABLE, "it is neither a service nor an organization")
         elif _TERM_KEYS & entry.keys():
             read.terms.append(entry)
         elif "version" in entry or name.startswith("taxonom"):
             read.taxonomies.append(entry)
-        elif "id" in entry and "name" in entry:
-            read.organizations.append(entry)
         else:
-            losses.add(name, "an entry", Why.NOT_READABLE, "it is neither a service nor an organization")
+            read.organizations.append(entry)
+
+
+def _tell_of_terms(read: Read, losses: LossReport) -> None:
+    """Words of our own are known; those of another's vocabulary are not taken in, however many they are."""
+    if any(not is_ours(term.get("code")) for term in read.terms):
+        losses.add("taxonomy_terms", "taxonomy_term", Why.UNMAPPED, "the terms of another vocabulary")
+    if any(not is_our_taxonomy(each.get("id")) for each in read.taxonomies):
+        losses.add("taxonomies", "taxonomy", Why.UNMAPPED, "the name of another vocabulary")
 
 
 def _without(entry: Json, name: str) -> Json:

@@ -440,6 +440,8 @@ class _Reader:
                 names.append(each["name"])
         said = self._text(entry, "interpretation_services", of, "service", longest=200)
         stated = said or ", ".join(names) or ", ".join(codes)
+        if said and len(codes) < len(names):
+            self._losses.add(of, "language.name", Why.NO_PLACE, "a language without a code")
         if not stated:
             return {}
         return ({"codes": codes} if codes else {}) | ({"interpreter": True} if said else {}) | {"as_stated": stated}
@@ -468,6 +470,8 @@ class _Reader:
         unread = not listed
         for each in listed:
             keys = self._named(str(each.get("name") or each.get("extent") or ""), country)
+            if each.get("name") and each.get("extent"):
+                self._losses.add(of, "service_area.extent", Why.NO_PLACE)
             if keys and all(key in self._gazetteer.get(country, *keys[0]).within for key in keys[1:]):
                 keys = keys[:1]  # Oslo is a kommune and a fylke: what is surely meant is the smaller of the two
             if keys == [(Level.NATIONAL, country.value)]:
@@ -579,7 +583,7 @@ class _Reader:
                 self._losses.add(of, where, Why.UNKNOWN)
             elif nested is not None:
                 self._walk_children(value, nested, where, of)
-            elif name != "id" and not name.endswith("_id") and where not in _TAKEN and not _placing(table, name):
+            elif (known is None or known.kind is not Kind.UUID) and where not in _TAKEN and not _placing(table, name):
                 self._losses.add(of, where, Why.NO_PLACE)
 
     def _walk_children(self, value: Any, nested: tuple[Kind, str], where: str, of: str) -> None:
@@ -591,12 +595,13 @@ class _Reader:
             return
         if child in {"service", "organization"}:
             return  # read as an entry of its own
-        if child in _WHOLE:
-            self._losses.add(of, where, _WHOLE[child])
+        whole = _WHOLE.get(child) or (Why.NO_PLACE if where in _NOT_READ else None)
+        if whole is not None:
+            self._losses.add(of, where, whole)
         for each in value if isinstance(value, list) else [value]:
             if not isinstance(each, Mapping):
                 self._losses.add(of, where, Why.NOT_READABLE)
-            elif child in _WHOLE:
+            elif whole is not None:
                 self._only_unknown(each, child, of)
             else:
                 self._walk(each, child, of)
@@ -626,6 +631,15 @@ _WHOLE: Final[Mapping[str, Why]] = {
     "service_capacity": Why.NO_PLACE,
     "attribute": Why.UNMAPPED,
 }
+# Children that are read elsewhere, and not here.
+_NOT_READ: Final = frozenset(
+    {
+        *(f"organization.{name}" for name in ("contacts", "locations")),
+        *(f"location.{name}" for name in ("contacts", "languages")),
+        *(f"service_at_location.{name}" for name in ("contacts", "service_areas")),
+        "phone.languages",
+    }
+)
 # What is read of somebody else's data; where it cannot be, it says so itself.
 _TAKEN: Final = frozenset(
     {

@@ -24,6 +24,7 @@ _LINKS: Final[Mapping[str, tuple[str, str]]] = {
     "attribute": ("link_id", "link_entity"),
     "metadata": ("resource_id", "resource_type"),
 }
+_BY_THEMSELVES: Final = frozenset({"taxonomy", "taxonomy_term", "unit"})  # what others refer to
 # Children that stand in no list of ours but in what others write.
 ALSO_NESTED: Final[Mapping[tuple[str, str], tuple[Kind, str]]] = {
     ("organization", "services"): (Kind.LIST, "service"),
@@ -152,9 +153,12 @@ def nest(rows: Mapping[str, list[Row]], losses: LossReport) -> tuple[list[Json],
                 if field.refers_to and row.get(field.name):
                     children[(name, field.refers_to, str(row[field.name]))].append(row)
 
+    placed: set[tuple[str, str]] = set()
+
     def built(table: str, row: Row, above: tuple[str, ...]) -> Json:
         entry = dict(row)
         ident = str(row.get("id") or "")
+        placed.add((table, ident))
         for field in TABLES[table].fields:
             if field.kind is Kind.LIST and field.child not in above:
                 found = children.get((field.child, table, ident), [])
@@ -176,4 +180,10 @@ def nest(rows: Mapping[str, list[Row]], losses: LossReport) -> tuple[list[Json],
 
     services = [built("service", row, ()) for row in rows.get("service", [])]
     organizations = [built("organization", row, ()) for row in rows.get("organization", [])]
+    for name, listed in rows.items():
+        if name in _BY_THEMSELVES:
+            continue
+        for row in listed:
+            if (name, str(row.get("id") or "")) not in placed:
+                losses.add(f"{name} {row.get('id')}", name, Why.NOT_TAKEN, "it belongs to nothing that is here")
     return services, organizations

@@ -69,6 +69,8 @@ _TAXONOMIES: Final[Mapping[str, tuple[str, str]]] = {
     "fact": ("Fact", "Everything else that the directory keeps of an entry."),
 }
 
+_IDS: Final = frozenset(id_of("taxonomy", code) for code in _TAXONOMIES)
+
 _FACTS: Final[Mapping[str, str]] = {
     "key": "The id in the directory that wrote it.",
     "country": "The country whose law and areas hold.",
@@ -196,6 +198,11 @@ def taxonomies() -> tuple[str, ...]:
 def is_ours(code: object) -> bool:
     """Whether a term is one of these."""
     return isinstance(code, str) and code.partition(":")[0] in _TAXONOMIES
+
+
+def is_our_taxonomy(ident: object) -> bool:
+    """Whether the id of a taxonomy is of one of these."""
+    return ident in _IDS
 
 
 def offset_of(country: Country) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from helpline.content import ContentError
 from helpline.messages import Country, Language
 from routing.hsds import checks, package
 from routing.hsds.checks import Fault
+from routing.hsds.fields import TABLES, Kind
 from routing.hsds.loss import LossReport, Why
 from routing.hsds.reading import Brought, read
+from routing.hsds.terms import id_of
 from routing.services import Access, Answer, Confidence, ServiceKind, ServiceStatus
 from tests.routing.worlds import PLACES, SHIPPED
 
@@ -85,10 +89,96 @@ def test_what_has_no_place_and_what_nobody_knows_is_in_the_report(foreign: Broug
     assert foreign.losses.as_text().startswith("1 entries came along")
 
 
+def full(table: str, made: Counter[str], above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """An entry with every field that there is, each text another; what stands in it is not written out in itself."""
+    made[table] += 1
+    word = "".join(chr(ord("a") + int(digit)) for digit in str(sum(made.values())))
+    entry: dict[str, Any] = {}
+    for field in TABLES[table].fields:
+        if field.nested:
+            if field.child not in above:
+                inside = full(field.child, made, (*above, table))
+                entry[field.name] = [inside] if field.kind is Kind.LIST else inside
+        elif field.kind is Kind.UUID:
+            entry[field.name] = id_of(table, field.name, word)
+        else:
+            entry[field.name] = {
+                Kind.TEXT: f"{field.name} {word}",
+                Kind.URI: f"https://eksempel.no/{word}/{field.name}",
+                Kind.EMAIL: f"{field.name}.{word}@eksempel.no",
+                Kind.NUMBER: 17 + sum(made.values()),
+                Kind.DATE: "2026-03-01",
+                Kind.INSTANT: "2026-03-01T08:00:00Z",
+                Kind.TIME: "08:00",
+            }[field.kind]
+            if field.values:
+                entry[field.name] = field.values[0]
+    return entry | ({"number": f"+47 00 00 {1000 + sum(made.values())}"} if table == "phone" else {})
+
+
+def unread(entry: dict[str, Any], table: str, kept: str) -> Iterator[tuple[str, ...]]:
+    """Where the texts stand that did not come along: their fields, from the outermost inwards."""
+    for field in TABLES[table].fields:
+        value = entry.get(field.name)
+        if field.nested:
+            for each in value if isinstance(value, list) else [value] if value else []:
+                if field.child in {"organization", "service"}:  # an entry of its own, with losses of its own
+                    yield from unread(each, field.child, kept)
+                else:
+                    yield from ((f"{table}.{field.name}", *inner) for inner in unread(each, field.child, kept))
+        elif field.kind in {Kind.TEXT, Kind.URI, Kind.EMAIL} and not field.values and str(value) not in kept:
+            yield (f"{table}.{field.name}",)
+
+
+def test_every_field_that_there_is_comes_along_or_stands_in_the_report() -> None:
+    entry = full("service", Counter())
+    losses = LossReport()
+    back = read([entry], gazetteer=PLACES, needs=SHIPPED.needs, country=Country.NO, losses=losses)
+    # What stands of a place's hours at the service there is told with that of the place.
+    also = {"location.schedules": "service_at_location.schedules"}
+    named = {where for loss in losses.losses for where in (loss.where, also.get(loss.where, ""))}
+    lost = list(unread(entry, "service", repr(back.services) + repr(back.organisations)))
+    assert len(lost) > 500
+    assert {path for path in lost if not named & set(path)} == set()
+
+
 def test_unknown_properties_at_any_depth_are_told() -> None:
     known = told(brought(FILES / "3.1.json").losses)
     assert {("service.x_rating", Why.UNKNOWN), ("phone.x_whatsapp", Why.UNKNOWN)} <= known
     assert ("service.capacities", Why.NO_PLACE) in known
+
+
+PLACE = {"id": "3f0e7a10-1111-4c1d-8a00-0000000000a1", "location_type": "physical", "name": "Oppdiktet Senter"}
+TERM = {"id": "3f0e7a10-1111-4c1d-8a00-0000000000a2", "name": "Samtale", "description": "Samtaler", "code": "S1"}
+VOCABULARY = {"id": "3f0e7a10-1111-4c1d-8a00-0000000000a3", "name": "Ord", "description": "Ord", "version": "2"}
+
+
+@pytest.mark.parametrize(
+    ("document", "where"),
+    [
+        (PLACE, ("location", Why.NOT_TAKEN)),
+        (TERM, ("taxonomy_term", Why.UNMAPPED)),
+        (VOCABULARY, ("taxonomy", Why.UNMAPPED)),
+        ({"version": "3.1", "profile": "https://eksempel.no/profil"}, ("an entry", Why.NOT_READABLE)),
+        ({"total_items": 9, "first_page": True, "last_page": False, "contents": []}, ("contents", Why.NOT_TAKEN)),
+    ],
+)
+def test_what_is_no_service_is_told_and_made_into_nothing_else(
+    document: dict[str, Any], where: tuple[str, Why], tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_bytes(orjson.dumps(document))
+    back = brought(tmp_path / "a.json")
+    assert told(back.losses) == {where}
+    assert (back.services, back.organisations) == ((), ())
+    assert "Oppdiktet" not in back.losses.as_text()
+
+
+def test_a_row_that_belongs_to_nothing_is_told() -> None:
+    losses = LossReport()
+    service = "id,organization_id,name,status\na,b,Samtale,active\n"
+    phones = "id,service_id,number\np,a,22 00 00 00\nq,elsewhere,22 00 00 01\n"
+    package.read_tables({"services.csv": service, "phones.csv": phones}, losses)
+    assert [(loss.of, loss.where) for loss in losses.losses if loss.why is Why.NOT_TAKEN] == [("phone q", "phone")]
 
 
 def test_reading_twice_gives_the_same_draft() -> None:
