@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -29,6 +29,7 @@ from routing import store as directory_store
 from routing.certification.catalogue import Catalogue
 from routing.directory import Directory
 from routing.hsds import package, profile
+from routing.hsds.coverage import POSTAL_CODE, covers, place_of
 from routing.hsds.feeds import Feed
 from routing.hsds.fields import NEWEST, TABLES, Kind
 from routing.hsds.schemas import descriptor, object_of, page_of
@@ -39,6 +40,7 @@ Json = dict[str, Any]
 BASE: Final = "/hsds"
 PER_PAGE: Final = 50
 MOST_PER_PAGE: Final = 200
+NDJSON: Final = "application/x-ndjson"
 _LONGEST_SEARCH: Final = 200
 _FURTHEST_PAGE: Final = 1_000_000
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -70,7 +72,11 @@ _ASKS: Final[Mapping[str, Ask]] = {
             {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": PER_PAGE},
             "How many entries a page holds.",
         ),
-        Ask("format", {"enum": ["json", "csv"], "default": "json"}, "csv: the package of the services, zipped."),
+        Ask(
+            "format",
+            {"enum": ["json", "ndjson", "csv"], "default": "json"},
+            "ndjson: all that is found, an entry a line, without pages. csv: the package of the services, zipped.",
+        ),
         Ask("taxonomy_term_id", _ID, "With an attribute of this term."),
         Ask("taxonomy_id", _ID, "With an attribute of this taxonomy."),
         Ask("organization_id", _ID, "Of this organization."),
@@ -79,13 +85,21 @@ _ASKS: Final[Mapping[str, Ask]] = {
             {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]},
             "Changed at this instant or later; of what has no such instant nobody knows, and it is there.",
         ),
-        Ask("minimal", _FLAG, "Only ids and when each last changed."),
+        Ask("minimal", _FLAG, "Only ids and when each last changed, on one page unless per_page says otherwise."),
         Ask("full", _FLAG, "With everything nested."),
         Ask("full_service", _FLAG, "With the organization's services in full."),
-        Ask("postcode", {"type": "string", "maxLength": 12}, "With an address of this postal code."),
+        Ask(
+            "postcode",
+            {"type": "string", "pattern": POSTAL_CODE},
+            "Of a service that is there for this postal code of Norway or Sweden, or may be, by its service_areas.",
+        ),
         Ask("top_only", _FLAG, "Only terms without a parent."),
         Ask("parent_id", _ID, "Terms under this one."),
     )
+}
+# What the specification has and this API refuses, and why.
+_REFUSED: Final[Mapping[str, str]] = {
+    "proximity": "Distances are not measured here: three of them lead to a protected place. Ask by postcode alone.",
 }
 _PAGED: Final = ("search", "page", "per_page", "format")
 _SORTED: Final = ("taxonomy_term_id", "taxonomy_id", "organization_id", "modified_after")
@@ -124,7 +138,8 @@ def read_query(query: Iterable[tuple[str, str]], asks: Iterable[str]) -> dict[st
     for name, text in query:
         if name not in known:
             if name != "lang":
-                wrong.append(Wrong(name[:40] if name.isprintable() else "?", "There is no such parameter here."))
+                sentence = _REFUSED.get(name, "There is no such parameter here.")
+                wrong.append(Wrong(name[:40] if name.isprintable() else "?", sentence))
         elif name in found:
             wrong.append(Wrong(name, "This is given twice."))
         else:
@@ -151,6 +166,9 @@ def _read_value(ask: Ask, text: str) -> tuple[Any, str]:
         return int(text), ""
     if kind.get("format") == "uuid":
         return (text.lower(), "") if _UUID.fullmatch(text) else (None, "This is no UUID.")
+    if ask.name == "postcode":
+        sentence = "This is a postal code of Norway or Sweden, like 0150 or 111 22."
+        return (text, "") if re.fullmatch(POSTAL_CODE, text, re.ASCII) else (None, sentence)
     if "enum" in kind:
         return (text, "") if text in kind["enum"] else (None, f"This is one of {', '.join(kind['enum'])}.")
     return (text, "") if len(text) <= kind["maxLength"] else (None, f"This is {kind['maxLength']} characters at most.")
@@ -280,10 +298,10 @@ class HsdsPages:
             found.append(self._route(f"/{shelf.name}/{{id}}", self._one(shelf)))
         return found
 
-    def _route(self, path: str, handler: Callable[[web.Request], Awaitable[web.Response]]) -> Route:
+    def _route(self, path: str, handler: Handler) -> Route:
         return Route("GET", BASE + path, self._answering(handler), Access.PUBLIC)
 
-    def _answering(self, handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+    def _answering(self, handler: Handler) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
                 return await handler(request)
@@ -374,8 +392,8 @@ class HsdsPages:
 
     # --- answers --------------------------------------------------------------------------------------------------
 
-    def _list(self, shelf: Shelf) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def listed(request: web.Request) -> web.Response:
+    def _list(self, shelf: Shelf) -> Handler:
+        async def listed(request: web.Request) -> web.StreamResponse:
             feed = await self._feed(request)
             asked = read_query(request.query.items(), shelf.asks)
             if asked.get("format") == "csv" and shelf.name != "services":
@@ -383,14 +401,29 @@ class HsdsPages:
                 raise Trouble(400, "invalid", "hsds.bad_query", errors=wrong)
             stock = await self._stock(feed)
             found = _select(stock, shelf, asked)
+            if "postcode" in asked:
+                found = self._there_for(asked["postcode"], stock, shelf, found)
             if asked.get("format") == "csv":
                 body = await asyncio.to_thread(_tables, stock, found, self._profile_address())
                 return _answer(request, feed, body, "application/zip")
+            if asked.get("format") == "ndjson":
+                return await _streamed(request, feed, lambda: _lines(stock, shelf, found, asked))
             return _answer(request, feed, _dump(_page(stock, shelf, found, asked)))
 
         return listed
 
-    def _one(self, shelf: Shelf) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _there_for(self, postcode: str, stock: Stock, shelf: Shelf, found: list[str]) -> list[str]:
+        """Those of a service that is there for this postal code."""
+        gazetteer = self._house.library.gazetteer
+        place = place_of(postcode, gazetteer)
+        if place is None:
+            wrong = [Wrong("postcode", "Nobody here knows where this postal code is.")]
+            raise Trouble(400, "invalid", "hsds.bad_query", errors=wrong)
+        services = stock.entries["services"]
+        of = {ident: services[stock.entries[shelf.name][ident]["service"]["id"]] for ident in found}
+        return [ident for ident in found if covers(of[ident], place, gazetteer)]
+
+    def _one(self, shelf: Shelf) -> Handler:
         async def one(request: web.Request) -> web.Response:
             feed = await self._feed(request)
             asked = read_query(request.query.items(), shelf.one_asks)
@@ -466,16 +499,46 @@ def _dump(value: Any) -> bytes:
 
 def _answer(request: web.Request, feed: Feed, body: bytes, kind: str = "application/json") -> web.Response:
     """The answer, or that nothing has changed since it was last fetched."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Vary": "Authorization"}
-    # What a partner may read is kept by nobody on the way.
-    headers["Cache-Control"] = "public, max-age=300" if feed is Feed.PUBLIC else "private, no-store"
+    headers = _headers(feed, hashlib.sha256(body).hexdigest())
     if kind == "application/zip":
         headers["Content-Disposition"] = 'attachment; filename="hsds.zip"'
-    seen = {each.strip().removeprefix("W/") for each in request.headers.get("If-None-Match", "").split(",")}
-    if tag in seen or "*" in seen:
+    if _is_known(request, headers["ETag"]):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, content_type=kind, headers=headers)
+
+
+async def _streamed(request: web.Request, feed: Feed, lines: Callable[[], Iterator[bytes]]) -> web.StreamResponse:
+    """The same in pieces, so that no list is too long for it. `lines` makes them anew each time."""
+
+    def read_through() -> str:
+        digest = hashlib.sha256()
+        for line in lines():
+            digest.update(line)
+        return digest.hexdigest()
+
+    headers = _headers(feed, await asyncio.to_thread(read_through))
+    if _is_known(request, headers["ETag"]):
+        return web.Response(status=304, headers=headers)
+    response = web.StreamResponse(headers={**headers, "Content-Type": NDJSON})
+    await response.prepare(request)
+    for line in lines():
+        await response.write(line)
+    await response.write_eof()
+    return response
+
+
+def _headers(feed: Feed, digest: str) -> dict[str, str]:
+    return {
+        "ETag": f'"{digest[:32]}"',
+        "Vary": "Authorization",
+        # What a partner may read is kept by nobody on the way.
+        "Cache-Control": "public, max-age=300" if feed is Feed.PUBLIC else "private, no-store",
+    }
+
+
+def _is_known(request: web.Request, tag: str) -> bool:
+    seen = {each.strip().removeprefix("W/") for each in request.headers.get("If-None-Match", "").split(",")}
+    return tag in seen or "*" in seen
 
 
 def _select(stock: Stock, shelf: Shelf, asked: Mapping[str, Any]) -> list[str]:
@@ -503,17 +566,13 @@ def _select(stock: Stock, shelf: Shelf, asked: Mapping[str, Any]) -> list[str]:
             changed = service.get("last_modified")
             if changed and datetime.fromisoformat(changed) < asked["modified_after"]:
                 return False
-        if "postcode" in asked:
-            code = asked["postcode"].replace(" ", "")
-            addresses = entry["location"].get("addresses", ())
-            return any(each["postal_code"].replace(" ", "") == code for each in addresses)
         return True
 
     return [ident for ident, entry in entries.items() if wanted(ident, entry)]
 
 
 def _page(stock: Stock, shelf: Shelf, found: list[str], asked: Mapping[str, Any]) -> Json:
-    size, number = asked.get("per_page", PER_PAGE), asked.get("page", 1)
+    size, number = asked.get("per_page", max(1, len(found)) if asked.get("minimal") else PER_PAGE), asked.get("page", 1)
     pages = max(1, -(-len(found) // size))
     shown = found[(number - 1) * size : number * size]
     return {
@@ -526,6 +585,14 @@ def _page(stock: Stock, shelf: Shelf, found: list[str], asked: Mapping[str, Any]
         "empty": not shown,
         "contents": [_shown(stock, shelf, stock.entries[shelf.name][ident], asked) for ident in shown],
     }
+
+
+def _lines(stock: Stock, shelf: Shelf, found: list[str], asked: Mapping[str, Any]) -> Iterator[bytes]:
+    """Every entry that was found, each a line."""
+    for ident in found:
+        yield orjson.dumps(
+            _shown(stock, shelf, stock.entries[shelf.name][ident], asked), option=orjson.OPT_APPEND_NEWLINE
+        )
 
 
 def _shown(stock: Stock, shelf: Shelf, entry: Json, asked: Mapping[str, Any]) -> Json:
@@ -572,6 +639,7 @@ def describe(address: str) -> Json:
     for shelf in SHELVES:
         items = {"anyOf": [{"$ref": f"#/components/schemas/{shelf.table}"}, {"$ref": "#/components/schemas/minimal"}]}
         schema = page_of(items if "minimal" in shelf.asks else items["anyOf"][0])
+        lines = {NDJSON: {"schema": {"type": "string", "description": "An entry a line."}}}
         tables = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
         listed = _operation(
             f"list_{shelf.name}",
@@ -580,7 +648,7 @@ def describe(address: str) -> Json:
             asks=shelf.asks,
             required=shelf.required,
             mistakes=(400,),
-            more=tables if shelf.name == "services" else {},
+            more=lines | (tables if shelf.name == "services" else {}),
         )
         one = _operation(
             f"get_{shelf.name}",

@@ -28,8 +28,11 @@ from helpline import access_tokens, accounts, audit
 from helpline.access_tokens import Scope
 from helpline.accounts import Role
 from routing.hsds.terms import id_of
+from routing.places import Level
+from routing.services import Address, Area, Location, Service, ServiceKind
 from tests.bot.api.conftest import Client, api, token_for
 from tests.bot.test_desk import hire
+from tests.routing.worlds import a_service, in_kommune
 
 __all__ = ["api"]
 
@@ -74,8 +77,11 @@ async def test_a_list_holds_what_there_is_one_of_and_the_entry_all(api: Client) 
     full = await get(api, f"/services/{short['id']}")
     assert full["attributes"]
     assert (await get(api, "/services?per_page=1&full=true"))["contents"] == [full]
-    minimal = (await get(api, "/services?minimal=true&per_page=200"))["contents"]
-    assert {frozenset(each) for each in minimal} <= {frozenset({"id"}), frozenset({"id", "last_modified"})}
+    minimal = await get(api, "/services?minimal=true")
+    assert {frozenset(each) for each in minimal["contents"]} <= {frozenset({"id"}), frozenset({"id", "last_modified"})}
+    assert minimal["size"] == minimal["total_items"] > 200
+    assert (await get(api, "/services?minimal=true&per_page=10"))["size"] == 10
+    assert (await get(api, "/services?minimal=true&search=finnesikke"))["empty"]
     for name in ("organizations", "taxonomies", "taxonomy_terms"):
         first = (await get(api, f"/{name}?per_page=1"))["contents"][0]
         assert (await get(api, f"/{name}/{first['id']}"))["id"] == first["id"]
@@ -137,6 +143,77 @@ async def test_what_has_not_changed_is_not_sent_again_and_tables_are_to_be_had(a
         rows = archive.read("services.csv").decode().splitlines()
     assert "ROSA" in "".join(rows[1:])
     assert len(rows) < 20
+
+
+HERE, THERE = (Level.KOMMUNE, "0301"), (Level.KOMMUNE, "4601")  # Oslo, Bergen
+DOOR = Address("Eksempelgata", "0150", "Oslo")
+
+
+def stand(line: Line, *services: Service) -> None:
+    """Services that have places, beside what ships."""
+    directory = line.house.library.directory
+    line.house.library.directory = directory.with_all([*directory.services, *services])
+
+
+async def at_postcode(api: Client, code: str) -> list[str]:
+    """What is there for a postal code."""
+    listed = await get(api, f"/service_at_locations?postcode={code}")
+    return [each["service"]["name"] for each in listed["contents"]]
+
+
+async def test_a_postal_code_asks_for_what_is_there_for_it(line: Line, api: Client) -> None:
+    oslo = Location("dor", "Åpen dør", area=HERE, address=DOOR)
+    everywhere = replace(
+        a_service("overalt", name="Overalt"), area=Area(frozenset(), everywhere=True), locations=(oslo,)
+    )
+    stand(
+        line,
+        a_service("i-oslo", name="I Oslo", area=in_kommune("0301"), locations=(oslo,)),
+        a_service("i-bergen", name="I Bergen", area=in_kommune("4601"), locations=(oslo,)),
+        a_service("i-fylket", name="I fylket", area=Area(frozenset({(Level.FYLKE, "46")})), locations=(oslo,)),
+        everywhere,
+    )
+    assert await at_postcode(api, "0150") == ["I Oslo", "Overalt"]
+    # Where it is given is not where it is for; the code may stand as it is written on a letter.
+    assert await at_postcode(api, "5003") == ["I Bergen", "I fylket", "Overalt"]
+    assert await at_postcode(api, "111%2022") == []
+    for code in ("9999", "12", "AB1%202CD", "0150%0A"):
+        told = await get(api, f"/service_at_locations?postcode={code}", 400)
+        assert [each["field"] for each in told["errors"]] == ["postcode"]
+
+
+async def test_where_a_protected_place_is_no_postal_code_tells(line: Line, api: Client) -> None:
+    hidden = Location("hus", "Lykthuset", area=THERE, protected=True)
+    stand(
+        line,
+        a_service("skjult", name="Skjult hus", area=in_kommune("0301", "4601"), locations=(hidden,)),
+        a_service(
+            "vernet",
+            name="Vernet hus",
+            kind=ServiceKind.PROTECTED_HOUSING,
+            area=in_kommune("4601"),
+            locations=(hidden,),
+        ),
+    )
+    # It answers to each code of the areas that its entry names, and to no nearer one.
+    assert [await at_postcode(api, code) for code in ("0150", "5003", "7010")] == [["Skjult hus"], ["Skjult hus"], []]
+    told = await get(api, "/service_at_locations?postcode=5003&proximity=500", 400)
+    assert [each["field"] for each in told["errors"]] == ["proximity"]
+    assert "protected" in told["errors"][0]["message"]
+
+
+async def test_every_list_is_to_be_had_as_lines(api: Client) -> None:
+    for name in ("services", "organizations", "taxonomies", "taxonomy_terms"):
+        whole = (await get(api, f"/{name}?per_page=200"))["contents"]
+        whole += (await get(api, f"/{name}?per_page=200&page=2"))["contents"]
+        response = await api.get(f"/hsds/{name}?format=ndjson&per_page=1")
+        assert response.content_type == "application/x-ndjson"
+        assert [orjson.loads(line) for line in (await response.read()).splitlines()] == whole
+        again = await api.get(f"/hsds/{name}?format=ndjson", headers={"If-None-Match": response.headers["ETag"]})
+        assert (again.status, await again.read()) == (304, b"")
+    response = await api.get("/hsds/services?format=ndjson&search=ROSA&full=true")
+    (rosa, *_) = [orjson.loads(line) for line in (await response.read()).splitlines()]
+    assert rosa == await get(api, f"/services/{rosa['id']}")
 
 
 async def test_the_public_feed_names_no_protected_service(line: Line, api: Client) -> None:
