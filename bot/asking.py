@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from bot.commands import Commands
 from bot.office import Refusal
@@ -40,11 +43,13 @@ from knowledge.smalltalk import Smalltalk
 from routing import closed_days
 from routing import store as service_store
 from routing.certification import store as certification_store
+from routing.certification.store import Everyone
 from routing.directory import Directory
-from routing.matching.refer import YEARS, World, refer_line
+from routing.matching.refer import YEARS, World, refer_written
 from routing.places import Gazetteer
 
 Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+_WORLDS_AT_MOST = 8  # each has an index over the whole directory
 
 
 async def _stored(read: Callable[[Database], Any]) -> Any | None:
@@ -108,30 +113,85 @@ async def _published(db: Database) -> tuple[tuple[Article, ...], Marks]:
 
 def referrer() -> Answerer:
     """Answers who can help."""
-    world = World.load(content_folder())
+    answer = referrer_in_writing()
+    return lambda line: cast(Mapping[str, Any], orjson.loads(answer(line)))
+
+
+def referrer_in_writing() -> Callable[[Mapping[str, Any]], bytes]:
+    """Answers who can help, as JSON: reasons for each of twenty thousand services are long to write twice."""
     now = SystemClock().now()
+    with _there_to_stay():
+        worlds = _worlds(now)
 
-    async def stored(db: Database) -> Directory:
-        async with db.read() as conn:
-            certified = await certification_store.certified(conn, fitness.local_day(Country.SE, now))
-            return await service_store.directory_of(conn, world.directory, world.gazetteer, certified=certified)
-
-    directory = asyncio.run(_stored(stored))
-    if directory is not None:
-        world = replace(world, directory=directory)
-    world.prepare()
-    # What was read is there to stay: the collector need not walk through it between two questions.
-    gc.freeze()
-
-    def answer(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    def answer(line: Mapping[str, Any]) -> bytes:
         at = line.get("at")
         # An instant that cannot be read is the matcher's to refuse, with a sentence.
         when = _instant_or_none(at)
         when = when if when is not None and when.year in YEARS else now
         closed = {country: closed_days.around(country, when) for country in Country}
-        return refer_line(world, line, now=now, holidays=closed)
+        return refer_written(worlds.on(fitness.local_day(Country.SE, when)), line, now=now, holidays=closed)
 
     return answer
+
+
+@contextmanager
+def _there_to_stay() -> Iterator[None]:
+    """Read much that will be kept: the collector walks through it neither meanwhile nor between two questions."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+def _worlds(now: datetime) -> _Worlds:
+    world = World.load(content_folder())
+
+    async def stored(db: Database) -> tuple[Directory, Everyone]:
+        async with db.read() as conn:
+            directory = await service_store.directory_of(conn, world.directory, world.gazetteer)
+            return directory, await certification_store.everyone(conn)
+
+    found = asyncio.run(_stored(stored))
+    directory, providers = found if found is not None else (world.directory, ())
+    worlds = _Worlds(replace(world, directory=directory), providers)
+    worlds.on(fitness.local_day(Country.SE, now))
+    return worlds
+
+
+class _Worlds:
+    """The world with whoever is certified on the day that is asked about; days with the same of them share one."""
+
+    def __init__(self, world: World, providers: Everyone) -> None:
+        self._world = world  # with nobody certified
+        self._providers = providers
+        self._known: list[tuple[Mapping[str, object], World]] = []
+        self._of_day: dict[date, World] = {}
+
+    def on(self, day: date) -> World:
+        """The world of this day."""
+        if day not in self._of_day:
+            self._of_day[day] = self._find(day)
+        return self._of_day[day]
+
+    def _find(self, day: date) -> World:
+        there = certification_store.certified_among(self._providers, day, self._world.gazetteer)
+        certified = certification_store.scopes(there)
+        for others, world in self._known:
+            if others == certified:
+                return world
+        if len(self._known) >= _WORLDS_AT_MOST:
+            self._known.clear()
+            self._of_day.clear()
+        with _there_to_stay():
+            directory = self._world.directory
+            if certified:
+                directory = directory.with_all(directory.services, certified=certified)
+            world = replace(self._world, directory=directory)
+            world.prepare()
+        self._known.append((certified, world))
+        return world
 
 
 def masker() -> Masker:

@@ -105,7 +105,7 @@ async def take_out(
     version: Version,
 ) -> str:
     """Write the directory; a sentence that says what was written and what was not."""
-    certified = await certification_store.certified(conn, now.date())
+    certified = await certification_store.certified(conn, now.date(), gazetteer)
     directory = await store.directory_of(conn, shipped, gazetteer, certified=certified)
     modified = await store.changed_at(conn)
     feed = Feed.PARTNER if partner else Feed.PUBLIC

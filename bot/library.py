@@ -31,6 +31,7 @@ from knowledge.making import make_beside
 from knowledge.shelves import Shelves, Tools
 from knowledge.smalltalk import Smalltalk
 from routing import store as service_store
+from routing.certification import scope
 from routing.certification import store as certification_store
 from routing.directory import Directory
 from routing.places import Gazetteer
@@ -46,7 +47,7 @@ class _Version:
 
     articles: int
     services: tuple[int, ...]
-    certified: Mapping[str, frozenset[str]]  # who is on this day: a certification lapses without anybody writing
+    certified: Mapping[str, scope.Scope]  # who is on this day: a certification lapses without anybody writing
 
 
 class Library:
@@ -90,7 +91,8 @@ class Library:
         self._day = local_day(Country.SE, now) if now is not None else self._day
         async with db.read() as conn:
             marked = await law_watch.uncleared(conn)
-            certified = await certification_store.certified(conn, self._day) if self._day is not None else {}
+            day, places = self._day, self.gazetteer
+            certified = await certification_store.certified(conn, day, places) if day is not None else {}
             version = _Version(await shelf_store.version(conn), await service_store.version_of(conn), certified)
             if version in (self._version, self._refused):
                 if marked != self._marked:

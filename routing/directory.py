@@ -16,6 +16,7 @@ from helpline.content import ContentError, Node, load_yaml
 from helpline.messages import Country, Language
 from routing.capacity import Capacity
 from routing.certification.catalogue import Catalogue
+from routing.certification.scope import NOTHING, Scope
 from routing.matching.index import Index
 from routing.organisations import Organisation, Organisations, Unclear, check_all, read_organisation
 from routing.places import AreaKey, Gazetteer, Level
@@ -70,7 +71,7 @@ class Directory:
         catalogue: Collection[str],
         organisations: Iterable[Organisation] = (),
         capacities: Mapping[str, Capacity] | None = None,
-        certified: Mapping[str, frozenset[str]] | None = None,
+        certified: Mapping[str, Scope] | None = None,
     ) -> None:
         self.services = tuple(services)
         self.needs = dict(needs)
@@ -138,7 +139,7 @@ class Directory:
         *,
         organisations: Iterable[Organisation] | None = None,
         capacities: Mapping[str, Capacity] | None = None,
-        certified: Mapping[str, frozenset[str]] | None = None,
+        certified: Mapping[str, Scope] | None = None,
         fallbacks: Mapping[Country, Fallback] | None = None,
     ) -> Directory:
         """The same needs over all that a database knows; what is None stays as it is here."""
@@ -182,9 +183,9 @@ class Directory:
         """Whether the organisation behind it is certified by the support programme."""
         return self.organisation_of(service).id in self._certified
 
-    def certified_rows(self, service: Service) -> frozenset[str]:
-        """The catalogue rows that the organisation behind it is certified to offer."""
-        return self._certified.get(self.organisation_of(service).id, frozenset())
+    def certified_for(self, service: Service) -> Scope:
+        """The catalogue rows that the organisation behind it is certified to offer, and where."""
+        return self._certified.get(self.organisation_of(service).id, NOTHING)
 
     def say_first(self, service: Service, language: Language) -> str:
         """What to say when calling: the service's own words, or those for its kind."""
@@ -234,20 +235,23 @@ class Directory:
     @cached_property
     def index(self) -> Index:
         """What the services have in common, for matching."""
-        organisations: dict[tuple[Country, str], frozenset[str] | None] = {}
+        known: dict[tuple[Country, str, frozenset[str]], Scope] = {}
         said: dict[tuple[Country, str], set[str]] = defaultdict(set)
         for service in self.services if self._certified else ():
             said[service.country, service.organisation].update(service.catalogue)
 
-        def certified_rows(service: Service) -> frozenset[str] | None:
-            key = (service.country, service.organisation)
-            if self._certified and key not in organisations:
+        def certified_for(service: Service) -> Scope:
+            if not self._certified:
+                return NOTHING
+            key = (service.country, service.organisation, frozenset(service.catalogue))
+            if key not in known:
                 # What one service of an organisation says that it offers is not offered by each of the others.
-                rows = self.certified_rows(service) - said[key]
-                organisations[key] = rows if self.is_certified(service) else None
-            return organisations.get(key)
+                others = said[key[:2]] - key[2]
+                given = self.certified_for(service)
+                known[key] = {row: where for row, where in given.items() if row not in others} if given else NOTHING
+            return known[key]
 
-        return Index(self.services, capacity_of=self.capacity_of, certified_rows=certified_rows)
+        return Index(self.services, capacity_of=self.capacity_of, certified_for=certified_for)
 
     def _around(
         self, areas: Callable[[Service], frozenset[AreaKey]]

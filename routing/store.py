@@ -25,6 +25,7 @@ from helpline.content import ContentError, node_of
 from helpline.messages import Country
 from helpline.storage import UtcDateTime, insert_once, rows_touched, table_of, wake
 from routing import capacity_store, organisations
+from routing.certification.scope import Scope
 from routing.directory import Directory, Fallback, load_organisations, load_services
 from routing.organisations import Organisation
 from routing.places import Gazetteer
@@ -401,7 +402,7 @@ async def directory_of(
     shipped: Directory,
     gazetteer: Gazetteer,
     *,
-    certified: Mapping[str, frozenset[str]] | None = None,
+    certified: Mapping[str, Scope] | None = None,
     held: Directory | None = None,
 ) -> Directory:
     """The directory as the database has it; the shipped one where the database has none.

@@ -676,10 +676,11 @@ class ProvidersDesk:
         except ValueError as error:
             raise Refused(400, "error.bad_request") from error
         async with self._house.db.read() as conn:
-            certified = await store.certified_providers(conn, self._room.today())
+            gazetteer = self._house.library.gazetteer
+            certified = await store.certified_providers(conn, self._room.today(), gazetteer)
         offerings = [
-            {row: each.profile.where(row) for row in each.profile.offered}
+            {row: where.whole for row, where in each.held.scope.items()}
             for each in certified
             if each.provider.country is country
         ]
-        return country, nobody_offers(self._room.programme.catalogue, country, self._house.library.gazetteer, offerings)
+        return country, nobody_offers(self._room.programme.catalogue, country, gazetteer, offerings)

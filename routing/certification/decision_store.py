@@ -14,6 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from helpline.storage import AnyRow, BigId, UtcDateTime, table_of
 from helpline.vault import SubjectKey, Vault
+from routing.certification import profile_store
 from routing.certification.provider_store import (
     PROVIDER,
     AlreadyProposed,
@@ -82,6 +83,8 @@ _trainings = table_of(ProviderTrainingRow)
 _checks = table_of(ProviderCheckRow)
 _decisions = table_of(ProviderDecisionRow)
 TABLES: Final = (_trainings, _checks, _decisions)
+_CHECKED_UPON: Final = profile_store.held_at(_checks.c.organisation_id, _checks.c.made_at).label("upon")
+_DECIDED_UPON: Final = profile_store.held_at(_decisions.c.organisation_id, _decisions.c.proposed_at).label("upon")
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ async def kept_trainings(conn: AsyncConnection, key: SubjectKey, organisation_id
 async def all_checks(conn: AsyncConnection) -> Mapping[str, tuple[Check, ...]]:
     """Everybody's yearly checks, by day."""
     found: dict[str, list[Check]] = defaultdict(list)
-    for row in await conn.execute(select(_checks).order_by(_checks.c.checked_on, _checks.c.id)):
+    for row in await conn.execute(select(_checks, _CHECKED_UPON).order_by(_checks.c.checked_on, _checks.c.id)):
         found[row.organisation_id].append(_check(row))
     return {each: tuple(those) for each, those in found.items()}
 
@@ -148,7 +151,9 @@ async def all_checks(conn: AsyncConnection) -> Mapping[str, tuple[Check, ...]]:
 async def kept_checks(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptCheck, ...]:
     """The yearly checks of one provider, by day."""
     wanted = (
-        select(_checks).where(_checks.c.organisation_id == organisation_id).order_by(_checks.c.checked_on, _checks.c.id)
+        select(_checks, _CHECKED_UPON)
+        .where(_checks.c.organisation_id == organisation_id)
+        .order_by(_checks.c.checked_on, _checks.c.id)
     )
     return tuple(_kept_check(row, key) for row in await conn.execute(wanted))
 
@@ -156,14 +161,18 @@ async def kept_checks(conn: AsyncConnection, key: SubjectKey, organisation_id: s
 async def all_decisions(conn: AsyncConnection) -> Mapping[str, tuple[Decision, ...]]:
     """Everybody's decisions, in the order they were proposed."""
     found: dict[str, list[Decision]] = defaultdict(list)
-    for row in await conn.execute(select(_decisions).order_by(_decisions.c.id)):
+    for row in await conn.execute(select(_decisions, _DECIDED_UPON).order_by(_decisions.c.id)):
         found[row.organisation_id].append(_decision(row))
     return {each: tuple(those) for each, those in found.items()}
 
 
 async def kept_decisions(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptDecision, ...]:
     """The decisions about one provider, in the order they were proposed."""
-    wanted = select(_decisions).where(_decisions.c.organisation_id == organisation_id).order_by(_decisions.c.id)
+    wanted = (
+        select(_decisions, _DECIDED_UPON)
+        .where(_decisions.c.organisation_id == organisation_id)
+        .order_by(_decisions.c.id)
+    )
     return tuple(_kept_decision(row, key) for row in await conn.execute(wanted))
 
 
@@ -285,7 +294,7 @@ async def settle(
 
 
 def _check(row: AnyRow) -> Check:
-    return Check(row.checked_on, row.values_hold and row.requirements_hold and row.cases_hold)
+    return Check(row.checked_on, row.values_hold and row.requirements_hold and row.cases_hold, row.upon)
 
 
 def _kept_check(row: AnyRow, key: SubjectKey) -> KeptCheck:
@@ -294,7 +303,7 @@ def _kept_check(row: AnyRow, key: SubjectKey) -> KeptCheck:
 
 
 def _decision(row: AnyRow) -> Decision:
-    return Decision(row.id, DecisionKind(row.kind), DecisionState(row.state), row.settled_on)
+    return Decision(row.id, DecisionKind(row.kind), DecisionState(row.state), row.settled_on, row.upon)
 
 
 def _kept_decision(row: AnyRow, key: SubjectKey) -> KeptDecision:

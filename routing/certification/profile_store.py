@@ -9,7 +9,21 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Date, ForeignKey, Integer, LargeBinary, String, Text, UniqueConstraint, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    ScalarSelect,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -79,6 +93,14 @@ async def kept_profiles(conn: AsyncConnection, key: SubjectKey, organisation_id:
     """The profiles of one provider, the newest first."""
     wanted = select(_profiles).where(_profiles.c.organisation_id == organisation_id).order_by(_profiles.c.number.desc())
     return tuple(_kept_profile(row, key) for row in await conn.execute(wanted))
+
+
+def held_at(organisation_id: ColumnElement[str], at: ColumnElement[datetime]) -> ScalarSelect[int]:
+    """The number of the profile that held at an instant, as a part of a query; 0 where none did."""
+    # An accepted profile is never changed again: it was last changed when it was accepted.
+    held = (_profiles.c.state == ProfileState.ACCEPTED.value) & (_profiles.c.changed_at <= at)
+    newest = select(func.coalesce(func.max(_profiles.c.number), 0))
+    return newest.where(held, _profiles.c.organisation_id == organisation_id).scalar_subquery()
 
 
 async def waiting(conn: AsyncConnection) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -246,6 +246,7 @@ class Check:
 
     on: date
     in_order: bool
+    upon: int = 0  # the number of the profile that held when it was made
 
 
 class DecisionKind(StrEnum):
@@ -267,6 +268,7 @@ class Decision:
     kind: DecisionKind
     state: DecisionState
     on: date | None  # the day it was settled
+    upon: int = 0  # the number of the profile that held when it was proposed: what both of the two had before them
 
 
 @dataclass(frozen=True)
@@ -285,6 +287,11 @@ class Facts:
         """The one that holds: the newest that was accepted."""
         accepted = [each for each in self.profiles if each.state is ProfileState.ACCEPTED]
         return max(accepted, key=lambda each: each.number, default=None)
+
+    def profile_on(self, day: date) -> Profile | None:
+        """The one that held on a day, or at its end."""
+        then = [each for each in self.profiles if each.accepted_on is not None and each.accepted_on <= day]
+        return replace(self, profiles=tuple(then)).profile
 
     @property
     def draft(self) -> Profile | None:
@@ -391,11 +398,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certification that was given: its first and last day, and whether two people took it back."""
+    """A certification that was given: its first and last day, whether two people took it back, and what it rests on."""
 
     since: date
     until: date
     withdrawn_on: date | None = None
+    upon: int = 0  # the number of the newest profile that a decision or a check in order has seen
 
     def holds(self, on: date) -> bool:
         return self.since <= on <= self.until and (self.withdrawn_on is None or on < self.withdrawn_on)
@@ -408,7 +416,10 @@ def months_later(day: date, months: int) -> date:
 
 
 def certificate(decisions: Sequence[Decision], checks: Sequence[Check], on: date) -> Certificate | None:
-    """The newest certification that was given up to a day, whether or not it still holds."""
+    """The newest certification that was given up to a day, whether or not it still holds.
+
+    Given once more while it holds, it is for the profile of that day, and no longer than it was.
+    """
     happened: list[tuple[date, int, int, Decision | Check]] = [
         (each.on, 0, each.id, each)
         for each in decisions
@@ -420,11 +431,14 @@ def certificate(decisions: Sequence[Decision], checks: Sequence[Check], on: date
         holds = found is not None and found.holds(day)
         match event:
             case Decision(kind=DecisionKind.GRANT) if not holds:
-                found = Certificate(day, months_later(day, VALID_MONTHS))
+                found = Certificate(day, months_later(day, VALID_MONTHS), upon=event.upon)
+            case Decision(kind=DecisionKind.GRANT) if found is not None:
+                found = replace(found, upon=max(found.upon, event.upon))
             case Decision(kind=DecisionKind.WITHDRAW) if found is not None and holds:
-                found = Certificate(found.since, found.until, day)
+                found = replace(found, withdrawn_on=day)
             case Check(in_order=True) if found is not None and holds:
-                found = Certificate(found.since, max(found.until, months_later(day, VALID_MONTHS)))
+                until = max(found.until, months_later(day, VALID_MONTHS))
+                found = replace(found, until=until, upon=max(found.upon, event.upon))
             case _:
                 pass
     return found

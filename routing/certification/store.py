@@ -6,7 +6,7 @@ The rules are those of `routing/certification/standing.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -14,13 +14,16 @@ from typing import Final
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from helpline.phrases import ZONES
 from helpline.vault import Vault
 from routing.certification import decision_store, profile_store, provider_store, visit_store
 from routing.certification.decision_store import KeptCheck, KeptDecision, KeptTraining
 from routing.certification.profile_store import KeptProfile
 from routing.certification.provider_store import Provider
-from routing.certification.standing import Certificate, Facts, Profile, certificate
+from routing.certification.scope import Certification, Scope, certification
+from routing.certification.standing import Facts
 from routing.certification.visit_store import KeptAction, KeptVisit
+from routing.places import Gazetteer
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,10 @@ class Folder:
 
 @dataclass(frozen=True)
 class Certified:
-    """A provider that is certified on a day, and what it offers."""
+    """A provider that is certified on a day, and what for."""
 
     provider: Provider
-    certificate: Certificate
-    profile: Profile
+    held: Certification
 
 
 _TABLES: Final = (*profile_store.TABLES, *visit_store.TABLES, *decision_store.TABLES, *provider_store.TABLES)
@@ -79,24 +81,45 @@ async def facts_of_all(conn: AsyncConnection) -> Mapping[str, Facts]:
     }
 
 
-async def certified_providers(conn: AsyncConnection, on: date) -> tuple[Certified, ...]:
-    """Who is certified on this day, by name, with what they offer."""
+Everyone = tuple[tuple[Provider, Facts], ...]
+
+
+async def everyone(conn: AsyncConnection) -> Everyone:
+    """Whoever was ever given a certification, by name, with what their standing follows from."""
     granted = await decision_store.granted(conn)
     if not granted:
         return ()
     facts = await facts_of_all(conn)
+    known = await provider_store.providers(conn, left_too=True)
+    return tuple((each, facts[each.organisation_id]) for each in known if each.organisation_id in granted)
+
+
+def certified_among(known: Everyone, on: date, gazetteer: Gazetteer) -> tuple[Certified, ...]:
+    """Who of these is certified on a day, with what for."""
     found = []
-    for provider in await provider_store.providers(conn):
-        about = facts.get(provider.organisation_id, Facts())
-        given, profile = certificate(about.decisions, about.checks, on), about.profile
-        if given is not None and given.holds(on) and profile is not None:
-            found.append(Certified(provider, given, profile))
+    for provider, facts in known:
+        zone = ZONES[provider.country]
+        if provider.left_at is not None and provider.left_at.astimezone(zone).date() <= on:
+            continue
+        held = certification(facts, on, provider.country, gazetteer)
+        if held is not None:
+            found.append(Certified(provider, held))
     return tuple(found)
 
 
-async def certified(conn: AsyncConnection, on: date) -> Mapping[str, frozenset[str]]:
-    """The organisations that are certified on this day, each with the rows of the catalogue that it offers."""
-    return {each.provider.organisation_id: each.profile.offered for each in await certified_providers(conn, on)}
+def scopes(certified: Iterable[Certified]) -> Mapping[str, Scope]:
+    """Who is certified, by organisation, as matching asks for it."""
+    return {each.provider.organisation_id: each.held.scope for each in certified}
+
+
+async def certified_providers(conn: AsyncConnection, on: date, gazetteer: Gazetteer) -> tuple[Certified, ...]:
+    """Who is certified on this day, by name, with what for."""
+    return certified_among(await everyone(conn), on, gazetteer)
+
+
+async def certified(conn: AsyncConnection, on: date, gazetteer: Gazetteer) -> Mapping[str, Scope]:
+    """The organisations that are certified on this day, each with the rows that it may be offered for, and where."""
+    return scopes(await certified_providers(conn, on, gazetteer))
 
 
 async def folder(conn: AsyncConnection, vault: Vault, organisation_id: str) -> Folder | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from helpline.messages import Country
 from routing.capacity import Capacity
+from routing.certification.scope import Scope
 from routing.places import Level
 from routing.services import Service
 
@@ -24,8 +25,8 @@ class Sort:
     """All that matching asks of a service but where it is. One of them stands for all; two sorts are never equal."""
 
     service: Service
-    certified: bool
-    rows: frozenset[str]  # of the catalogue: those it says it offers, and those it is certified for
+    certified: Scope  # the rows of the catalogue that it is certified for, and where
+    rows: frozenset[str]  # those, and the ones it says it offers
     capacity: Capacity | None
 
 
@@ -60,21 +61,21 @@ class Index:
         services: Sequence[Service],
         *,
         capacity_of: Callable[[str], Capacity | None],
-        certified_rows: Callable[[Service], frozenset[str] | None],
+        certified_for: Callable[[Service], Scope],
     ) -> None:
-        """`certified_rows` gives None for a service that nobody certified, else what it offers besides what it says."""
+        """`certified_for` gives one and the same object for services that are certified alike."""
         in_order = sorted(services, key=lambda service: (service.name, service.id))
         self.order = {service.id: place for place, service in enumerate(in_order)}
         self.sorts: dict[str, Sort] = {}
         known: dict[tuple[object, ...], Sort] = {}
         for service in services:
-            certified = certified_rows(service)
-            rows = frozenset(service.catalogue) | (certified or frozenset())
+            certified = certified_for(service)
+            rows = frozenset(service.catalogue).union(certified)
             capacity = capacity_of(service.id)
-            key = (*_asked_of(service), certified is not None, rows, _told(capacity))
+            key = (*_asked_of(service), id(certified) if certified else None, rows, _told(capacity))
             sort = known.get(key)
             if sort is None:
-                sort = known[key] = Sort(service, certified is not None, rows, capacity)
+                sort = known[key] = Sort(service, certified, rows, capacity)
             self.sorts[service.id] = sort
         self.nearby: dict[object, object] = {}  # what `nearness.py` worked out of places asked about lately
         helping = _helping(known.values())

@@ -21,6 +21,7 @@ from routing.matching.because import ASK_WHOM, Because, Reason
 from routing.matching.index import Sort
 from routing.matching.nearness import ADVICE, NATIONAL, Near
 from routing.matching.query import Query
+from routing.places import AreaKey, Level
 from routing.services import (
     ADULT_HOUSING,
     FOR_CHILDREN,
@@ -46,6 +47,14 @@ class Verdict(NamedTuple):
     opening: Opening | None = None
 
 
+class Here(NamedTuple):
+    """Which rows of the catalogue a sort of service offers where help is wanted."""
+
+    rows: frozenset[str]  # surely
+    certified: frozenset[str]  # of those, the ones it is certified for
+    perhaps: frozenset[str]  # in a part of the place, or by its entry and not by the profile it was certified with
+
+
 class Judge:
     """Decides for one question."""
 
@@ -63,6 +72,10 @@ class Judge:
         )
         self._urgent = frozenset(need for need in query.needs if directory.needs[need].urgent)
         self._kinds = directory.needs[(self.needs or (ADVICE,))[0]].kinds
+        # Where a row must be offered so that it is offered here: in the whole country, where no place is known.
+        where = [place.key for place in query.where if place.country is query.country]
+        self._where: tuple[AreaKey, ...] = tuple(where) or ((Level.NATIONAL, query.country.value),)
+        self._here: dict[Sort, Here] = {}
         self._verdicts: dict[tuple[Sort, Near], Verdict] = {}
 
     def verdict(self, sort: Sort, near: Near) -> Verdict:
@@ -82,7 +95,8 @@ class Judge:
         if query.is_minor and service.child_route:
             reasons.append(Reason(Because.CHILD_ROUTE))
         needed = self._needed(sort, near)
-        if not needed and not reasons:
+        perhaps = not query.needs and not self._rows.isdisjoint(self._offers(sort).perhaps)
+        if not needed and not reasons and not perhaps:
             against.append(self._why_no_need(sort))
         reasons += needed
         reasons.append(near.reason)
@@ -135,9 +149,27 @@ class Judge:
 
     # --- what it helps with ---------------------------------------------------------------------------------------
 
+    def _offers(self, sort: Sort) -> Here:
+        """What it offers here. Where it is certified for a row, that row is offered where its profile says so."""
+        if not sort.certified:
+            return Here(sort.rows, frozenset(), frozenset())
+        found = self._here.get(sort)
+        if found is None:
+            certified = frozenset(
+                row for row, at in sort.certified.items() if all(place in at.whole for place in self._where)
+            )
+            perhaps = frozenset(
+                row
+                for row, at in sort.certified.items()
+                if row in sort.service.catalogue or any(place in at.part for place in self._where)
+            )
+            rows = certified | (sort.rows - sort.certified.keys())
+            found = self._here[sort] = Here(rows, certified, perhaps - certified)
+        return found
+
     def _needed(self, sort: Sort, near: Near) -> list[Reason]:
         """What of that which is needed it meets; without a need, whether it gives advice or answers here."""
-        offered = [Reason(Because.OFFERS, row) for row in self._query.catalogue if row in sort.rows]
+        offered = [Reason(Because.OFFERS, row) for row in self._query.catalogue if row in self._offers(sort).rows]
         needs = [
             Reason(Because.FITS_NEED if need in sort.service.needs_first else Because.HELPS_WITH, need)
             for need in self.needs
@@ -165,11 +197,14 @@ class Judge:
 
     def _rows_asked(self, sort: Sort, against: list[Reason]) -> list[Reason]:
         """What of the catalogue is to be asked about; whoever told what it offers, and not this, does not offer it."""
-        if not self._rows or not self._rows.isdisjoint(sort.rows):
+        here = self._offers(sort)
+        if not self._rows or not self._rows.isdisjoint(here.rows):
             return []
         rows = ",".join(self._query.catalogue)
         if not sort.rows:
             return [Reason(Because.ASK_OFFERS, rows)]
+        if not self._rows.isdisjoint(here.perhaps):
+            return [Reason(Because.ASK_OFFERS, ",".join(row for row in self._query.catalogue if row in here.perhaps))]
         if not any(reason.code is Because.NOT_OFFERED for reason in against):
             against.append(Reason(Because.NOT_OFFERED, rows))
         return []
@@ -226,7 +261,7 @@ class Judge:
             found.append(Reason(Because.ACCESS, service.access.value))
         if not service.phones:
             found.append(Reason(Because.NO_PHONE))
-        if sort.certified:
+        if self._offers_as_certified(sort):
             found.append(Reason(Because.CERTIFIED))
         found.append(Reason(self._confirmed(service), service.confirmed_on.isoformat() if service.confirmed_on else ""))
         if service.confidence in _TRUST:
@@ -235,12 +270,17 @@ class Judge:
             found.append(Reason(_AGE_OF_SOURCE[service.freshness]))
         return found
 
+    def _offers_as_certified(self, sort: Sort) -> bool:
+        """Whether it is certified for what is asked for, here; without a row in the question, for anything."""
+        certified = self._offers(sort).certified
+        return not certified.isdisjoint(self._rows) if self._rows else bool(certified)
+
     # --- the order ------------------------------------------------------------------------------------------------
 
     def _fit(self, sort: Sort) -> tuple[int, int]:
         """How many of the needs it is there for, and how many it can help with; the smaller the fitter."""
         needs = self.needs or (ADVICE,)
-        first = sum(need in sort.service.needs_first for need in needs) + len(self._rows & sort.rows)
+        first = sum(need in sort.service.needs_first for need in needs) + len(self._rows & self._offers(sort).rows)
         return (-first, -sum(need in sort.service.needs_also for need in needs))
 
     def _rank(
@@ -284,7 +324,7 @@ class Judge:
             _speaks(codes),
             fit,
             len(codes & ASK_WHOM),
-            not sort.certified,
+            Because.CERTIFIED not in codes,
             self._kinds.index(service.kind) if service.kind in self._kinds else len(self._kinds),
             not service.phones,
             service.kind is ServiceKind.NGO,

@@ -8,7 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import text
 
 from bot.app import Line
-from bot.asking import referrer
+from bot.asking import Answerer, referrer
 from bot.desk.provider_sheet import Places
 from helpline import accounts, audit
 from helpline.accounts import AT_THE_LINE, NotOneOfUs, Role
@@ -271,7 +271,7 @@ async def test_what_is_missing_is_said_and_the_one_who_proposes_does_not_confirm
     for said in ("Virksomhetsprofilen er ikke fylt ut.", "Det har ikke vært noe sertifiseringsbesøk."):
         assert said in refused.text
     async with line.house.db.read() as conn:
-        assert await store.certified(conn, NINE.date()) == {}
+        assert await store.certified(conn, NINE.date(), line.house.library.gazetteer) == {}
     assert (await post(maja, f"{OF}/decide", {"csrf": page.csrf, "kind": "party"})).status == 400
 
     await ready(line)
@@ -289,7 +289,8 @@ async def test_what_is_missing_is_said_and_the_one_who_proposes_does_not_confirm
     page = await post(siv, f"{OF}/decide/{decision}", {"csrf": page.csrf, "do": "confirm"})
     assert page.status == 200
     async with line.house.db.read() as conn:
-        assert await store.certified(conn, NINE.date()) == {ORGANISATION: frozenset({TALKS})}
+        (scope,) = (await store.certified(conn, NINE.date(), line.house.library.gazetteer)).values()
+        assert list(scope) == [TALKS]
         actions = [entry.action for entry in await audit.entries(conn, subject=f"provider:{ORGANISATION}", limit=50)]
     assert actions[0] == "provider_decision_confirmed"
     late = await post(siv, f"{OF}/decide/{decision}", {"csrf": page.csrf, "do": "no"})
@@ -454,7 +455,7 @@ async def test_the_yearly_check_needs_a_training_and_gives_another_year(
     assert page.status == 200
     clock.advance(timedelta(days=366))
     async with line.house.db.read() as conn:
-        assert await store.certified(conn, clock.now().date()) == {}
+        assert await store.certified(conn, clock.now().date(), line.house.library.gazetteer) == {}
 
 
 # --- what others see ------------------------------------------------------------------------------------------------
@@ -514,18 +515,31 @@ async def test_varde_refer_says_certified_of_whoever_is_today_and_of_nobody_else
 
     async def reasons() -> set[str]:
         """As the command answers: it opens the database by itself, and knows the time by itself."""
-        answer = (await asyncio.to_thread(referrer))(question)
-        (offered,) = [each for each in answer["offered"] if each["id"] == "se-talita"]
-        return {reason.partition(":")[0] for reason in offered["reasons"]}
+        return said(await asyncio.to_thread(referrer), question)
+
+    async def decide(day: date) -> None:
+        """The same decision, on the same profile, on another day."""
+        async with line.house.db.write() as conn:
+            for column in ("provider_decision SET settled_on", "provider_profile SET accepted_on"):
+                await conn.execute(text(f"UPDATE {column} = :day"), {"day": str(day)})
 
     await ready(line)
-    await grant(line, on=today)
+    await grant(line)
+    await decide(today)
     assert "certified" in await reasons()
-    async with line.house.db.write() as conn:  # the same decision, two years ago
-        await conn.execute(
-            text("UPDATE provider_decision SET settled_on = :day"), {"day": str(today - timedelta(days=730))}
-        )
+    await decide(today - timedelta(days=730))
     assert "certified" not in await reasons()
+    # Of the day that is asked about, and not of today.
+    answer = await asyncio.to_thread(referrer)
+    for days, expected in ((-731, False), (-730, True), (-400, True), (-360, False), (400, False)):
+        noon = datetime.combine(today + timedelta(days=days), time(12), tzinfo=UTC)
+        assert ("certified" in said(answer, question | {"at": noon.isoformat()})) is expected, days
+
+
+def said(answer: Answerer, question: Mapping[str, Any]) -> set[str]:
+    """The codes of the reasons for the one service of this provider."""
+    (offered,) = [each for each in answer(question)["offered"] if each["id"] == "se-talita"]
+    return {reason.partition(":")[0] for reason in offered["reasons"]}
 
 
 async def test_gaps_are_told_by_row_and_region_on_a_page_and_in_a_file(line: Line, client: Client) -> None:

@@ -15,7 +15,9 @@ from helpline.content import ContentError, node_of, read_yaml
 from helpline.database import Database
 from helpline.messages import Country, Language
 from routing import store
+from routing.certification.scope import reach
 from routing.organisations import Organisation, Unclear, as_plain, check_all, id_of, read_organisation
+from routing.places import Level
 from routing.services import Phone
 from tests.conftest import NINE
 from tests.routing.worlds import PLACES, SHIPPED, a_directory, a_service
@@ -65,13 +67,14 @@ def test_every_service_has_somebody_behind_it() -> None:
 
 def test_a_service_may_say_an_earlier_name() -> None:
     directory = a_directory(a_service("a", organisation="stiftelsen  trygghet"), a_service("b", organisation="Ny"))
-    entered = directory.with_all(directory.services, organisations=[SHELTER], certified={"no-trygghet": frozenset("x")})
+    given = {"x": reach([(Level.FYLKE, "03")], Country.NO, PLACES)}
+    entered = directory.with_all(directory.services, organisations=[SHELTER], certified={"no-trygghet": given})
     assert entered.organisation_of(entered.get("a")) == SHELTER
     assert entered.organisation_of(entered.get("b")) == Organisation("no-ny", Country.NO, "Ny")
     assert entered.is_certified(entered.get("a"))
-    assert entered.certified_rows(entered.get("a")) == {"x"}
+    assert entered.certified_for(entered.get("a")) == given
     assert not entered.is_certified(entered.get("b"))
-    assert entered.certified_rows(entered.get("b")) == frozenset()
+    assert entered.certified_for(entered.get("b")) == {}
 
 
 @given(st.text(max_size=40), st.sampled_from(Country))

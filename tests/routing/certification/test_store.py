@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from helpline import audit
+from helpline.content import content_folder
 from helpline.database import Database
 from helpline.messages import Country
 from helpline.vault import Vault
 from routing.certification import decision_store, profile_store, provider_store, store, visit_store
 from routing.certification.provider_store import AlreadyProposed, ChangedMeanwhile, NoSuchThing, SamePerson
 from routing.certification.standing import ActionState, DecisionKind, ProfileState, RowAnswer, Verdict
-from routing.places import Level
+from routing.places import Gazetteer, Level
 from tests.conftest import NINE
 
 VAULT = Vault(bytes(range(32)))
 DAY = NINE.date()
+GAZETTEER = Gazetteer.load(content_folder() / "places")
 ROW = "protection.support_work.supportive_talks"
 STOCKHOLM = (Level.LAN, "01")
 MAJA, SIV = "staff:maja", "staff:siv"
@@ -72,22 +74,64 @@ async def test_who_is_certified_follows_from_the_decisions_of_two_and_from_the_d
         async with db.write() as conn:
             await decision_store.propose(conn, VAULT, "se-talita", DecisionKind.GRANT, why="", actor=SIV, now=NINE)
     async with db.write() as conn:
-        assert await store.certified(conn, DAY) == {}
+        assert await store.certified(conn, DAY, GAZETTEER) == {}
         await decision_store.settle(conn, "se-talita", decision, confirm=True, actor=SIV, now=NINE, on=DAY)
     with pytest.raises(ChangedMeanwhile):
         async with db.write() as conn:
             await decision_store.settle(conn, "se-talita", decision, confirm=False, actor=SIV, now=NINE, on=DAY)
     async with db.write() as conn:
-        assert await store.certified(conn, DAY) == {"se-talita": frozenset({ROW})}
-        assert await store.certified(conn, date(DAY.year + 1, DAY.month, DAY.day)) != {}
-        assert await store.certified(conn, date(DAY.year + 1, DAY.month, DAY.day) + timedelta(days=1)) == {}
-        assert await store.certified(conn, DAY - timedelta(days=1)) == {}
+        assert list((await store.certified(conn, DAY, GAZETTEER))["se-talita"]) == [ROW]
+        assert await store.certified(conn, date(DAY.year + 1, DAY.month, DAY.day), GAZETTEER) != {}
+        assert await store.certified(conn, date(DAY.year + 1, DAY.month, DAY.day) + timedelta(days=1), GAZETTEER) == {}
+        assert await store.certified(conn, DAY - timedelta(days=1), GAZETTEER) == {}
         withdrawal = await decision_store.propose(
             conn, VAULT, "se-talita", DecisionKind.WITHDRAW, why="", actor=MAJA, now=NINE
         )
         await decision_store.settle(conn, "se-talita", withdrawal, confirm=True, actor=SIV, now=NINE, on=DAY)
-        assert await store.certified(conn, DAY) == {}
+        assert await store.certified(conn, DAY, GAZETTEER) == {}
         assert await audit.verify(conn) is None
+
+
+async def test_a_profile_that_is_accepted_later_adds_nothing_until_a_check_or_another_decision(db: Database) -> None:
+    other, hour = "prevention.prevention.research", timedelta(hours=1)
+
+    async def accept(answers: Mapping[str, RowAnswer], at: datetime) -> None:
+        await save(db, answers)
+        async with db.write() as conn:
+            await profile_store.accept_profile(conn, "se-talita", version=1, actor=MAJA, now=at, on=DAY)
+
+    async def rows(on: date = DAY) -> set[str]:
+        async with db.read() as conn:
+            return set((await store.certified(conn, on, GAZETTEER)).get("se-talita", {}))
+
+    await begin(db)
+    await accept({ROW: RowAnswer(offered=True)}, NINE)
+    async with db.write() as conn:
+        decision = await propose(conn, DecisionKind.GRANT)
+        await decision_store.settle(conn, "se-talita", decision, confirm=True, actor=SIV, now=NINE + hour, on=DAY)
+    # On the same day, an hour after the two have decided.
+    await accept({other: RowAnswer(offered=True)}, NINE + 2 * hour)
+    assert await rows() == {ROW}
+    assert (await folder(db)).facts.decisions[0].upon == 1
+    async with db.write() as conn:
+        await decision_store.add_check(
+            conn,
+            VAULT,
+            "se-talita",
+            on=DAY,
+            values_hold=True,
+            requirements_hold=True,
+            cases_hold=True,
+            note="",
+            actor=MAJA,
+            now=NINE + 3 * hour,
+        )
+    assert await rows() == {ROW, other}
+    await accept({ROW: RowAnswer(offered=False)}, NINE + 4 * hour)
+    assert await rows() == {other}
+    async with db.write() as conn:
+        await provider_store.leave(conn, "se-talita", actor=MAJA, now=NINE + timedelta(days=1))
+    assert (await rows(), await rows(DAY + timedelta(days=1))) == ({other}, set())
 
 
 async def test_a_draft_grows_beside_the_profile_that_holds(db: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -9,8 +10,9 @@ import pytest
 
 from helpline.messages import Country
 from routing.capacity import FRESH_FOR, Capacity, Teller
+from routing.certification.scope import reach
 from routing.matching.match import Because, Matched, Query, match, next_best
-from routing.places import Level
+from routing.places import AreaKey, Level, Place
 from routing.services import (
     AgeRange,
     Answer,
@@ -31,6 +33,7 @@ A_QUERY = Query(Country.NO, place=kommune("5501"), needs=("legal",))
 TONIGHT = replace(A_QUERY, needs=("housing-tonight",))
 BEDS = {"kind": ServiceKind.CRISIS_CENTRE, "needs_first": ("housing-tonight",)}
 HOUSING, MEETING = "protection.housing.places", "protection.support_work.supportive_talks"
+TROMS, NORWAY = (Level.FYLKE, "55"), (Level.NATIONAL, "NO")
 HELPS = {"needs_first": (), "needs_also": ("legal",)}
 
 
@@ -166,16 +169,81 @@ def test_a_row_and_a_need_must_both_be_met() -> None:
 def test_a_certified_provider_offers_what_it_is_certified_for_and_only_it_is_called_so() -> None:
     theirs = a_service("theirs", organisation="Hemmet", needs_first=("money",))
     others = a_service("others", organisation="Annat", needs_first=("housing",))
-    directory = a_directory(theirs, others)
-    certified = {directory.organisation_of(theirs).id: frozenset({HOUSING})}
-    matched = match(
-        directory.with_all(directory.services, certified=certified),
-        replace(A_QUERY, needs=(), catalogue=(HOUSING,)),
-        NOON,
-    )
+    matched = certified(theirs, others, query=replace(A_QUERY, needs=(), catalogue=(HOUSING,)), rows={HOUSING: [TROMS]})
     assert line(matched) == ["theirs", "others"]
     assert {Because.CERTIFIED, Because.OFFERS} <= why(matched, "theirs")
     assert Because.CERTIFIED not in why(matched, "others")
+
+
+def certified(theirs: Service, *others: Service, query: Query, rows: Mapping[str, Sequence[AreaKey]]) -> Matched:
+    """Where the organisation behind the first of these services is certified for these rows, in these areas."""
+    directory = a_directory(theirs, *others)
+    scope = {row: reach(areas, theirs.country, PLACES) for row, areas in rows.items()}
+    given = {directory.organisation_of(theirs).id: scope}
+    return match(directory.with_all(directory.services, certified=given), query, NOON)
+
+
+@pytest.mark.parametrize(
+    ("where", "areas", "is_certified", "is_offered"),
+    [
+        # The service answers in the whole country; the row is offered where the profile says so, and nowhere else.
+        ([kommune("5501")], [TROMS], True, Because.OFFERS),
+        ([kommune("5501")], [(Level.KOMMUNE, "5501")], True, Because.OFFERS),
+        ([kommune("5501")], [(Level.HELSEREGION, "H05")], True, Because.OFFERS),
+        ([kommune("5501")], [NORWAY], True, Because.OFFERS),
+        ([kommune("5601")], [TROMS], False, Because.NOT_OFFERED),
+        ([kommune("5601")], [], False, Because.NOT_OFFERED),
+        # In a part of the place that is asked about: they must be asked.
+        ([PLACES.get(Country.NO, *TROMS)], [TROMS], True, Because.OFFERS),
+        ([PLACES.get(Country.NO, *TROMS)], [(Level.KOMMUNE, "5501")], False, Because.ASK_OFFERS),
+        ([kommune("5501"), kommune("5503")], [TROMS], True, Because.OFFERS),
+        ([kommune("5501"), kommune("5601")], [TROMS], False, Because.ASK_OFFERS),
+        # A place that nobody knows may be anywhere in the country.
+        ([], [TROMS], False, Because.ASK_OFFERS),
+        ([], [NORWAY], True, Because.OFFERS),
+        ([], [place.key for place in PLACES.places(Country.NO, Level.FYLKE)], True, Because.OFFERS),
+    ],
+)
+def test_a_certified_row_is_offered_as_such_where_the_profile_says_and_nowhere_else(
+    where: list[Place], areas: Sequence[AreaKey], is_certified: bool, is_offered: Because
+) -> None:
+    theirs = a_service("theirs", organisation="Hemmet", needs_first=("money",), area=NATIONAL, catalogue=(MEETING,))
+    about = {Because.CERTIFIED, Because.OFFERS, Because.ASK_OFFERS, Because.NOT_OFFERED}
+    place, candidates = (where[0], ()) if len(where) == 1 else (None, tuple(where))
+    query = Query(Country.NO, place, candidates, catalogue=(HOUSING,))
+    said = why(certified(theirs, query=query, rows={HOUSING: areas}), "theirs") & about
+    assert said == {is_offered} | ({Because.CERTIFIED} if is_certified else set())
+
+
+def test_a_row_of_the_entry_that_the_profile_offers_elsewhere_is_asked_about() -> None:
+    theirs = a_service("theirs", organisation="Hemmet", area=NATIONAL, catalogue=(HOUSING,))
+    there = replace(A_QUERY, place=kommune("5601"), catalogue=(HOUSING,))
+    said = why(certified(theirs, query=there, rows={HOUSING: [TROMS]}), "theirs")
+    assert Because.ASK_OFFERS in said
+    assert said.isdisjoint({Because.OFFERS, Because.CERTIFIED})
+
+
+def test_who_is_certified_for_something_else_is_not_called_certified_for_what_is_asked() -> None:
+    theirs = a_service("theirs", organisation="Hemmet", catalogue=(HOUSING,))
+    said = why(certified(theirs, query=replace(A_QUERY, catalogue=(HOUSING,)), rows={MEETING: [TROMS]}), "theirs")
+    assert Because.OFFERS in said
+    assert Because.CERTIFIED not in said
+
+
+@pytest.mark.parametrize(("place", "expected"), [("5501", True), ("5601", False)])
+def test_whoever_asks_for_no_row_hears_of_a_certification_where_it_is_for_anything(place: str, expected: bool) -> None:
+    theirs = a_service("theirs", organisation="Hemmet", area=NATIONAL)
+    said = why(certified(theirs, query=replace(A_QUERY, place=kommune(place)), rows={MEETING: [TROMS]}), "theirs")
+    assert (Because.CERTIFIED in said) is expected
+
+
+def test_of_two_who_are_alike_the_one_that_is_certified_here_comes_first() -> None:
+    theirs = a_service("z-theirs", organisation="Hemmet", area=NATIONAL)
+    others = a_service("a-others", organisation="Annat", area=NATIONAL)
+    rows = {MEETING: [TROMS]}
+    assert line(certified(theirs, others, query=A_QUERY, rows=rows)) == ["z-theirs", "a-others"]
+    elsewhere = replace(A_QUERY, place=kommune("5601"))
+    assert line(certified(theirs, others, query=elsewhere, rows=rows)) == ["a-others", "z-theirs"]
 
 
 # --- confirmed by the service itself -------------------------------------------------------------------------------
@@ -344,16 +412,10 @@ def test_where_no_need_was_chosen_who_can_advise_comes_before_who_is_merely_ther
 def test_what_one_service_of_a_certified_organisation_offers_is_not_offered_by_its_others() -> None:
     beds = a_service("beds", organisation="Haven", catalogue=(HOUSING,), **BEDS)
     line_only = a_service("a-line", organisation="Haven")
-    directory = a_directory(beds, line_only)
-    organisation = directory.organisation_of(beds).id
-    given = {organisation: frozenset({HOUSING, MEETING})}
-    matched = match(
-        directory.with_all(directory.services, certified=given), replace(A_QUERY, needs=(), catalogue=(HOUSING,)), NOON
-    )
+    rows = {HOUSING: [TROMS], MEETING: [TROMS]}
+    matched = certified(beds, line_only, query=replace(A_QUERY, needs=(), catalogue=(HOUSING,)), rows=rows)
     assert Because.OFFERS in why(matched, "beds")
     assert Because.OFFERS not in why(matched, "a-line")
-    talks = match(
-        directory.with_all(directory.services, certified=given), replace(A_QUERY, needs=(), catalogue=(MEETING,)), NOON
-    )
+    talks = certified(beds, line_only, query=replace(A_QUERY, needs=(), catalogue=(MEETING,)), rows=rows)
     # Which of them does what nobody's entry says is not known: either may.
     assert {Because.OFFERS, Because.CERTIFIED} <= why(talks, "beds") & why(talks, "a-line")
