@@ -20,6 +20,7 @@ from routing.matching.because import CAUTION, CLOSED, OPENING, REFUSED, Because
 from routing.matching.match import AgeGroup, Offer, Query, match
 from routing.matching.reasons import say
 from routing.places import Gazetteer, Level, Outcome, Place, Understood
+from routing.referrals.referral import reached_at
 from routing.services import Sex, Status
 
 SHOWN = 3  # services in one message, before the ones that always answer
@@ -305,9 +306,8 @@ def tell(
         return [say(each, language, phrases=phrases, needs=needs, country=country, now=now) for each in reasons]
 
     def brief(offer: Offer) -> str:
-        service = offer.service
-        numbers = ", ".join(phone.number for phone in service.phones[:2])
-        line = f"{service.called(language)}: {numbers}" if numbers else service.called(language)
+        reached, called = reached_at(offer.service), offer.service.called(language)
+        line = f"{called}: {reached}" if reached else called
         # Of what always answers this line is all that is said.
         opening = said(offer, OPENING | REFUSED if offer.fallback else OPENING)
         return f"{line} ({'; '.join(opening)})" if opening else line
@@ -322,6 +322,9 @@ def tell(
         """As short as it can be on SMS: a number, or the way in where there is none."""
         service = offer.service
         numbers = ", ".join(phone.number for phone in service.phones[:2])
+        if not numbers and service.area.everywhere:
+            # Each kommune has a number of its own: what the service is says how it is found.
+            return f"{service.called(language)}: {service.described(language)}"
         if not numbers:
             way = said(offer, frozenset({Because.ACCESS})) or said(offer, frozenset({Because.NO_PHONE}))
             return f"{service.called(language)} ({'; '.join(way)})" if way else service.called(language)

@@ -339,9 +339,8 @@ def slip_of(
     `needs` and `region` are those of the referral in words, `say_first` what to say when calling this service. All
     of it stands in our phrases and in the directory: nothing that a clinician wrote gets in. A `short` one is for SMS.
     """
-    numbers = ", ".join(phone.number for phone in service.phones[:2])
-    # A page or an address may name the place that must not be named.
-    reached = numbers or ("" if service.hides_place else service.email or service.url)
+    # Of what every kommune has with a number of its own, what it is says how it is found.
+    reached = service.described(language) if service.area.everywhere and not service.phones else reached_at(service)
     name = service.called(language)
     about = [*needs, *coarse(facts, phrases, language), *([region] if region else [])]
     opening = phrases.say("slip.first", language, words=say_first) if say_first and not short else ""
@@ -353,6 +352,13 @@ def slip_of(
         "" if opening else phrases.say("slip.ask", language),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def reached_at(service: Service) -> str:
+    """How a service is reached from here: by its numbers, else by mail or on its page; empty where nothing is known."""
+    numbers = ", ".join(phone.number for phone in service.phones[:2])
+    # A page or an address may name the place that must not be named.
+    return numbers or ("" if service.hides_place else service.email or service.url)
 
 
 def coarse(facts: Facts, phrases: Phrases, language: Language) -> list[str]:

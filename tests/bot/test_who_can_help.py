@@ -14,6 +14,8 @@ from helpline.messages import Country, Language
 from routing.capacity import Capacity, Teller
 from routing.directory import Directory
 from routing.matching.because import CAUTION, OPENING, WHOEVER_ASKS, Because
+from routing.places import Level, Place
+from routing.referrals.referral import Basis, Facts, slip_of
 from routing.services import Answer, Hours, Interval, Service, ServiceKind, ServiceStatus
 from tests.routing.worlds import PLACES, SHIPPED, WORLD, a_service, kommune, oslo_time
 
@@ -105,6 +107,33 @@ def test_a_child_is_led_to_child_protection_first_in_an_sms_too_although_no_numb
     for form in Form:
         told = tell(SHIPPED, draft, form, Language.NB)
         assert told.index("Barnevernvakt") < told.index("Alarmtelefonen")
+
+
+@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize(
+    ("place", "language", "service_id", "way"),
+    [
+        (kommune("5603"), Language.NB, "barnevernvakt", "116 111"),
+        (kommune("5603"), Language.NN, "barnevernvakt", "116 111"),
+        (PLACES.find(Country.SE, Level.KOMMUNE, "0763"), Language.SV, "se-socialjour", "112"),
+    ],
+)
+def test_what_every_kommune_has_with_a_number_of_its_own_says_how_it_is_found(
+    form: Form, place: Place, language: Language, service_id: str, way: str
+) -> None:
+    draft = replace(referral.with_place(Draft(), place), needs=("children",), who="child", when="now")
+    service = SHIPPED.get(service_id)
+    assert way in service.described(language)
+    assert service.described(language) in tell(SHIPPED, draft, form, language)
+    slip = slip_of(service, Facts(place.country), Basis.ADVICE, phrases=WORLD.phrases, language=language, short=True)
+    assert service.described(language) in slip
+
+
+def test_whoever_is_reached_by_mail_or_on_a_page_only_is_listed_with_it() -> None:
+    mail = {"phones": (), "email": "post@example.org"}
+    assert "It: post@example.org" in said(a_service("it", needs_first=("legal",), **mail))
+    hidden = a_service("it", kind=ServiceKind.PROTECTED_HOUSING, needs_first=("legal",), **mail)
+    assert "post@example.org" not in said(hidden)
 
 
 def test_a_protected_house_is_described_once_and_not_named() -> None:
