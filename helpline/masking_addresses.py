@@ -17,8 +17,31 @@ _STREET = re.compile(
     r"(?:" + "|".join(sorted((re.escape(end) for end in _STREET_ENDS), key=len, reverse=True)) + r")\Z"
 )
 _WORD_AND_NUMBER = re.compile(
-    r"(?<![\w'’\-.])(?P<word>[^\W\d_]{1,40}(?:['’\-.][^\W\d_]{1,40}){0,4}\.?),? (?:nr\.? ?)?"
-    r"(?P<number>\d{1,3} ?(?:[a-hA-H]\b)?)(?!\d|[.,:/]\d|%|\w)"
+    r"(?<![\w'’\-.])(?P<word>[^\W\d_]{1,40}(?:['’\-.][^\W\d_]{1,40}){0,4}\.?),? ?(?:nr\.? ?)?"
+    r"(?P<number>\d{1,3} ?(?:[a-hA-H]\b)?(?:[-–]\d{1,3}(?:[a-hA-H]\b)?)?)(?!\d|[.,:/]\d|%|\w)"
+)
+# What a street is called in a hurry. With a capital or after a genitive the dot tells it from other words ("Storg. 12",
+# "Karl Johans g. 7"); all in small letters only with what streets are commonly named after ("storgt 12").
+_SHORT_STREET = re.compile(
+    r"(?<![\w'’\-])(?:"
+    r"(?:(?:[A-ZÆØÅÄÖÉ][\w'’\-]{0,30}\.? ?){0,2}[A-ZÆØÅÄÖÉ][\w'’\-]{2,30}s|(?:Stor[ea]|Lill[ea]|Nye|Nya|Gaml[ea]"
+    r"|Nedre|Øvre|Övre|Nordre|Norra|Søndre|Södra|Vestre|Västra|Østre|Östra)) (?:gt\.?|vn\.?|g\.|v\.|pl\.|gr\.)"
+    r"|[^\W\d_]{3,30}s (?:gt|vn)\.?"
+    r"|(?P<one>[A-ZÆØÅÄÖÉ][^\W\d_]{2,30}(?:g|v|pl|gr|vg)\.)"
+    r"|(?:stor|lill[ea]?|kirke|kyrko?|kyrkje|skole|skol|kongens?|kongs|kungs|dronningens?|drottning|prinsens|strand|sjø|sjö"
+    r"|park|jernbane|järnvägs|stasjons|stations|torg|havne?|hamn|skipper|tollbu|tollbod|bispe|biskops|elve|møller?|møllen?"
+    r"|kvarn|ny|øvre|nedre|tverr|bryn[es]?|smed|ring|skog[s]?|bjørke?|björk|grønne?|drammens|trondheims|oslo|bergens)"
+    r"(?:gt\.?|vn\.?|g\.|v\.)"
+    r"),? ?(?:nr\.? ?)?(?P<number>\d{1,3} ?(?:[a-hA-H]\b)?(?:[-–]\d{1,3}(?:[a-hA-H]\b)?)?)(?!\d|[.,:/]\d|%|\w)"
+)
+# Words that end as a short street does, where one sentence ends and the next begins with a number.
+_NO_SHORT_STREETS = re.compile(
+    r"(?:ing|log|urg|ag|ig|åg|gg|ppg|iv|ev|lv|erv|resv|(?<!e)av|s(?:y|ju)kepl|\Aspl)\.\Z",
+    re.IGNORECASE,
+)
+_NOT_OF_STREETS = frozenset(words_of("barnets patientens pasientens graviditetens hennes hans deres moderns flickans"))
+_MONTHS = re.compile(
+    r" ?\.? ?(?:jan|feb|mar|apr|ma[ij]|jun|jul|aug|sep|okt|oct|nov|des|dec)[a-zåäöø]{0,7}\.?(?!\w)", re.IGNORECASE
 )
 _CAPITALISED = re.compile(r"(?:[A-ZÆØÅÄÖÉ][\w'’\-]{0,40}\.?|[a-zæøåäö]{1,20}s) \Z")
 # Ways inside a body and inside a sentence, and squares that are places in a queue.
@@ -61,7 +84,7 @@ _ADDRESS_NAMED = re.compile(
 )
 _ROOMS = frozenset(
     words_of(
-        "kode kod rom rommet rum avdeling avdelning avd post sengepost seng säng etasje våning room ward bed "
+        "kode kod code rom rommet rum avdeling avdelning avd post sengepost seng säng etasje våning room ward bed "
         "floor hotell hotel hus bygg sone zone sal stue kapittel nummer nr uke"
     )
 )
@@ -78,6 +101,13 @@ def find_addresses(text: str, places: frozenset[str]) -> Iterator[Find]:
         if start is None:
             continue
         yield Find(start, _address_end(text, found.end("number"), places), Kind.ADDRESS)
+    for found in _SHORT_STREET.finditer(text):
+        one, first = found["one"] or "", found.group().split()[0].lower()
+        if _UNITS.match(text, found.end("number")) or _MONTHS.match(text, found.end("number")):
+            continue
+        if first in _NOT_OF_STREETS or _NO_SHORT_STREETS.search(one) or fold(one.rstrip(".")) in places:
+            continue
+        yield Find(found.start(), _address_end(text, found.end("number"), places), Kind.ADDRESS)
     for found in _ENGLISH_STREET.finditer(text):
         yield Find(found.start(), _address_end(text, found.end(), places), Kind.ADDRESS)
     for found in _ADDRESS_NAMED.finditer(text):

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import orjson
 
 from helpline.content import Fields, Node
+from helpline.masking_addresses import find_addresses
 from helpline.messages import Country, Language
 from routing.places import AreaKey, Gazetteer, Level
 from routing.services import (
@@ -93,7 +94,9 @@ _LEVELS = tuple(level.value for level in Level if level is not Level.NATIONAL)
 def looks_like_address(text: str) -> bool:
     """Whether a text holds what may be a street address."""
     # Most texts have no figure and so no address; to look for one first makes reading twenty thousand services quicker.
-    return _FIGURE.search(text) is not None and _ADDRESS.search(text) is not None
+    if _FIGURE.search(text) is None:
+        return False
+    return _ADDRESS.search(text) is not None or any(find_addresses(text, frozenset()))
 
 
 class Known:

@@ -127,14 +127,34 @@ def test_protected_housing_has_no_address_and_goes_by_its_kind_before_strangers(
 
 @pytest.mark.parametrize(
     "text",
-    ["Storgata 12", "Kongens gate 5b", "Drottninggatan 3", "Skolvägen 14 A", "Bergveien 7", "Postboks 123", "Box 44"],
+    [
+        *(
+            "Storgata 12",
+            "Kongens gate 5b",
+            "Drottninggatan 3",
+            "Skolvägen 14 A",
+            "Bergveien 7",
+            "Postboks 123",
+            "Box 44",
+        ),
+        *(
+            "Storgt. 12",
+            "Kirkegt.4B",
+            "Karl Johans g. 7",
+            "Kungsg. 12",
+            "Drammensv. 45-47",
+            "Storgata12",
+            "Bygdøy allé 23",
+        ),
+    ],
 )
 def test_a_street_address_is_known_when_seen(text: str) -> None:
     assert looks_like_address(f"Vi holder til i {text}, Oslo")
 
 
 @pytest.mark.parametrize(
-    "text", ["22 33 11 60", "kap. 4.5", "020-39 00 00", "Storgata til Aker", "11 år", "0500-44 76 90"]
+    "text",
+    ["22 33 11 60", "kap. 4.5", "020-39 00 00", "Storgata til Aker", "11 år", "0500-44 76 90", "avd. 12", "§ 12"],
 )
 def test_what_is_no_address(text: str) -> None:
     assert not looks_like_address(text)
