@@ -43,6 +43,7 @@ class ProviderTrainingRow(SQLModel, table=True):
     words: bytes = Field(sa_type=LargeBinary)  # sealed: which it was
     made_by: str = Field(sa_type=String)
     made_at: datetime = Field(sa_type=UtcDateTime)
+    form_id: str | None = Field(default=None, index=True, unique=True, sa_type=String)  # one form makes one of these
 
 
 class ProviderCheckRow(SQLModel, table=True):
@@ -60,6 +61,7 @@ class ProviderCheckRow(SQLModel, table=True):
     words: bytes = Field(sa_type=LargeBinary)  # sealed: a note
     made_by: str = Field(sa_type=String)
     made_at: datetime = Field(sa_type=UtcDateTime)
+    form_id: str | None = Field(default=None, index=True, unique=True, sa_type=String)  # one form makes one of these
 
 
 class ProviderDecisionRow(SQLModel, table=True):

@@ -46,6 +46,7 @@ class ProviderVisitRow(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=UtcDateTime)
     closed_by: str | None = Field(default=None, sa_type=String)
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    form_id: str | None = Field(default=None, index=True, unique=True, sa_type=String)  # one form makes one of these
 
 
 class ProviderActionRow(SQLModel, table=True):
@@ -65,6 +66,7 @@ class ProviderActionRow(SQLModel, table=True):
     changed_by: str = Field(sa_type=String)
     changed_at: datetime = Field(sa_type=UtcDateTime)
     done_on: date | None = Field(default=None, sa_type=Date)
+    form_id: str | None = Field(default=None, index=True, unique=True, sa_type=String)  # one form makes one of these
 
 
 _visits = table_of(ProviderVisitRow)
