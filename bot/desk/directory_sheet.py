@@ -122,7 +122,7 @@ def shape_of(plain: Plain, known: Known) -> Shape:
     shape["sources"] = [
         {name: str(row.get(name) or "") for name in ("title", "url", "seen")} for row in plain.get("sources", ())
     ]
-    shape["catalogue"] = list(plain.get("catalogue", ()))
+    shape["catalogue"] = sorted(set(plain.get("catalogue", ())))
     shape["unverified"] = "\n".join(plain.get("unverified", ()))
     return shape
 
@@ -287,7 +287,8 @@ def read(items: Iterable[tuple[str, Any]], known: Known) -> Shape:
     shape["sources"] = [
         {name: _line(row.get(name)) for name in ("title", "url", "seen")} for row in _rows(sent, "sources")
     ]
-    shape["catalogue"] = list(dict.fromkeys(sent.get("catalogue", ())))
+    # In one order, since a browser sends ticks as they stand on the page: another order is no change.
+    shape["catalogue"] = sorted(set(sent.get("catalogue", ())))
     shape["unverified"] = _lines(sent.get("unverified"))
     return shape
 

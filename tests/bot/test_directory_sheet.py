@@ -123,6 +123,15 @@ def test_looking_at_a_service_and_saving_it_changes_nothing(service: Service) ->
     assert (back.wrong, back.service) == ({}, replace(service, revision=0))
 
 
+def test_ticks_come_in_the_order_of_the_page_and_are_no_change() -> None:
+    rows = ("protection.housing.staff", "protection.housing.places")
+    service = replace(EVERYTHING, catalogue=rows)
+    assert through(service, before=True, catalogue=list(reversed(rows))).service == replace(service, revision=0)
+    fewer = through(service, before=True, catalogue=[rows[1]]).service
+    assert fewer is not None
+    assert fewer.catalogue == (rows[1],)
+
+
 def test_everything_a_service_can_say_is_written_by_the_form_alone() -> None:
     back = through(EVERYTHING, before=False)
     assert back.wrong == {}
