@@ -232,7 +232,10 @@ if (form) {
       if (focus) {
         if (!focus.hasAttribute("tabindex")) focus.tabIndex = -1;
         focus.focus();
-        focus.scrollIntoView({ block: "nearest" });
+        // What went wrong is seen first, and a part that is higher than the screen from its beginning.
+        const wrong = there.querySelector(".wrong");
+        const tall = focus.offsetHeight > innerHeight / 2;
+        (wrong ?? focus).scrollIntoView({ block: wrong || tall ? "start" : "nearest" });
       }
     } catch {
       tell(form.dataset.notLive);

@@ -70,6 +70,7 @@ export class Log {
   }
 
   toEnd() {
+    if (document.getElementById("welcome")) return; // nothing is asked yet: the greeting is read from its beginning
     if (this.#more && this.#scroller !== this.#element) {
       this.#end.scrollIntoView({ block: "end" });
       return;
