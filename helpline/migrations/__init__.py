@@ -47,6 +47,7 @@ _STORES = {
         "upkeep.confirming_store",
         "upkeep.fallback_store",
         "upkeep.proposal_store",
+        "upkeep.waiting_store",
     ),
     "escalation": ("store", "auditor_store", "shift_store", "reach.store", "rota.store"),
     "bot": ("store", "caller_store", "held_store", "notes_store", "api.store", "voice.store"),
