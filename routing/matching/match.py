@@ -15,7 +15,7 @@ Pure: facts and an instant in, offers and drops out. The words for a reason are 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -41,6 +41,7 @@ __all__ = [
     "Offer",
     "Query",
     "Reason",
+    "Together",
     "match",
     "next_best",
     "rests_on",
@@ -66,6 +67,15 @@ class Offer(NamedTuple):
         return any(reason.code in REFUSED for reason in self.reasons)
 
 
+class Together(NamedTuple):
+    """Services that stand one after another in the line for the very same reasons."""
+
+    reasons: tuple[Reason, ...]
+    ids: Sequence[str]
+    opening: Opening | None = None
+    fallback: bool = False
+
+
 class Drop(NamedTuple):
     """A service that does not fit, and why."""
 
@@ -84,10 +94,19 @@ class LeftOut(NamedTuple):
 class Matched:
     """Every service, either offered in the order to try or dropped."""
 
-    offered: tuple[Offer, ...]
+    line: tuple[Together, ...]
     # Worked out when somebody asks: whoever shows the best three does not wait for the reasons against all others.
     _leave_out: Callable[[], tuple[LeftOut, ...]] = field(repr=False, compare=False)
     _service: Callable[[str], Service] = field(repr=False, compare=False)
+
+    @cached_property
+    def offered(self) -> tuple[Offer, ...]:
+        """All that is offered, one by one."""
+        return tuple(
+            Offer(self._service(each), reasons, opening, fallback)
+            for reasons, ids, opening, fallback in self.line
+            for each in ids
+        )
 
     @cached_property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -119,7 +138,7 @@ def match(
     if at is not None and at.tzinfo is None:
         raise ValueError("an instant without a zone is no instant")
     matching = _Matching(directory, query, at, holidays)
-    return Matched(matching.offers(), matching.left_out, directory.get)
+    return Matched(matching.line(), matching.left_out, directory.get)
 
 
 def next_best(matched: Matched, service_id: str, *, tried: Collection[str] = ()) -> Offer | None:
@@ -158,31 +177,39 @@ class _Matching:
         self._last = directory.fallbacks[query.country].ids(minor=query.is_minor)
         self._nearby = nearby(directory, query)
 
-    def offers(self) -> tuple[Offer, ...]:
+    def line(self) -> tuple[Together, ...]:
         """The line: what fits, in order, and then the fallback."""
-        ranked: dict[Rank, list[Offer]] = defaultdict(list)
-        mixed: set[Rank] = set()
-        find = self._directory.get
+        ranked: dict[Rank, list[Together]] = defaultdict(list)
         for sort, near, ids in self._groups(self._who_may_help()):
             verdict = self._judge.verdict(sort, near)
-            if verdict.rank is not None:
-                if verdict.rank in ranked:
-                    mixed.add(verdict.rank)
-                ranked[verdict.rank] += [Offer(find(each), verdict.reasons, verdict.opening) for each in ids]
-        order = self._index.order
-        for rank in mixed:
-            # Each group is in the order of names already; several of one rank are not.
-            ranked[rank].sort(key=lambda offer: order[offer.service.id])
-        best = [offer for rank in sorted(ranked) for offer in ranked[rank]]
+            if verdict.rank is not None and ids:
+                ranked[verdict.rank].append(Together(verdict.reasons, ids, verdict.opening))
+        best = [part for rank in sorted(ranked) for part in self._by_name(ranked[rank])]
         return (*best, *self._fallbacks())
 
-    def _fallbacks(self) -> list[Offer]:
+    def _by_name(self, groups: list[Together]) -> Iterable[Together]:
+        """Services of one rank in the order of names, in which each group is already."""
+        if len(groups) == 1:
+            return groups
+        whose = {each: group for group in groups for each in group.ids}
+        in_order = sorted(whose, key=self._index.order.__getitem__)
+        stretches: list[Together] = []
+        before: Together | None = None
+        ids: list[str] = []
+        for each in in_order:
+            group = whose[each]
+            if group is not before:
+                before, ids = group, []
+                stretches.append(group._replace(ids=ids))
+            ids.append(each)
+        return stretches
+
+    def _fallbacks(self) -> list[Together]:
         """What is always there, and in which order: what takes the patient and fits the need first."""
         judged = [(service_id, self._judge.fallback(self._index.sorts[service_id])) for service_id in self._last]
         judged.sort(key=lambda each: each[1].rank or ())
         return [
-            Offer(self._directory.get(service_id), verdict.reasons, verdict.opening, fallback=True)
-            for service_id, verdict in judged
+            Together(verdict.reasons, (service_id,), verdict.opening, fallback=True) for service_id, verdict in judged
         ]
 
     def rests_on(self) -> tuple[Sort, ...]:

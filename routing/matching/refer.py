@@ -6,13 +6,15 @@ the pen, quietly ignored, would send a patient to a door that does not open.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+
+import orjson
 
 from helpline import languages
 from helpline.messages import Country, Language, country_of
@@ -23,8 +25,8 @@ from routing.matching import reasons
 from routing.matching.because import Because, Reason
 from routing.matching.match import ABROAD, Matched, match
 from routing.matching.query import AgeGroup, Query
-from routing.places import Gazetteer, Outcome, Place, Understood, Why
-from routing.services import Exploitation, Service, Sex, Status
+from routing.places import Gazetteer, Level, Outcome, Place, Understood, Why
+from routing.services import Exploitation, Sex, Status
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -60,7 +62,9 @@ class World:
     def prepare(self) -> None:
         """Work out now, and not at the first question, what all questions have in common."""
         for country in Country:
-            match(self.directory, Query(country))
+            # With a place: without one nobody asks who answers in which area.
+            match(self.directory, Query(country, candidates=self.gazetteer.places(country, Level.KOMMUNE)[:1]))
+            self.abroad(country)
 
     def say(self, reason: Reason, language: Language, country: Country, *, now: datetime | None = None) -> str:
         """A reason in words."""
@@ -74,18 +78,26 @@ class World:
             rows=self.catalogue.rows,
         )
 
-    def abroad(self, country: Country) -> list[dict[str, Any]]:
+    def abroad(self, country: Country) -> bytes:
         """What is written of every service of this country to whoever asks in another: the same each time."""
         known = self._abroad.get(country)
         if known is None:
-            words = [self.written(reason, country) for reason in ABROAD]
-            services = self.directory.of(country)
-            known = self._abroad[country] = [{"id": service.id, "reasons": words} for service in services]
+            ids = [service.id for service in self.directory.of(country)]
+            known = self._abroad[country] = _with_reasons(ids, self.reasons(ABROAD, country))
         return known
 
     @cached_property
-    def _abroad(self) -> dict[Country, list[dict[str, Any]]]:
+    def _abroad(self) -> dict[Country, bytes]:
         return {}
+
+    def reasons(self, because: Iterable[Reason], country: Country) -> bytes:
+        """The reasons why a service of this country stands where it stands, as the answer holds them."""
+        return orjson.dumps([self.written(reason, country) for reason in because])
+
+    @cached_property
+    def names(self) -> Mapping[str, bytes]:
+        """How the answer begins to speak of each service that it offers."""
+        return _Names(self.directory)
 
     @cached_property
     def _written(self) -> dict[tuple[Reason, Country], str]:
@@ -125,11 +137,25 @@ def refer_line(
 
     Without `at` in the line the instant is `now`; without either, nothing is said of opening hours.
     """
+    answer: dict[str, Any] = orjson.loads(refer_written(world, line, now=now, holidays=holidays))
+    return answer
+
+
+def refer_written(
+    world: World,
+    line: Mapping[str, Any],
+    *,
+    now: datetime | None = None,
+    holidays: Mapping[Country, frozenset[date]] | None = None,
+) -> bytes:
+    """The same, written as JSON: of twenty thousand services most are written all at once."""
     asked = read_question(world, line, now=now)
     closed = (holidays or {}).get(asked.query.country, frozenset())
     matched = match(world.directory, asked.query, asked.at, holidays=closed)
-    answer: dict[str, Any] = {} if line.get("id") is None else {"id": line["id"]}
-    return answer | {"place": _place(asked)} | _written(world, matched)
+    begun: dict[str, Any] = {} if line.get("id") is None else {"id": line["id"]}
+    head = orjson.dumps(begun | {"place": _place(asked)})
+    offered, dropped = _offered(world, matched, asked.query.country), _dropped(world, matched, asked.query.country)
+    return b"".join([head[:-1], b',"offered":[', *offered, b'],"dropped":[', b",".join(dropped), b"]}"])
 
 
 def read_question(world: World, line: Mapping[str, Any], *, now: datetime | None = None) -> Asked:
@@ -302,22 +328,44 @@ def _candidate(place: Place) -> dict[str, Any]:
     return {"country": place.country.value, "level": place.level.value, "code": place.code, "name": place.label}
 
 
-def _written(world: World, matched: Matched) -> dict[str, Any]:
-    # Thousands of services stand where they stand for the very same reasons, whose words are made once.
-    def written(service: Service, because: tuple[Reason, ...]) -> list[str]:
-        return [world.written(reason, service.country) for reason in because]
+def _offered(world: World, matched: Matched, country: Country) -> Iterator[bytes]:
+    names = world.names
+    # Several groups of one rank take turns in the order of names; their reasons are made once.
+    known: dict[int, bytes] = {}
+    between = b""
+    for because, ids, *_ in matched.line:
+        words = known.get(id(because))
+        if words is None:
+            words = known[id(because)] = world.reasons(because, country) + b"}"
+        yield between
+        yield (words + b",").join([names[service_id] for service_id in ids])
+        yield words
+        between = b","
 
-    dropped: list[dict[str, Any]] = []
+
+def _dropped(world: World, matched: Matched, country: Country) -> Iterator[bytes]:
     for because, ids in matched.left_out:
         if because is ABROAD:
-            dropped += world.abroad(world.directory.get(ids[0]).country)
-            continue
-        words = written(world.directory.get(ids[0]), because)
-        dropped += [{"id": service_id, "reasons": words} for service_id in ids]
-    offered: list[dict[str, Any]] = []
-    told: tuple[Reason, ...] = ()
-    for service, because, *_ in matched.offered:
-        if because is not told:
-            told, words = because, written(service, because)
-        offered.append({"id": service.id, "name": service.name, "reasons": words})
-    return {"offered": offered, "dropped": dropped}
+            yield world.abroad(world.directory.get(ids[0]).country)
+        else:
+            yield _with_reasons(ids, world.reasons(because, country))
+
+
+def _with_reasons(ids: Sequence[str], reasons: bytes) -> bytes:
+    """Services of which the same is said, one after another."""
+    # No text holds a quotation mark of its own as JSON, so what stands between two ids stands nowhere else.
+    told = b',"reasons":' + reasons
+    return b'{"id":' + orjson.dumps(ids)[1:-1].replace(b'","', b'"' + told + b'},{"id":"') + told + b"}"
+
+
+class _Names(dict[str, bytes]):
+    """The beginning of an offer by the service's id, made when it is first asked for."""
+
+    def __init__(self, directory: Directory) -> None:
+        super().__init__()
+        self._directory = directory
+
+    def __missing__(self, service_id: str) -> bytes:
+        name = self._directory.get(service_id).name
+        made = self[service_id] = orjson.dumps({"id": service_id, "name": name})[:-1] + b',"reasons":'
+        return made
