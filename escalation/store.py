@@ -154,7 +154,7 @@ class ReplyCodeRow(SQLModel, table=True):
 
 
 class RosterVersionRow(SQLModel, table=True):
-    """One version of a roster. Kept for ever: who was on call when follows from it."""
+    """One version of a roster. Kept for ever, since who was on call follows from it; one that never held may go."""
 
     __tablename__ = "roster_version"
     __table_args__ = (Index("ix_roster_version_name", "name", "valid_from"), {"sqlite_autoincrement": True})

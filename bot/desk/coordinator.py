@@ -117,7 +117,8 @@ class CoordinatorDesk:
         days = next((each for each in PERIODS if str(each) == request.query.get("days")), PERIODS[1])
         async with self._house.db.read() as conn:
             present = await staff_now(conn, now, channels=self._door.room.means.channels)
-            plans = await rota_store.plans(conn, now, now + timedelta(days=coverage.DAYS))
+            ahead = await rota_store.plans(conn, now, now + timedelta(days=coverage.DAYS))
+            plans = [plan for plan in ahead if not plan.is_over(now)]
             filed = await escalations.list_open(conn)
             waits = await looking_back.waits_since(conn, now - timedelta(days=days))
             paged = await looking_back.pages_since(conn, now - timedelta(days=NIGHTS + 1))

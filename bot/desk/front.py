@@ -53,6 +53,7 @@ from bot.desk.review import ReviewDesk
 from bot.desk.rooms import RoomDesk
 from bot.desk.rota import RotaDesk
 from bot.desk.rota_editor import RosterDesk
+from bot.desk.rota_ending import EndingDesk
 from bot.desk.rota_feeds import FeedDesk
 from bot.desk.rota_leave import LeaveDesk
 from bot.desk.rota_swaps import SwapDesk
@@ -100,6 +101,7 @@ class Desk:
             TryDesk(self._door),
             RotaDesk(self._door),
             RosterDesk(self._door),
+            EndingDesk(self._door),
             SwapDesk(self._door),
             LeaveDesk(self._door),
             FeedDesk(self._door),

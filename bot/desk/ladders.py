@@ -22,6 +22,7 @@ from bot.desk.telling import Telling, telling
 from escalation import store as escalations
 from escalation.on_duty import Present, gather, staff_now
 from escalation.policy import CHANNELS, Policy, read_policy
+from escalation.rota import version_store
 from escalation.standing import FOR_EVER, Ladder, Staffing, Step, Urgency, is_group
 from escalation.store import LadderVersion
 from helpline import audit
@@ -92,21 +93,24 @@ class LadderDesk:
         if (moved := rearranged(sheet, act)) is not None:
             return await self._page(request, moved, seen=seen, opened=act.partition(":")[2].partition(":")[0])
         definition, wrong = definition_of(sheet)
-        wrong.update(await self._strangers(sheet))
+        async with self._house.db.read() as conn:
+            wrong.update(await self._strangers(conn, sheet))
         if wrong:
             notice = self._door.say(request, "desk.form.wrong")
             return await self._page(request, sheet, seen=seen, wrong=wrong, alert=notice, status=422)
         if act != "save":
             return await self._page(request, sheet, seen=seen, notice=self._door.say(request, "ladders.looked_at"))
-        newest = await self._save(definition, staff, seen)
+        newest, gone = await self._save(sheet, definition, staff, seen)
+        if gone:
+            notice = self._door.say(request, "desk.form.wrong")
+            return await self._page(request, sheet, seen=seen, wrong=gone, alert=notice, status=422)
         if newest is not None:
             return await self._page(request, sheet, seen=newest.id, collision=newest, status=409)
         return see_other(f"{HERE}?told=saved")
 
-    async def _strangers(self, sheet: Sheet) -> dict[str, Wrong]:
-        """Targets that do not exist, which a form of ours never holds unless somebody left or a roster went."""
-        async with self._house.db.read() as conn:
-            known = {target for target, _ in await self._choices(conn, Language.EN, ())}
+    async def _strangers(self, conn: AsyncConnection, sheet: Sheet) -> dict[str, Wrong]:
+        """Targets that do not exist, which a form of ours never holds unless somebody left or a roster ended."""
+        known = {target for target, _ in await self._choices(conn, Language.EN, ())}
         return {
             f"{name}.target": Wrong("ladders.wrong.stranger", {"target": target})
             for name, targets in self._named(sheet)
@@ -123,21 +127,26 @@ class LadderDesk:
         ]
         return [("last", sheet.last_resort), *steps]
 
-    async def _save(self, definition: Mapping[str, Any], staff: Staff, seen: int) -> LadderVersion | None:
-        """Save it upon the version that was seen; the newer one where somebody was faster."""
+    async def _save(
+        self, sheet: Sheet, definition: Mapping[str, Any], staff: Staff, seen: int
+    ) -> tuple[LadderVersion | None, dict[str, Wrong]]:
+        """Save it upon the version that was seen; the newer one where somebody was faster, and what has gone since."""
         now = self._house.clock.now()
         async with self._house.db.write() as conn:
             newest = (await escalations.ladder_history(conn, limit=1, lock=True))[0]
             if newest.id != seen:
-                return newest
+                return newest, {}
             if newest.definition == definition:
-                return None  # pressed twice
+                return None, {}  # pressed twice
+            # Whoever ends a roster locks the ladders too, so it is asked once more under the lock.
+            if gone := await self._strangers(conn, sheet):
+                return None, gone
             actor = f"staff:{staff.id}"
             await escalations.save_ladders(conn, definition=definition, now=now, saved_by=actor)
             await audit.append(
                 conn, at=now, actor=actor, action="ladders_saved", subject="ladders", details={"upon": newest.id}
             )
-        return None
+        return None, {}
 
     # --- the page -----------------------------------------------------------------------------------------------------
 
@@ -195,8 +204,8 @@ class LadderDesk:
         """Everything that a step may call, and what it is called; what a sheet names beside that stands last."""
         say = self._house.phrases.say
         present = await staff_now(conn, self._house.clock.now())
-        rosters = await escalations.rosters_at(conn, self._house.clock.now())
-        found = [(f"roster:{name}", say("ladders.roster", language, name=name)) for name in sorted(rosters)]
+        rosters = await version_store.lasting(conn, self._house.clock.now())
+        found = [(f"roster:{name}", say("ladders.roster", language, name=name)) for name in rosters]
         found += [
             (f"role:{role.value}", say("ladders.role", language, role=say(f"desk.role.{role.value}", language)))
             for role in _ROLES

@@ -64,10 +64,12 @@ class RotaDesk:
             tell = await rota_telling(self._door, request, conn)
             ahead = await rota_store.plans(conn, now, now + _MINE_WITHIN)
             present = await on_duty.staff_now(conn, now, channels=self._door.room.means.channels)
+            every = {plan.name: plan for plan in ahead}
+            ahead = tuple(plan for plan in ahead if not plan.is_over(now))
             names = [plan.name for plan in ahead]
             chosen = request.query.get("roster", names[0] if names else "")
-            plan = next((each for each in ahead if each.name == chosen), None)
-            if plan is None and names:
+            plan = every.get(chosen)
+            if plan is None and (names or chosen):
                 raise Refused(404, "error.not_found")
             month = await self._month(request, conn, plan, now) if plan is not None else {}
         zones = {each.name: zone_of(each, now) for each in ahead}
@@ -92,6 +94,7 @@ class RotaDesk:
                 for name, span, zone in sorted(mine, key=lambda each: (each[1].start, each[0]))
             ],
             roster=chosen,
+            over=plan is not None and plan.is_over(now),
             rosters=[(f"{HERE}?{urlencode({'roster': name})}", name) for name in names],
             open_roster=f"{HERE}?{urlencode({'roster': chosen})}",
             **{"days": [], "links": {}, "title": "", "zone_name": "", "weekdays": [], "week_title": "", **month},
@@ -112,6 +115,7 @@ class RotaDesk:
             "until": tell.at(then.span.start, zone) if then is not None else "",
             "then": tell.people(then.people) if then is not None else "",
             "then_empty": then is not None and not then.people,
+            "then_ended": then is not None and then.ended,
         }
 
     async def _month(self, request: web.Request, conn: AsyncConnection, plan: Plan, now: datetime) -> Mapping[str, Any]:
@@ -153,7 +157,7 @@ async def _pieces(conn: AsyncConnection, name: str, begins: datetime, ends: date
     planned = known.timeline(since, ends) if known is not None and since < ends else ()
     was = await rota_store.recorded_between(conn, name, begins, min(ends, now)) if begins < now else []
     return laid_over(
-        pieces_of(planned),
+        pieces_of(each for each in planned if not each.ended),
         [Piece(Span(each.span.start, min(each.span.end, now)), each.people, Known.SEEN) for each in was if each.seen],
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -59,6 +60,7 @@ _AHEAD: Final = timedelta(days=14)
 _LATEST: Final = timedelta(days=731)  # no version begins later than this
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _NEW: Final = "new"
+_TOLD: Final = frozenset({"saved", "ended", "ends", "end_back"})
 _NOT_CONTENT: Final = frozenset({"csrf", "do", "checked", "seen", "fallback"})
 # The field of a new row that the keyboard is put on.
 _FIRST_FIELD: Final = {
@@ -145,6 +147,14 @@ class RosterDesk:
                     "address": roster_address(name),
                     "on_call": tell.people(duty.people) if duty is not None else tell.say("desk.rota.not_yet"),
                     "empty": duty is None or not duty.people,
+                    "calendar": f"{HERE}?{urlencode({'roster': name})}",
+                    "ended": tell.say(
+                        "desk.rota.ended.at",
+                        time=tell.at(held.valid_from, ZoneInfo(held.zone)),
+                        name=tell.who(held.saved_by),
+                    )
+                    if held is not None and held.ended
+                    else "",
                     "zone": zone_called(self._door, request, held.zone) if held is not None else "",
                     "starter": held is not None and held.starter,
                     "saved": tell.say(
@@ -155,6 +165,7 @@ class RosterDesk:
                 }
                 for name, held, duty in rows
             ],
+            notice=self._door.say(request, "desk.rota.told.removed") if request.query.get("told") == "removed" else "",
             tell=tell,
             **await frame(self._door, request, ROSTERS),
         )
@@ -179,9 +190,11 @@ class RosterDesk:
                     raise Refused(404, "error.not_found")
             else:
                 base = await version_store.version_at(conn, name, now) or known[0]
-        notice = ""
-        if request.query.get("told") == "saved":
-            notice = self._door.say(request, "desk.rota.told.saved")
+            if base.ended:  # to be started again, it is shown as it was
+                base = next((each for each in await version_store.ended_by(conn, base)), base)
+        notice, told = "", request.query.get("told", "")
+        if told in _TOLD:
+            notice = self._door.say(request, f"desk.rota.told.{told}")
         elif asked:
             notice = self._door.say(request, "desk.rota.told.older")
         zone, schedule = _read(base)
@@ -209,7 +222,8 @@ class RosterDesk:
                     "from": tell.full_moment(each.valid_from),
                     "saved": tell.full_moment(each.saved_at),
                     "who": tell.who(each.saved_by),
-                    "state": _state_of(each, held, now),
+                    "state": _state_of(each, known, held, now),
+                    "ended": each.ended,
                 }
                 for each in known
             ],
@@ -334,7 +348,7 @@ class RosterDesk:
                         at=now,
                         actor=f"staff:{staff.id}",
                         action="roster_saved",
-                        subject=f"roster:{_reference(typed.name)}",
+                        subject=f"roster:{rostering.reference(typed.name)}",
                         details={"valid_from": begins},
                     )
                     return see_other(f"{roster_address(typed.name)}?told=saved")
@@ -414,7 +428,9 @@ class RosterDesk:
             held = None if new else await version_store.version_at(conn, typed.name, now)
             known = [] if new else await version_store.versions_of(conn, typed.name)
         zone = ZoneInfo(typed.zone) if is_zone(typed.zone) else self._house.settings.zone
-        later = sorted({each.valid_from for each in known if each.valid_from > now})
+        to_come = [each for each in known if each.valid_from > now and _counts(each, known)]
+        later = sorted(each.valid_from for each in to_come if not each.ended)
+        ends = sorted(each.valid_from for each in to_come if each.ended)
         people = tell.choices()
         zones = [each for each in dict.fromkeys((*ZONES, typed.zone)) if each]
         return self._door.pages.page(
@@ -446,7 +462,9 @@ class RosterDesk:
             spoken=[(each.value, tell.say(f"language.{each.value}")) for each in Language],
             next_step=NEXT_STEP,
             shipped=held is not None and held.starter,
+            ended=held is not None and held.ended,
             later=[tell.at(each, zone) for each in later],
+            ends=[tell.at(each, zone) for each in ends],
             focus=focus,
             tell=tell,
             status_bad=status >= 400,
@@ -514,10 +532,19 @@ def _two_weeks(version: Version, since: datetime, now: datetime) -> list[Day]:
     return [day for day in days if day.stretches]
 
 
-def _state_of(version: Saved, held: Saved | None, now: datetime) -> str:
+def _state_of(version: Saved, known: Sequence[Saved], held: Saved | None, now: datetime) -> str:
     if held is not None and version.id == held.id:
         return "holds"
-    return "later" if version.valid_from > now else "over"
+    if version.valid_from <= now:
+        return "over"
+    return "later" if _counts(version, known) else "replaced"
+
+
+def _counts(version: Saved, known: Sequence[Saved]) -> bool:
+    """Whether a version that lies ahead is still to come: an end takes what was saved before it for later."""
+    since = [each for each in known if each.id > version.id]
+    ended = any(each.ended and each.valid_from < version.valid_from for each in since)
+    return not ended and all(each.valid_from != version.valid_from for each in since)
 
 
 def _past(sheet: Sheet, zone: ZoneInfo, now: datetime) -> dict[str, set[int]]:
@@ -570,8 +597,3 @@ def _say_unfit(tell: RotaTelling, unfit: Unfit) -> str:
     if unfit.name is None:
         return tell.say("desk.rota.unfit.unknown", name=unfit.staff_id)
     return tell.say("desk.rota.unfit.mute", name=unfit.name)
-
-
-def _reference(name: str) -> str:
-    """A roster's name as the trail takes it."""
-    return re.sub(r"[^A-Za-z0-9_.:@/+=#-]", "-", name)[:100]

@@ -49,6 +49,8 @@ def carried_on(
     begin = min(max(since, edited_at or now), now) if _was_edited(last, plan) else since
     records = [replace(last, span=Span(last.span.start, begin))]
     for stretch in plan.timeline(begin, now):
+        if stretch.ended:
+            continue
         if stretch.people == records[-1].people:
             records[-1] = replace(records[-1], span=Span(records[-1].span.start, stretch.span.end))
         else:

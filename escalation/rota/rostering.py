@@ -9,6 +9,7 @@ next step at once. That is stored with the version, and holds for the holes that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -115,6 +116,11 @@ async def save_with_fallback(
             raise FallbackUnfit(fallback)
     await store.save_roster(conn, **draft, saved_by=saved_by, fallback=fallback)
     return found
+
+
+def reference(name: str) -> str:
+    """A roster's name as the audit trail takes it."""
+    return re.sub(r"[^A-Za-z0-9_.:@/+=#-]", "-", name)[:100]
 
 
 def zone_of(plan: Plan, at: datetime) -> ZoneInfo:

@@ -246,6 +246,15 @@ async def expire(conn: AsyncConnection, means: Means, now: datetime) -> int:
     return len(ended)
 
 
+async def overtake(conn: AsyncConnection, means: Means, made: Exchange, by: str, now: datetime) -> None:
+    """End an offer, locked before, of a shift that falls away with its roster; both sides are told."""
+    done = await rota_store.answer_exchange(conn, made.id, state=State.OVERTAKEN, by=by, now=now)
+    await _note(conn, done, "shift_fell_away", by, now)
+    present = await staff_now(conn, now, channels=means.channels)
+    for person in sorted({done.made_by, done.holder, *([done.taker] if done.taker is not None else [])} - {by}):
+        await _tell_one(conn, means, present, done, person, "rota.overtaken", now, roster=done.roster)
+
+
 @dataclass(frozen=True)
 class Offers:
     """What waits for an answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_time
@@ -25,12 +25,16 @@ _TAP = re.compile(r"rota:(?P<wish>yes|no|back|give):(?P<what>[0-9a-z:.-]{1,40})"
 def say_span(span: Span, zone: ZoneInfo, language: Language) -> str:
     """From when to when, as short as it is clear: man 23. nov. 16:00–tir 24. nov. 08:00."""
     start, end = span.start.astimezone(zone), span.end.astimezone(zone)
-    locale = _LOCALES[language]
-    day = "EEE d. MMM" if language in (Language.NB, Language.NN) else "EEE d MMM"
-    first = format_datetime(start, f"{day} HH:mm", locale=locale)
+    first = say_at(start, zone, language)
     if start.date() == end.date():
-        return f"{first}–{format_time(end.time(), 'HH:mm', locale=locale)}"
-    return f"{first}–{format_datetime(end, f'{day} HH:mm', locale=locale)}"
+        return f"{first}–{format_time(end.time(), 'HH:mm', locale=_LOCALES[language])}"
+    return f"{first}–{say_at(end, zone, language)}"
+
+
+def say_at(at: datetime, zone: ZoneInfo, language: Language) -> str:
+    """An instant as `say_span` says it: man 23. nov. 16:00."""
+    day = "EEE d. MMM" if language in (Language.NB, Language.NN) else "EEE d MMM"
+    return format_datetime(at.astimezone(zone), f"{day} HH:mm", locale=_LOCALES[language])
 
 
 def holidays_in(span: Span, zone: ZoneInfo, language: Language) -> list[str]:
