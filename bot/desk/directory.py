@@ -26,7 +26,7 @@ from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, html, see_o
 from routing import store
 from routing.services import Service, ServiceKind, ServiceStatus
 from routing.store import ChangedMeanwhile, Wording
-from routing.upkeep import proposal_store
+from routing.upkeep import proposal_store, waiting_store
 from routing.upkeep.confirming_store import is_due, may_confirm
 from routing.upkeep.proposal_store import Proposal, ProposalState
 from routing.upkeep.service_form import as_plain
@@ -271,7 +271,10 @@ _SHOWN_ELSEWHERE: Final = frozenset({ProposalState.APPROVED, ProposalState.OPEN}
 
 async def _waiting(conn: AsyncConnection, staff: Staff, now: datetime) -> int:
     """Changes that wait for this coordinator: those of others."""
-    return await proposal_store.waiting_for(conn, actor_of(staff)) if Role.COORDINATOR in staff.roles else 0
+    if Role.COORDINATOR not in staff.roles:
+        return 0
+    mine = actor_of(staff)
+    return await proposal_store.waiting_for(conn, mine) + await waiting_store.waiting_for(conn, mine)
 
 
 def tabs_of(tell: ServiceTelling, staff: Staff) -> list[tuple[str, str]]:

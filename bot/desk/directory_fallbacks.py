@@ -1,7 +1,8 @@
 """The services that are always shown, and putting another in the place of one of them.
 
 Nobody may be left without a way: a service of these is not withdrawn before another stands in its place, and what
-stands there is open to everybody and has a number.
+stands there is open to everybody and has a number. Since it is in every answer, a second person looks at it first
+(`directory_waiting.py`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from helpline.messages import Country
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other
 from routing.directory import Fallback
 from routing.places import fold
-from routing.upkeep import fallback_store
+from routing.upkeep import fallback_store, waiting_store
 from routing.upkeep.fallback_store import Unfit
+from routing.upkeep.waiting_store import About
 
 _ALL: Final = HERE + "/fallbacks"
 _BODY: Final = 16 * KILOBYTE
@@ -45,7 +47,8 @@ class FallbackDesk:
     async def _page(self, request: web.Request, *, refused: str = "", status: int = 200) -> web.Response:
         self._room.coordinator(request)
         directory = self._house.library.directory
-        put = directory.find(request.query.get("put", ""))
+        async with self._house.db.read() as conn:
+            waiting = await waiting_store.open_changes(conn, About.FALLBACK)
         return self._door.pages.page(
             "desk/directory_fallbacks.html",
             request[LANGUAGE],
@@ -62,8 +65,9 @@ class FallbackDesk:
                 }
                 for country, fallback in directory.fallbacks.items()
             ],
+            waits=bool(waiting),
             refused=refused,
-            told=self._door.say(request, "desk.directory.fallbacks.saved", name=put.name) if put is not None else "",
+            told=self._room.told(request),
             **await self._door.frame(request),
         )
 
@@ -73,7 +77,7 @@ class FallbackDesk:
         return [(service.id, service.name) for service in sorted(fit, key=lambda each: fold(each.name))]
 
     async def put(self, request: web.Request) -> web.StreamResponse:
-        """Put a service in the place of another; a second press finds it there."""
+        """Propose to put a service in the place of another; a second press finds it proposed."""
         staff = self._room.coordinator(request)
         form = await self._door.form(request)
         directory = self._house.library.directory
@@ -84,15 +88,14 @@ class FallbackDesk:
         fallback = directory.fallbacks[old.country]
         there = {*fallback.everyone, *fallback.minor}
         if wanted is not None and wanted.id in there and old.id not in there:
-            return see_other(f"{_ALL}?put={wanted.id}")
+            return see_other(f"{_ALL}?told=same")
         try:
-            if wanted is None or wanted.country is not old.country:
+            if wanted is None:
                 raise Unfit(instead_of)
             async with self._house.db.write() as conn:
                 now = self._house.clock.now()
-                await fallback_store.put(conn, old.id, wanted, fallback, by=actor_of(staff), now=now)
+                await waiting_store.propose_fallback(conn, old.id, wanted.id, directory, by=actor_of(staff), now=now)
         except Unfit:
             said = self._door.say(request, "desk.directory.fallbacks.unfit")
             return await self._page(request, refused=said, status=422)
-        await self._room.refresh()
-        return see_other(f"{_ALL}?put={wanted.id}")
+        return see_other(f"{_ALL}?told=proposed")

@@ -25,6 +25,8 @@ from routing.organisations import Organisation, Unclear, as_plain, read_organisa
 from routing.places import fold
 from routing.services import Service
 from routing.store import ChangedMeanwhile, OrganisationRevision
+from routing.upkeep import waiting_store
+from routing.upkeep.waiting_store import About
 
 _ALL: Final = HERE + "/organisations"
 _ONE: Final = _ALL + "/{organisation:[a-z0-9]+(?:-[a-z0-9]+)*}"
@@ -126,6 +128,7 @@ class OrganisationDesk:
         async with self._house.db.read() as conn:
             tell = await self._room.tell(request, conn)
             past = await store.organisation_history(conn, organisation.id)
+            waits = await waiting_store.open_changes(conn, About.ORGANISATION, organisation.id)
         if past:
             organisation = past[0].organisation
         return self._door.pages.page(
@@ -135,7 +138,7 @@ class OrganisationDesk:
             organisation=organisation,
             address=f"{_ALL}/{organisation.id}",
             implied=not past,
-            shape=typed or _shape(organisation),
+            shape=typed or shape_of(organisation),
             seen=organisation.revision if seen is None else seen,
             services=[(f"{HERE}/{each.id}", each.name, each.status in GONE) for each in services],
             parents=[
@@ -147,6 +150,7 @@ class OrganisationDesk:
             past=_past(past, tell),
             wrong=wrong or {},
             collision=collision,
+            waits=bool(waits),
             told=self._room.told(request),
             may_change=Role.COORDINATOR in staff.roles,
             **await self._door.frame(request),
@@ -172,6 +176,11 @@ class OrganisationDesk:
                 past = await store.organisation_history(conn, wanted.id)
                 if past and as_plain(past[0].organisation) == as_plain(wanted):
                     return see_other(f"{_ALL}/{wanted.id}?told=same")
+                if (past[0].organisation if past else held).phones != wanted.phones:
+                    # A wrong number leads everybody astray: a second person looks at it.
+                    now = self._house.clock.now()
+                    await waiting_store.propose_organisation(conn, wanted, by=actor_of(staff), now=now)
+                    return see_other(f"{_ALL}/{wanted.id}?told=proposed")
                 await store.save_organisation(conn, wanted, now=self._house.clock.now(), actor=actor_of(staff))
         except Unclear:
             wrong = {"name": self._door.say(request, "desk.directory.no.taken")}
@@ -206,7 +215,8 @@ class _At(ContentError):
         self.field = field
 
 
-def _shape(organisation: Organisation) -> dict[str, Any]:
+def shape_of(organisation: Organisation) -> dict[str, Any]:
+    """The organisation as its form shows it."""
     plain = as_plain(organisation)
     return {
         **{name: str(plain.get(name) or "") for name in _TEXTS},
@@ -258,20 +268,21 @@ def _checked(plain: Mapping[str, Any], country: Country, field: str) -> Organisa
 def _past(past: tuple[OrganisationRevision, ...], tell: ServiceTelling) -> list[Mapping[str, Any]]:
     rows: list[Mapping[str, Any]] = []
     for place, each in enumerate(past):
-        before = _shape(past[place + 1].organisation) if place + 1 < len(past) else None
-        after = _shape(each.organisation)
+        before = shape_of(past[place + 1].organisation) if place + 1 < len(past) else None
+        after = shape_of(each.organisation)
         who = tell.say("shipped") if each.changed_by == store.SHIPPED else tell.who(each.changed_by)
         rows.append(
             {
                 "revision": each.organisation.revision,
                 "who": tell.say("history.by", name=who, time=tell.tell.moment(each.changed_at)),
-                "changed": _changed(before, after, tell) if before is not None else None,
+                "changed": changed(before, after, tell) if before is not None else None,
             }
         )
     return rows
 
 
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any], tell: ServiceTelling) -> list[Changed]:
+def changed(before: Mapping[str, Any], after: Mapping[str, Any], tell: ServiceTelling) -> list[Changed]:
+    """In which fields two of these forms differ."""
     found = []
     for field, value in after.items():
         if before[field] != value:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.desk import directory_waiting
 from bot.desk.directory_room import HERE, DirectoryRoom, actor_of, address_of, after, moved
 from bot.desk.directory_telling import GONE, ServiceTelling, is_fallback
 from bot.desk.door import DeskDoor
@@ -60,12 +61,15 @@ class ProposalDesk:
             tell = await self._room.tell(request, conn)
             found = (await proposal_store.open_proposals(conn))[:_MOST_SHOWN]
             rows = [(each, await self._row(conn, each, tell)) for each in found]
+            others = await directory_waiting.rows_of(conn, self._room, tell, staff)
         mine = actor_of(staff)
         return self._door.pages.page(
             "desk/directory_waits.html",
             request[LANGUAGE],
             for_you=[row for each, row in rows if each.made_by != mine],
             yours=[row for each, row in rows if each.made_by == mine],
+            changes_for_you=[row for row in others if not row["own"]],
+            changes_of_yours=[row for row in others if row["own"]],
             told=self._room.told(request),
             **await self._door.frame(request),
         )

@@ -27,7 +27,7 @@ HERE: Final = "/desk/directory"
 ONE: Final = HERE + "/{id:[a-z0-9]+(?:-[a-z0-9]+)*}"
 READERS: Final = (Role.ADVISOR, Role.EDITOR, Role.REVIEWER, Role.COORDINATOR)
 TOLD: Final = frozenset(
-    {"saved", "same", "proposed", "approved", "turned_down", "taken_back", "undone", "decided", "first"}
+    {"saved", "same", "proposed", "approved", "turned_down", "taken_back", "undone", "decided", "first", "overtaken"}
 )
 
 

@@ -32,6 +32,7 @@ from bot.desk.directory_fallbacks import FallbackDesk
 from bot.desk.directory_organisations import OrganisationDesk
 from bot.desk.directory_proposals import ProposalDesk
 from bot.desk.directory_room import DirectoryRoom
+from bot.desk.directory_waiting import WaitingDesk
 from bot.desk.door import DeskDoor, names_of, own_address
 from bot.desk.due import DueDesk
 from bot.desk.editor import EditorDesk
@@ -120,6 +121,7 @@ class Desk:
             ProposalDesk(self._door, directory),
             OrganisationDesk(self._door, directory),
             FallbackDesk(self._door, directory),
+            WaitingDesk(self._door, directory),
             DirectoryDesk(self._door, directory),
         )
         self._keys = Keys(self._door)

@@ -13,7 +13,8 @@ from helpline import audit
 from helpline.accounts import Role
 from routing import store
 from routing.services import ServiceStatus
-from routing.upkeep import proposal_store
+from routing.upkeep import proposal_store, waiting_store
+from routing.upkeep.waiting_store import Waiting
 from tests.bot import browsing
 from tests.bot.browsing import Client, Page, get
 from tests.bot.rota_browsing import Pairs, filled, form_of, send
@@ -284,6 +285,50 @@ async def test_an_organisation_is_entered_kept_by_its_old_name_and_never_twice(
     assert ("staff:maja", "organisation_saved") in await trail(line, f"organisation:{organisation.id}")
 
 
+async def changes_that_wait(line: Line) -> tuple[Waiting, ...]:
+    async with line.house.db.read() as conn:
+        return await waiting_store.open_changes(conn)
+
+
+async def decide(client: Client, change: Waiting, do: str) -> Page:
+    page = await get(client, f"{HERE}/waits")
+    return await send(client, f"{HERE}/changes/{change.id}", [("csrf", page.csrf), ("do", do)])
+
+
+async def test_a_number_of_an_organisation_holds_once_another_has_looked(
+    maja: Client, nils: Client, line: Line
+) -> None:
+    rosa = line.house.library.directory.get("rosa")
+    address = f"{HERE}/organisations/{line.house.library.directory.organisation_of(rosa).id}"
+
+    async def numbers(client: Client, phones: str) -> Page:
+        given, pairs = form_of(await get(client, address), action=address)
+        return await send(client, given["action"], filled(pairs, {"phones": phones}))
+
+    for _ in range(2):
+        assert (await numbers(maja, "22 99 88 77")).url == f"{address}?told=proposed"
+    [change] = await changes_that_wait(line)
+    assert line.house.library.directory.organisation_of(rosa).phones == ()
+    for client, button in ((maja, "take_back"), (nils, "approve")):
+        shown = (await get(client, f"{HERE}/waits")).text
+        assert "22 99 88 77" in shown
+        assert f'value="{button}"' in shown
+    assert (await decide(maja, change, "approve")).url.endswith("told=decided")
+    # What somebody saved meanwhile is not overwritten.
+    given, pairs = form_of(await get(nils, address), action=address)
+    await send(nils, given["action"], filled(pairs, {"email": "post@eksempel.no"}))
+    assert (await decide(nils, change, "approve")).url.endswith("told=overtaken")
+    assert (await decide(maja, change, "take_back")).url.endswith("told=taken_back")
+    await numbers(maja, "22 99 88 77")
+    [change] = await changes_that_wait(line)
+    assert (await decide(nils, change, "approve")).url.endswith("told=approved")
+    known = line.house.library.directory.organisation_of(rosa)
+    assert ([each.number for each in known.phones], known.email) == (["22 99 88 77"], "post@eksempel.no")
+    assert await changes_that_wait(line) == ()
+    gone = [("csrf", (await get(nils, address)).csrf), ("do", "approve")]
+    assert (await send(nils, f"{HERE}/changes/999", gone)).status == 404
+
+
 # --- what must not happen ---------------------------------------------------------------------------------------------
 
 
@@ -313,7 +358,17 @@ async def test_one_of_those_always_shown_goes_once_another_stands_in_its_place(
     assert (await send(maja, f"{HERE}/fallbacks", [*fields, ("service", "no-such")])).status == 422
     for _ in range(2):
         put = await send(maja, f"{HERE}/fallbacks", [*fields, ("service", "nattlys-tromso")])
-        assert put.url == f"{HERE}/fallbacks?put=nattlys-tromso"
+        assert put.url == f"{HERE}/fallbacks?told=proposed"
+    assert f"{HERE}/waits" in put.text
+    assert library.directory.fallbacks[country].everyone[0] == first  # until another has looked
+    [change] = await changes_that_wait(line)
+    mine = await decide(maja, change, "approve")
+    assert mine.url.endswith("told=decided")
+    assert library.directory.fallbacks[country].everyone[0] == first
+    assert (await decide(nils, change, "approve")).url.endswith("told=approved")
+    assert (await decide(nils, change, "turn_down")).url.endswith("told=decided")
+    again = await send(maja, f"{HERE}/fallbacks", [*fields, ("service", "nattlys-tromso")])
+    assert again.url == f"{HERE}/fallbacks?told=same"
     assert library.directory.fallbacks[country].everyone[0] == "nattlys-tromso"
     gone = await act(maja, await get(maja, f"{HERE}/{first}"), "/withdraw", ("status", "defunct"), ("note", "Nedlagt."))
     address = gone.url.partition("?")[0]
@@ -323,7 +378,8 @@ async def test_one_of_those_always_shown_goes_once_another_stands_in_its_place(
         anew = await store.directory_of(conn, SHIPPED, PLACES)
     assert anew.fallbacks[country].everyone[0] == "nattlys-tromso"
     assert not anew.get(first).running
-    assert ("staff:maja", "fallback_replaced") in await trail(line, "service:nattlys-tromso")
+    assert ("staff:nils", "fallback_replaced") in await trail(line, "service:nattlys-tromso")
+    assert ("staff:maja", "fallback_change_proposed") in await trail(line, f"service:{first}")
     # Where that one closes too, whoever was always shown is shown again, at once.
     async with line.house.db.write() as conn:
         closed = replace(library.directory.get("nattlys-tromso"), status=ServiceStatus.CLOSED_FOR_NOW)
