@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from helpline.messages import Country, Language
-from routing.matching.match import Because, Query, Reason, match
-from routing.matching.refer import NotUnderstood, refer_line
+from routing.matching.match import Because, Drop, Offer, Query, Reason, match
+from routing.matching.refer import NotUnderstood, World, read_question, refer_line, refer_written
 from routing.places import Level
 from routing.upkeep.service_form import looks_like_address
 from tests.routing.worlds import (
@@ -263,3 +266,53 @@ def test_what_contradicts_itself_or_lies_beyond_every_calendar_is_refused(
     with pytest.raises(NotUnderstood, match=complaint):
         refer_line(WORLD, line)
     assert refer(status="minor", age=17)["offered"][0]["id"] == "barnevernvakt"
+
+
+def test_what_is_written_all_at_once_is_what_each_service_has_to_say() -> None:
+    """Every offer and every drop one by one, in their order, with odd names and ids among them."""
+    some = random.Random(7)
+    kommuner = PLACES.places(None, Level.KOMMUNE)
+    odd = ['a "quoted" one', 'two","in one', "back\\slash", "slash at the end\\", "Åsgårdstrand ♀", '","x']
+    services = list(SHIPPED.services)
+    for number, service in enumerate(some.sample(services, 80)):
+        home = some.choice([place for place in kommuner if place.country is service.country])
+        area = (
+            NATIONAL
+            if number % 3 == 0 and service.country is Country.NO
+            else replace(service.area, areas=frozenset({home.key}))
+        )
+        services.append(replace(service, id=f"{odd[number % 6]}-{number}", name=odd[number % 6], area=area))
+    world = replace(WORLD, directory=SHIPPED.with_all(services))
+    for line in questions(some):
+        assert refer_written(world, line) == orjson.dumps(one_by_one(world, line))
+
+
+def questions(some: random.Random) -> Iterator[dict[str, Any]]:
+    needs, rows = list(SHIPPED.needs), list(WORLD.catalogue.rows)
+    places = ["Tromsø", "Trmsø", "Våler", "Nacka", "Malmo", "Nowhereville", "", "Oslo", "0450", "Skåne"]
+    for turn in range(30):
+        line: dict[str, Any] = {"id": turn, "place": some.choice(places), "at": some.choice([NIGHT, None])}
+        line |= {"country": some.choice(["NO", "SE", None]), "need": some.sample(needs, some.choice([0, 1, 3]))}
+        line |= {"sex": some.choice([None, "male", "female"]), "age": some.choice([None, 5, 17, 30, "adult", "minor"])}
+        line |= {"catalogue": some.sample(rows, some.choice([0, 0, 2])), "languages": some.choice([[], ["ar", "so"]])}
+        yield line | {"with_children": some.random() < 0.3, "status": some.choice([None, "eea", "undocumented"])}
+
+
+def one_by_one(world: World, line: dict[str, Any]) -> dict[str, Any]:
+    asked = read_question(world, line)
+    matched = match(world.directory, asked.query, asked.at)
+    offered = [
+        {"id": offer.service.id, "name": offer.service.name, "reasons": said(world, offer)} for offer in matched.offered
+    ]
+    abroad = [drop for drop in matched.dropped if drop.service.country is not asked.query.country]
+    # Those stand first, in the order of the directory, and not in that of their names.
+    order = {service.id: place for place, service in enumerate(world.directory.services)}
+    abroad.sort(key=lambda drop: order[drop.service.id])
+    drops = [*abroad, *(drop for drop in matched.dropped if drop.service.country is asked.query.country)]
+    dropped = [{"id": drop.service.id, "reasons": said(world, drop)} for drop in drops]
+    place = refer_line(world, line)["place"]
+    return {"id": line["id"], "place": place, "offered": offered, "dropped": dropped}
+
+
+def said(world: World, each: Offer | Drop) -> list[str]:
+    return [world.written(reason, each.service.country) for reason in each.reasons]
