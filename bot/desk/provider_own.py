@@ -99,6 +99,7 @@ class OwnDesk:
             kept_draft=next((each for each in folder.profiles if each.profile is facts.draft), None)
             if folder is not None and facts is not None
             else None,
+            waiting=self._room.waiting(folder.provider, folder.facts) if folder is not None else [],
             findings=findings_of(folder) if folder is not None else {},
             by_key=self._room.programme.book.by_key,
             late_items={due.action_id for due in found.overdue} if found is not None else set(),

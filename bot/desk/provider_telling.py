@@ -11,8 +11,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from aiohttp import web
+from multidict import MultiMapping
 
+from bot.desk.case_room import FORM_ID
 from bot.desk.door import DeskDoor
 from bot.desk.keys import field_of
 from bot.desk.telling import Telling
@@ -21,7 +24,9 @@ from helpline.messages import Country, Language
 from helpline.phrases import say_list
 from helpline.web import LANGUAGE
 from knowledge.fitness import local_day
-from routing.certification.catalogue import Catalogue
+from routing.certification.catalogue import Catalogue, Row
+from routing.certification.provider_store import Provider
+from routing.certification.scope import certification, waiting
 from routing.certification.standing import Due, Duty, Facts, Lack, Requirements, Standing, State, StepKey, standing
 from routing.certification.store import Folder
 from routing.certification.visit_store import KeptAction
@@ -75,6 +80,13 @@ class ProviderRoom:
 
     def say(self, request: web.Request, key: str, **values: object) -> str:
         return self.door.say(request, key, **values)
+
+    def waiting(self, provider: Provider, facts: Facts) -> list[tuple[Row, bool]]:
+        """The rows of a certified provider that wait for a decision, in the order of the form; whether each is new."""
+        country, gazetteer = provider.country, self.house.library.gazetteer
+        held = certification(facts, self.today(), country, gazetteer)
+        found = {each.row: each.new for each in waiting(held, country, gazetteer)} if held is not None else {}
+        return [(row, found[key]) for key, row in self.programme.catalogue.rows.items() if key in found]
 
     def lacks(self, request: web.Request, lacks: Iterable[Lack]) -> list[str]:
         """What is missing, a sentence each."""
@@ -137,6 +149,14 @@ class ProviderRoom:
         """What somebody wrote in a field, with nothing in it by which a patient could be recognised."""
         words = field_of(form, name).strip()[:longest]
         return self.house.masker.mask(words, request[LANGUAGE]).text if words else ""
+
+    def form_key(self, form: MultiMapping[Any]) -> str:
+        """By which a form that is sent twice is known. Gone back to and changed it is another; and it is another where
+        it bears no number of its own."""
+        if not FORM_ID.fullmatch(field_of(form, "form_id")):
+            return ""
+        said = sorted((name, str(value)) for name, value in form.items() if name != "csrf")
+        return self.house.vault.fingerprint("provider-form", orjson.dumps(said).decode())
 
     def day(self, form: Mapping[str, Any], name: str) -> date | None:
         """The day in a field."""

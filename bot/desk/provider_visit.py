@@ -5,6 +5,7 @@ A visit may be written down in several sittings; it counts when it is closed, an
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -123,6 +124,7 @@ class VisitDesk:
                     actor=f"staff:{staff.id}",
                     now=self._house.clock.now(),
                     close=close,
+                    form_key=self._room.form_key(form),
                 )
         except ChangedMeanwhile:
             fresh = await self._folder(request)
@@ -178,6 +180,7 @@ class VisitDesk:
             kept=kept,
             closed=kept is not None and kept.visit.closed,
             version=kept.version if kept is not None else 0,
+            form_id=secrets.token_hex(16),
             written=written,
             phases=self._room.programme.book.phases,
             verdicts=[each.value for each in Verdict],

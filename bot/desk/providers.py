@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import secrets
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -145,6 +146,7 @@ class ProvidersDesk:
                     "stands": self._room.stands(request, tell, found),
                     "late": len(found.overdue),
                     "to_look_at": found.to_look_at,
+                    "waiting": len(self._room.waiting(provider, facts.get(provider.organisation_id, Facts()))),
                 }
             )
             dues = self._room.dues(request, tell, found)
@@ -257,12 +259,14 @@ class ProvidersDesk:
             late_items={due.action_id for due in found.overdue},
             proposed=next((each for each in folder.decisions if each.decision is facts.proposed), None),
             may_grant=not found.certified,
+            waiting=self._room.waiting(folder.provider, facts),
             members=[
                 (each, tell.who(each), tell.moment(invited[each]) if each in invited else "") for each in folder.members
             ],
             action_states=[state.value for state in ActionState],
             wrong=wrong or {},
             typed=typed or {},
+            form_id=secrets.token_hex(16),
             today=self._room.today().isoformat(),
             notice=self._notice(request),
             **await self._door.frame(request),
@@ -372,6 +376,7 @@ class ProvidersDesk:
                 due_on=due_on,
                 actor=f"staff:{staff.id}",
                 now=now,
+                form_key=self._room.form_key(form),
             ),
         )
         return self._done(request, "added", "#plan")
@@ -427,6 +432,7 @@ class ProvidersDesk:
                 which=which,
                 actor=f"staff:{staff.id}",
                 now=now,
+                form_key=self._room.form_key(form),
             ),
         )
         return self._done(request, "noted", "#trainings")
@@ -459,6 +465,7 @@ class ProvidersDesk:
                 note=note,
                 actor=f"staff:{staff.id}",
                 now=now,
+                form_key=self._room.form_key(form),
             ),
         )
         await self._ring()
@@ -502,11 +509,12 @@ class ProvidersDesk:
         found = self._room.programme.standing(folder.facts, self._room.today())
         if kind is DecisionKind.WITHDRAW:
             return "" if found.certified else self._room.say(request, "providers.wrong.not_certified")
-        if found.certified:
+        if found.certified and not self._room.waiting(folder.provider, folder.facts):
             return self._room.say(request, "providers.wrong.certified")
         if found.missing:
             missing = self._room.lacks(request, found.missing)
-            return " ".join([self._room.say(request, "providers.wrong.missing"), *missing])
+            lead = "providers.widen.missing" if found.certified else "providers.wrong.missing"
+            return " ".join([self._room.say(request, lead), *missing])
         return ""
 
     async def settle(self, request: web.Request) -> web.StreamResponse:

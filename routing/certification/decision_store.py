@@ -22,6 +22,7 @@ from routing.certification.provider_store import (
     NoSuchThing,
     SamePerson,
     count_open,
+    enter,
     hold,
     hold_open,
     record,
@@ -190,17 +191,23 @@ async def waiting(conn: AsyncConnection) -> int:
 
 
 async def add_training(
-    conn: AsyncConnection, vault: Vault, organisation_id: str, *, on: date, which: str, actor: str, now: datetime
+    conn: AsyncConnection,
+    vault: Vault,
+    organisation_id: str,
+    *,
+    on: date,
+    which: str,
+    actor: str,
+    now: datetime,
+    form_key: str = "",
 ) -> None:
-    """Note a training or exchange of experience that was attended."""
+    """Note a training or exchange of experience that was attended, once for each `form_key`."""
     key = await hold_open(conn, organisation_id, vault)
     words = seal(key, which, organisation_id, "training")
-    await conn.execute(
-        insert(_trainings).values(
-            organisation_id=organisation_id, attended_on=on, words=words, made_by=actor, made_at=now
-        )
-    )
-    await record(conn, now, actor, "provider_training_noted", organisation_id, on=on.isoformat())
+    values = {"attended_on": on, "words": words, "made_by": actor, "made_at": now}
+    _, is_new = await enter(conn, _trainings, organisation_id, form_key, values)
+    if is_new:
+        await record(conn, now, actor, "provider_training_noted", organisation_id, on=on.isoformat())
 
 
 async def add_check(
@@ -215,23 +222,23 @@ async def add_check(
     note: str,
     actor: str,
     now: datetime,
+    form_key: str = "",
 ) -> None:
-    """Write a yearly check down."""
+    """Write a yearly check down, once for each `form_key`."""
     key = await hold_open(conn, organisation_id, vault)
-    await conn.execute(
-        insert(_checks).values(
-            organisation_id=organisation_id,
-            checked_on=on,
-            values_hold=values_hold,
-            requirements_hold=requirements_hold,
-            cases_hold=cases_hold,
-            words=seal(key, note, organisation_id, "check"),
-            made_by=actor,
-            made_at=now,
-        )
-    )
+    values = {
+        "checked_on": on,
+        "values_hold": values_hold,
+        "requirements_hold": requirements_hold,
+        "cases_hold": cases_hold,
+        "words": seal(key, note, organisation_id, "check"),
+        "made_by": actor,
+        "made_at": now,
+    }
+    _, is_new = await enter(conn, _checks, organisation_id, form_key, values)
     in_order = values_hold and requirements_hold and cases_hold
-    await record(conn, now, actor, "provider_checked", organisation_id, on=on.isoformat(), in_order=in_order)
+    if is_new:
+        await record(conn, now, actor, "provider_checked", organisation_id, on=on.isoformat(), in_order=in_order)
 
 
 async def propose(

@@ -7,6 +7,8 @@ and codes and nobody's words.
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -185,6 +187,23 @@ async def record(
     """Put a change of the folder into the trail."""
     subject = subject_of(organisation_id)
     await audit.append(conn, at=at, actor=actor, action=action, subject=subject, details=details)
+
+
+async def enter(
+    conn: AsyncConnection, table: Table, organisation_id: str, form_key: str, values: Mapping[str, Any]
+) -> tuple[int, bool]:
+    """Make an entry of a folder; its id, and whether it is new. With a `form_key` it is made once, however often the
+    form is sent."""
+    form_key = form_key or secrets.token_hex(16)
+    row = {"organisation_id": organisation_id, "form_id": form_key, **values}
+    made = await insert_once(conn, table, row, unique=["form_id"])
+    if made is not None:
+        return int(made), True
+    there = select(table.c.id).where(table.c.form_id == form_key, table.c.organisation_id == organisation_id)
+    found = (await conn.execute(there)).scalar_one_or_none()
+    if found is None:
+        raise NoSuchThing("The form belongs to another folder.")
+    return int(found), False
 
 
 async def count_open(conn: AsyncConnection, table: Table, waits: ColumnElement[bool]) -> int:

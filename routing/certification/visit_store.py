@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Date, ForeignKey, Integer, LargeBinary, String, Text, insert, select, update
+from sqlalchemy import Date, ForeignKey, Integer, LargeBinary, String, Text, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -21,6 +21,7 @@ from routing.certification.provider_store import (
     NoSuchThing,
     as_json,
     count_open,
+    enter,
     hold,
     hold_open,
     record,
@@ -154,8 +155,12 @@ async def save_visit(
     actor: str,
     now: datetime,
     close: bool = False,
+    form_key: str = "",
 ) -> int:
-    """Write a visit down, and close it where it is finished; its id. `ChangedMeanwhile` where a closed one is meant."""
+    """Write a visit down, and close it where it is finished; its id. `ChangedMeanwhile` where a closed one is meant.
+
+    A new one with a `form_key` is made once, however often this is done.
+    """
     key = await hold_open(conn, organisation_id, vault)
     words = {"visitors": visitors, "answers": dict(answers), "recommendations": dict(recommendations)}
     values: dict[str, Any] = {
@@ -169,10 +174,9 @@ async def save_visit(
     if close:
         values |= {"closed_by": actor, "closed_at": now}
     if visit_id is None:
-        made = await conn.execute(
-            insert(_visits).values(organisation_id=organisation_id, **values).returning(_visits.c.id)
-        )
-        visit_id = int(made.scalar_one())
+        visit_id, is_new = await enter(conn, _visits, organisation_id, form_key, values)
+        if not is_new:
+            return visit_id
     else:
         mine = (_visits.c.id == visit_id) & (_visits.c.organisation_id == organisation_id)
         fresh = mine & (_visits.c.version == version) & _visits.c.closed_at.is_(None)
@@ -196,25 +200,23 @@ async def add_action(
     due_on: date,
     actor: str,
     now: datetime,
+    form_key: str = "",
 ) -> int:
-    """Put an item into the action plan; its id."""
+    """Put an item into the action plan, once for each `form_key`; its id."""
     key = await hold_open(conn, organisation_id, vault)
-    made = await conn.execute(
-        insert(_actions)
-        .values(
-            organisation_id=organisation_id,
-            requirement=requirement,
-            words=seal(key, as_json({"what": what, "owner": owner}), organisation_id, "action"),
-            due_on=due_on,
-            state=ActionState.OPEN.value,
-            made_by=actor,
-            made_at=now,
-            changed_by=actor,
-            changed_at=now,
-        )
-        .returning(_actions.c.id)
-    )
-    action_id = int(made.scalar_one())
+    values: dict[str, Any] = {
+        "requirement": requirement,
+        "words": seal(key, as_json({"what": what, "owner": owner}), organisation_id, "action"),
+        "due_on": due_on,
+        "state": ActionState.OPEN.value,
+        "made_by": actor,
+        "made_at": now,
+        "changed_by": actor,
+        "changed_at": now,
+    }
+    action_id, is_new = await enter(conn, _actions, organisation_id, form_key, values)
+    if not is_new:
+        return action_id
     await record(
         conn,
         now,

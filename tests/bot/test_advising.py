@@ -128,7 +128,7 @@ async def test_words_that_could_be_for_either_go_to_nobody_until_she_says_for_wh
     # The same words go out once: neither a second tap nor another button sends them again.
     for choice in question.choices:
         await ward.says(ASHA, token=choice.token)
-        assert ward.last(ASHA).text == "Dette er sendt allerede, og ikke en gang til."
+        assert ward.last(ASHA).text == "Dette er allerede sendt. Det er ikke sendt en gang til."
     assert ward.read_by(SHE) == ["Er dere trygge nå?"]
     assert ward.read_by(HER_SISTER) == []
 

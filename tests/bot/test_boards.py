@@ -85,12 +85,12 @@ async def test_nothing_is_due_until_thirty_days_before(eva: Client, clock: SetCl
     later = await sign_in("berit", Role.EDITOR)
     page = await get(later, "/desk/due")
     assert "Kontrolleres innen 22.5.2027" in plain(page)
-    assert "svares til og med 21.6.2027" in plain(page)
+    assert "brukes til og med 21.6.2027" in plain(page)
     assert len(re.findall(r'class="name"', page.text)) == 40
     assert "page=2" in page.text
 
 
-@pytest.mark.parametrize(("days", "said"), [(13, "svares til og med 21.6.2027"), (43, "svares ikke siden 22.6.2027")])
+@pytest.mark.parametrize(("days", "said"), [(13, "brukes til og med 21.6.2027"), (43, "ikke brukt siden 22.6.2027")])
 async def test_what_is_past_its_date_says_what_the_line_does(
     line: Line, clock: SetClock, sign_in: Any, days: int, said: str
 ) -> None:

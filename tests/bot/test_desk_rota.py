@@ -333,7 +333,7 @@ async def test_a_language_that_nobody_speaks_is_a_hole_too(line: Line, cora: Cli
     assert 'name="languages" value="sv" checked' in page.text
     kept = await get(cora, f"{ROSTER}/versions/{version.id}")
     assert re.search(r"snakker</dt><dd>svensk</dd>", kept.text)
-    assert "<dd>Neste steg i varslingsstigen</dd>" in kept.text
+    assert "<dd>Neste trinn i varslingsstigen</dd>" in kept.text
 
 
 async def test_two_who_save_at_once_lose_nothing(line: Line, cora: Client, browser: Any, roster: None) -> None:

@@ -36,6 +36,7 @@ from tests.conftest import NINE
 ORGANISATION = "se-talita"
 DAY = NINE.date()
 OF = f"/desk/providers/of/{ORGANISATION}"
+PAGE = {"Accept": "text/html"}
 CATALOGUE = Catalogue.load(content_folder())
 BOOK = Requirements.load(content_folder())
 TALKS = "protection.support_work.supportive_talks"
@@ -458,6 +459,98 @@ async def test_the_yearly_check_needs_a_training_and_gives_another_year(
         assert await store.certified(conn, clock.now().date(), line.house.library.gazetteer) == {}
 
 
+async def test_what_a_later_profile_adds_waits_for_two_coordinators_or_the_check(
+    line: Line, client: Client, clock: SetClock, aiohttp_client: Any
+) -> None:
+    await certify(line)
+    clock.advance(timedelta(hours=1))
+    first_aid = "protection.medical_care.first_aid"
+    async with line.house.db.write() as conn:
+        await profile_store.save_profile(
+            conn,
+            line.house.vault,
+            ORGANISATION,
+            answers={first_aid: RowAnswer(offered=True, areas=((Level.LAN, "12"),))},
+            areas=[(Level.LAN, "01"), (Level.LAN, "12")],
+            version=0,
+            actor="staff:anna",
+            now=clock.now(),
+        )
+        await provider_store.add_member(conn, ORGANISATION, "anna", actor="staff:maja", now=NINE)
+    maja = await come_in(line, client, "maja", Role.COORDINATOR)
+    siv = await come_in(line, await aiohttp_client(client.server, headers=PAGE), "siv", Role.COORDINATOR)
+    anna = await come_in(line, await aiohttp_client(client.server, headers=PAGE), "anna", Role.PROVIDER)
+    visitor = await aiohttp_client(client.server, headers=PAGE)
+
+    async def listed(region: str) -> set[str]:
+        page = await get(visitor, f"/providers?country=SE&region={region}")
+        return {row for row in (TALKS, first_aid) if CATALOGUE.rows[row].sv in page.text}
+
+    assert "venter på vedtak" not in (await get(maja, OF)).text  # a draft is nothing yet
+    token = (await get(maja, OF)).csrf
+    refused = await post(maja, f"{OF}/decide", {"csrf": token, "kind": "grant"})
+    assert (refused.status, "Aktøren er sertifisert." in refused.text) == (422, True)
+    page = await post(maja, f"{OF}/profile/judge", {"csrf": token, "version": "1", "do": "accept"})
+    assert page.url.endswith("told=accepted")
+    # Both the row that is new and the one that reaches farther now; on the folder and in the provider's own page.
+    for told in (page, await get(anna, "/desk/provider")):
+        assert "Rader som venter på vedtak: 2." in told.text
+        assert CATALOGUE.rows[first_aid].sv in told.text
+    assert "Rader som venter på vedtak: 2." in (await get(maja, "/desk/providers")).text
+    assert (await listed("01"), await listed("12")) == ({TALKS}, set())
+    assert {(TALKS, "12"), (first_aid, "12")} <= await gaps_in(maja, "SE")
+    page = await post(maja, f"{OF}/decide", {"csrf": token, "kind": "grant", "why": ""})
+    decision = found(page, r"/decide/(\d+)")
+    page = await get(siv, OF)
+    page = await post(siv, f"{OF}/decide/{decision}", {"csrf": page.csrf, "do": "confirm"})
+    assert "venter på vedtak" not in page.text
+    async with line.house.db.read() as conn:
+        (scope,) = (await store.certified(conn, NINE.date(), line.house.library.gazetteer)).values()
+    assert {(row, (Level.LAN, "12") in at.whole) for row, at in scope.items()} == {(TALKS, True), (first_aid, True)}
+    assert not {(TALKS, "12"), (first_aid, "12")} & await gaps_in(maja, "SE")
+    # What is withdrawn needs nobody's decision.
+    async with line.house.db.write() as conn:
+        await profile_store.save_profile(
+            conn,
+            line.house.vault,
+            ORGANISATION,
+            answers={TALKS: RowAnswer(offered=False)},
+            areas=[(Level.LAN, "12")],
+            version=0,
+            actor="staff:anna",
+            now=clock.now(),
+        )
+    page = await post(maja, f"{OF}/profile/judge", {"csrf": token, "version": "1", "do": "accept"})
+    assert "venter på vedtak" not in page.text
+    assert (await listed("01"), await listed("12")) == (set(), {first_aid})
+
+
+async def test_a_form_that_is_sent_twice_makes_one_and_one_that_was_changed_another(line: Line, client: Client) -> None:
+    maja = await come_in(line, client, "maja", Role.COORDINATOR)
+    await certify(line)
+    page = await get(maja, OF)
+    day, once = NINE.date().isoformat(), {"csrf": page.csrf, "form_id": found(page, r'name="form_id" value="(\w+)"')}
+    action = {**once, "what": "Skriv en rutin", "owner": "Chefen", "due_on": day}
+    training = {**once, "which": "Nätverksdag", "on": day}
+    check = {**once, "note": "Rutinerna saknas."}
+    for path, fields in (("actions", action), ("actions", action), ("trainings", training), ("trainings", training)):
+        assert (await post(maja, f"{OF}/{path}", fields)).status == 200
+    await post(maja, f"{OF}/actions", {**action, "what": "Skriv en annan rutin"})
+    for _ in range(2):
+        await post(maja, f"{OF}/checks", check)
+    page = await get(maja, f"{OF}/visits/new")
+    visit = {"csrf": page.csrf, "form_id": found(page, r'name="form_id" value="(\w+)"'), "version": "0", "on": day}
+    first, second = [await post(maja, f"{OF}/visits/new", visit) for _ in range(2)]
+    assert first.url == second.url
+    kept = await folder(line)
+    assert sorted(each.what for each in kept.actions) == ["Skriv en annan rutin", "Skriv en rutin"]
+    assert (len(kept.trainings), len(kept.checks), len(kept.visits)) == (1, 1, 2)
+    async with line.house.db.read() as conn:
+        entries = await audit.entries(conn, subject=f"provider:{ORGANISATION}", limit=50)
+    done = [entry.action for entry in entries]
+    assert [done.count(f"provider_{what}") for what in ("action_added", "training_noted", "checked")] == [2, 1, 1]
+
+
 # --- what others see ------------------------------------------------------------------------------------------------
 
 
@@ -474,7 +567,7 @@ async def test_the_public_list_has_kinds_and_regions_and_no_place_number_or_comm
     await grant(line)
     for language, words in {
         "nb": "Beskyttet bolig: Beskyttet botilbud",
-        "nn": "Verna bustad: Verna butilbod",
+        "nn": "Skjerma bustad: Skjerma butilbod",
         "sv": "Skyddat boende: Skyddat boende",
         "en": "Protected housing: Protected housing",
     }.items():

@@ -385,4 +385,4 @@ async def test_the_review_date_passes_and_the_answer_changes(make_context: MakeC
     page = await (await make_context()).new_page()
     await server.come_in(page, "eva")
     await page.goto("/desk/due?fit=hand_over")
-    await expect(page.locator(".list > li").first).to_contain_text("Svares ikke lenger")
+    await expect(page.locator(".list > li").first).to_contain_text("Brukes ikke lenger")

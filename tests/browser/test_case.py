@@ -187,7 +187,7 @@ async def test_one_conversation_through_claim_typing_insert_pass_on_handover_and
     await expect(asha.locator("html")).to_have_class("live")
 
     # Typing, both ways.
-    await type_until_seen(clinician, asha, "Helsepersonellet skriver …")
+    await type_until_seen(clinician, asha, "Klinikeren skriver …")
     await check(asha, "1-typing")
     await type_until_seen(asha, clinician, "Rådgiveren skriver …")
     await asha.fill("#text", "Hei")

@@ -138,7 +138,7 @@ async def test_the_link_that_the_start_printed_signs_in(make_context: MakeContex
     await expect(page.locator("h1")).to_have_text("Vakt")
     await page.click("#menu summary")
     await page.click("button:has-text('Logg ut')")
-    await expect(page.get_by_text("Be den som driver tjenesten om en ny.")).to_be_visible()
+    await expect(page.get_by_text("Be den som driver linja om en ny.")).to_be_visible()
     await page.goto("/desk/")
     await page.wait_for_url("**/desk/sign-in")
 
@@ -200,5 +200,5 @@ async def test_signing_out_leaves_nothing_in_the_browser(make_context: MakeConte
     await page.click("button:has-text('Logg ut')")
     await page.wait_for_url("**/desk/sign-in")
     await page.go_back()
-    await expect(page.get_by_text("Be den som driver tjenesten om en ny.")).to_be_visible()
+    await expect(page.get_by_text("Be den som driver linja om en ny.")).to_be_visible()
     assert "desk" not in {cookie.get("name") for cookie in await context.cookies()}

@@ -268,7 +268,7 @@ async def test_coordinators_are_told_once_and_when_it_is_over(house: House, worl
         (
             "maja",
             f"Sak {opened.filed.code} skulle ha gått videre for flere minutter siden og står stille. "
-            "Åpne skrivebordet, og be driften se på tjenesten.",
+            "Åpne vaktsiden, og be driften se på systemet.",
         )
     ]
     await house.tick(8)

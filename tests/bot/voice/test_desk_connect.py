@@ -27,7 +27,7 @@ async def test_one_press_on_the_desk_rings_the_advisors_phone_once(
     await telephone.take(filed, "asha")
     asha, page = await at_the_desk(telephone, aiohttp_client, "asha")
     page = await get(asha, f"/desk/{filed.id}")
-    assert "Helsepersonellet er på telefonen nå" in page.text
+    assert "Klinikeren er på telefonen nå" in page.text
     before = len(telephone.exchange.calls)
     for _ in range(2):
         page = await post(asha, f"/desk/{filed.id}/connect", {"csrf": page.csrf})
