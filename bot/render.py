@@ -1,7 +1,7 @@
 """Pages from templates, and what people said made fit to be shown on one.
 
-What somebody wrote is always text: it is escaped, and nothing in it becomes a link. In our own words a web address
-becomes a link, lines that begin with "- " become a list, and the line with the source is set apart.
+What somebody wrote is always text: it is escaped, and nothing in it becomes a link. In our own words web addresses
+and telephone numbers become links, lines that begin with "- " become a list, and the line with the source is set apart.
 """
 
 from __future__ import annotations
@@ -28,6 +28,14 @@ from helpline.web import LANGUAGE, ErrorPage, html
 _HERE = Path(__file__).resolve().parent
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 _TRAILING = ".,;:!?)»”'"
+
+# A telephone number as the two countries write them: 22 33 11 60, 466 15 000, 116 117, 020-390 000. Short ones are left
+# alone: 112 stands at the head of the chat, and a number of three digits may be a paragraph's.
+_NUMBER = re.compile(
+    r"(?<![\w.,/+§-])(?<!\d )"
+    r"(?:\d{2}(?: \d{2}){3}|[489]\d{2} \d{2} \d{3}|116 ?\d{3}|0\d{1,3}-\d{2,3}(?: \d{2,3}){1,2})"
+    r"(?![\w-]|[.,:/]\d| \d)"
+)
 
 # Marks that turn the direction of what follows could make a page read otherwise than it was written.
 _TURNING = {ord(mark): None for mark in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
@@ -112,13 +120,15 @@ class Pages:
 @cache
 def _templates(folder: Path) -> Environment:
     """The templates of a folder: compiled once in a process, however often the front door is built."""
-    return Environment(
+    templates = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["callable_numbers"] = callable_numbers
+    return templates
 
 
 def error_page(pages: Pages) -> ErrorPage:
@@ -149,6 +159,7 @@ def _runs(lines: Sequence[str]) -> Iterable[tuple[bool, list[str]]]:
 
 
 _LINK = Markup('<a href="{}" target="_blank" rel="noreferrer noopener">{}</a>')
+_CALL = Markup('<a href="tel:{}">{}</a>')
 
 
 def _host(address: str) -> str:
@@ -161,10 +172,22 @@ def _linked(line: str) -> Markup:
     end = 0
     for found in _ADDRESS.finditer(line):
         address = found.group().rstrip(_TRAILING)
-        parts.append(escape(line[end : found.start()]))
+        parts.append(callable_numbers(line[end : found.start()]))
         parts.append(_LINK.format(address, _host(address)))
         end = found.start() + len(address)
-    parts.append(escape(line[end:]))
+    parts.append(callable_numbers(line[end:]))
+    return Markup("").join(parts)
+
+
+def callable_numbers(words: str) -> Markup:
+    """Our own words with their telephone numbers as links: whoever stands there with a phone taps and is through."""
+    parts: list[Markup] = []
+    end = 0
+    for found in _NUMBER.finditer(words):
+        parts.append(escape(words[end : found.start()]))
+        parts.append(_CALL.format(re.sub(r"\D", "", found.group()), found.group()))
+        end = found.end()
+    parts.append(escape(words[end:]))
     return Markup("").join(parts)
 
 

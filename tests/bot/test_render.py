@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,28 @@ def test_the_source_line_of_an_answer_is_set_apart(language: Language) -> None:
 def test_an_address_in_our_own_words_is_a_safe_link(text: str, address: str, shown_as: str) -> None:
     line = shown(text)[0][1][0]
     assert f'<a href="{address}" target="_blank" rel="noreferrer noopener">{shown_as}' in line
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("ROSA hjelpetelefon: 22 33 11 60 (åpent hele døgnet)", [("22331160", "22 33 11 60")]),
+        ("Nasjonal veiledning: 466 15 000.", [("46615000", "466 15 000")]),
+        ("ring 113 eller legevakt 116 117", [("116117", "116 117")]),
+        ("020-390 000 eller 08-123 627 00", [("020390000", "020-390 000"), ("0812362700", "08-123 627 00")]),
+        ("§ 257, 22.11.2026 kl. 20:38, 2021-2023", []),
+        ("LOV-1999-07-02-64 § 32; se https://eksempel.no/22 33 11 6", []),
+        ("<22 33 11 60>", [("22331160", "22 33 11 60")]),
+    ],
+)
+def test_telephone_numbers_are_links_to_call(text: str, numbers: list[tuple[str, str]]) -> None:
+    [(_, [line])] = shown(text)
+    assert re.findall(r'<a href="tel:(\d+)">([^<]+)</a>', line) == numbers
+    assert "<22" not in line
+
+
+def test_what_somebody_wrote_is_nobody_to_call() -> None:
+    assert "tel:" not in str(PAGES.their_words("ring meg på 22 33 11 60"))
 
 
 @pytest.mark.parametrize("text", ["javascript:alert(1)", "data:text/html,x", 'https://a.no/"onclick="x', "ftp://a.no"])
