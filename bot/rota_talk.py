@@ -1,4 +1,4 @@
-"""Shifts in an advisor's own chat: see them, give one away, ask for one, swap, and answer a colleague.
+"""Shifts and leave in an advisor's own chat: see them, give a shift away, ask for one, swap, answer; be away, and back.
 
 By button on Telegram, and by a few words on any telephone. While an advisor has a clinician every bare word is for her,
 so here only what begins with a stroke (/vakt) or comes from a button is understood then.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,11 +18,17 @@ from escalation import on_duty, store
 from escalation.advisors import CODES_FOR
 from escalation.carry import Means
 from escalation.on_duty import Present
+from escalation.rota import leave, swaps
 from escalation.rota import notices as rota_notices
-from escalation.rota import swaps
+from escalation.rota import store as rota_store
 from escalation.rota import words as rota_words
 from escalation.rota.exchange import CannotExchange, Exchange, Objection, State
+from escalation.rota.leave import LeaveRefused
+from escalation.rota.roster import Span
+from escalation.rota.said_time import speaks_of_time
+from escalation.rota.store import Leave
 from escalation.rota.swaps import Ahead
+from escalation.rota.words import MOST_HOLES
 from helpline.accounts import Role, Staff
 from helpline.messages import Choice, Language, OutboundMessage
 
@@ -41,6 +47,12 @@ _TAKE = re.compile(r"(?:ta|take) (?P<one>[0-9]{1,2})")
 _SWAP = re.compile(r"(?:bytt|byt|byta|swap) (?P<one>[0-9]{1,2}) (?:mot|for) (?P<other>[0-9]{1,2})")
 _ANSWER = re.compile(r"(?:vakt|pass|shift) (?P<said>ja|yes|nei|nej|no)(?: (?P<one>[0-9]{1,2}))?")
 _YES = frozenset({"ja", "yes"})
+_AWAY = "borte|bort|vekke|fri|ferie|fravær|fråvær|borta|ledig|ledigt|frånvaro|away|leave|off"
+_SHOW_AWAY = re.compile(rf"(?:(?:mitt|min|my) )?(?:{_AWAY})|fråværet mitt|fraværet mitt")
+_BE_AWAY = re.compile(rf"(?:(?:jeg|eg|jag) (?:er|är) |i am |i'm )?(?:{_AWAY}) (?P<when>.{{1,120}})")
+_NOT_AWAY = re.compile(
+    r"(?:stryk|strek|cancel|ta tilbake|ta tillbaka) (?:fravær|fråvær|frånvaro|leave)(?: (?P<one>[0-9]{1,2}))?"
+)
 
 
 class Wants(StrEnum):
@@ -53,6 +65,9 @@ class Wants(StrEnum):
     SWAP = "swap"
     YES = "yes"
     NO = "no"
+    LEAVE = "leave"  # see it
+    AWAY = "away"  # ask for it
+    BACK = "back"  # take it back
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,7 @@ class Asked:
     one: int = 0  # a number in the list that was shown; 0 where none was said
     other: int = 0
     name: str = ""
+    when: str = ""  # from when to when, in their own words
 
 
 def read(text: str) -> Asked | None:
@@ -80,6 +96,12 @@ def read(text: str) -> Asked | None:
         return Asked(Wants.SWAP, int(found["one"]), int(found["other"]))
     if found := _ANSWER.fullmatch(said):
         return Asked(Wants.YES if found["said"] in _YES else Wants.NO, int(found["one"] or 0))
+    if _SHOW_AWAY.fullmatch(said):
+        return Asked(Wants.LEAVE)
+    if found := _NOT_AWAY.fullmatch(said):
+        return Asked(Wants.BACK, int(found["one"] or 0))
+    if (found := _BE_AWAY.fullmatch(said)) and speaks_of_time(found["when"]):
+        return Asked(Wants.AWAY, when=found["when"])
     return None
 
 
@@ -109,6 +131,8 @@ async def hear(
         return await talk.said(asked)
     except CannotExchange as refused:
         return talk.say(f"rota.cannot.{refused.objection.value}")
+    except LeaveRefused as refused:
+        return talk.say_why_not(refused)
 
 
 async def _is_meant_otherwise(conn: AsyncConnection, asked: Asked, staff_id: str, now: datetime) -> bool:
@@ -162,6 +186,17 @@ class _Talk:
                 if chosen is None:
                     return await self._show_mine()
                 return await self._answer(chosen.id, yes=asked.wants is Wants.YES)
+            case Wants.LEAVE:
+                return await self._show_leave()
+            case Wants.AWAY:
+                return await self._be_away(leave.said_span(asked.when, self._zone, self._now))
+            case Wants.BACK:
+                ahead = await self._leave_ahead()
+                if not asked.one and len(ahead) == 1:
+                    return await self._be_back(ahead[0].id)
+                if not 0 < asked.one <= len(ahead):
+                    return await self._show_leave()
+                return await self._be_back(ahead[asked.one - 1].id)
 
     async def tapped(self, wish: str, what: str) -> OutboundMessage:
         """A button."""
@@ -174,6 +209,10 @@ class _Talk:
             case "back":
                 done = await swaps.withdraw(self._conn, self._means, what, self._member.id, self._now)
                 return self.say("rota.withdrawn", shift=self._shift(done))
+            case "away":
+                return await self._be_away(_span_of(what))
+            case "here":
+                return await self._be_back(int(what) if what.isdecimal() and len(what) < 16 else 0)
             case _:
                 return await self._answer(what, yes=wish == "yes")
 
@@ -303,6 +342,83 @@ class _Talk:
                 lines.append(self._text("rota.accepted.holder", shift=shift, name=self._present.name_of(receiver)))
         return OutboundMessage("\n".join(lines))
 
+    # --- leave ---------------------------------------------------------------------------------------------------
+
+    async def _leave_ahead(self) -> list[Leave]:
+        found = await rota_store.leave_of(self._conn, self._member.id, since=self._now)
+        return [each for each in found if each.stands][:MOST]
+
+    async def _show_leave(self) -> OutboundMessage:
+        ahead = await self._leave_ahead()
+        if not ahead:
+            return OutboundMessage("\n".join([self._text("rota.leave.none"), self._text("rota.leave.how")]))
+        lines = [self._text("rota.leave.mine")]
+        for number, each in enumerate(ahead, 1):
+            state = self._text(f"rota.leave.state.{each.state.value}")
+            lines.append(self._text("rota.leave.line", number=number, span=self._away(each.span), state=state))
+        lines += [self._text("rota.leave.how"), self._text("rota.leave.how.back")]
+        return OutboundMessage(
+            "\n".join(lines), tuple(self._back(each, number) for number, each in enumerate(ahead, 1))
+        )
+
+    def _back(self, made: Leave, number: int | None = None) -> Choice:
+        label = self._text("rota.leave.take_back")
+        return Choice(rota_words.token_of("here", str(made.id)), label if number is None else f"{label} {number}")
+
+    async def _be_away(self, span: Span) -> OutboundMessage:
+        """As at the desk: a coordinator's own leave holds at once, an advisor's when a coordinator has said yes."""
+        holes = [
+            hole
+            for hole in await leave.holes_left_by(self._conn, self._member.id, span, self._now, self._present)
+            if hole.language is None
+        ]
+        if Role.COORDINATOR in self._member.roles:
+            made = await leave.enter(self._conn, staff_id=self._member.id, span=span, by=self._member.id, now=self._now)
+        else:
+            made = await leave.ask(self._conn, self._means, staff_id=self._member.id, span=span, now=self._now)
+        lines = [self._text(f"rota.leave.noted.{made.state.value}", span=self._away(made.span))]
+        if holes:
+            listed = [rota_words.say_span(hole.span, self._zone, self._language) for hole in holes[:MOST_HOLES]]
+            more = len(holes) - MOST_HOLES
+            listed += [self._text("rota.hole.more", count=more)] if more > 0 else []
+            lines.append(self._text("rota.leave.noted.holes", holes=", ".join(listed)))
+        return OutboundMessage("\n".join(lines), (self._back(made),))
+
+    async def _be_back(self, leave_id: int) -> OutboundMessage:
+        found = await rota_store.find_leave(self._conn, leave_id)
+        if found is None or found.staff_id != self._member.id:
+            raise LeaveRefused(leave.Reason.UNKNOWN)
+        done = await leave.cancel(self._conn, self._means, leave_id, by=self._member.id, now=self._now)
+        return self.say("rota.leave.noted.cancelled", span=self._away(done.span))
+
+    def say_why_not(self, refused: LeaveRefused) -> OutboundMessage:
+        """Why it cannot be leave; where the clock leaves a time open, the question with what can be meant."""
+        key = f"rota.leave.cannot.{refused.reason.value}"
+        if not refused.offered:
+            return self.say(key)
+        words = [self._exactly(span) for span in refused.offered]
+        choices = (
+            Choice(rota_words.token_of("away", _written(span)), label)
+            for span, label in zip(refused.offered, words, strict=True)
+        )
+        return self.say(key, *choices, time=refused.typed, meant="; ".join(words))
+
+    def _away(self, span: Span) -> str:
+        """When somebody is away; the year where it is not this one."""
+        said = rota_words.say_span(span, self._zone, self._language)
+        year = span.start.astimezone(self._zone).year
+        return said if year == self._now.astimezone(self._zone).year else f"{said} ({year})"
+
+    def _exactly(self, span: Span) -> str:
+        """The same, with which of two where the clock shows it twice."""
+        return "–".join(self._which(at) for at in (span.start, span.end))
+
+    def _which(self, at: datetime) -> str:
+        local, said = at.astimezone(self._zone), rota_words.say_at(at, self._zone, self._language)
+        if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+            return said
+        return self._text("rota.leave.second" if local.fold else "rota.leave.first", time=said)
+
     # --- words ---------------------------------------------------------------------------------------------------
 
     def _text(self, key: str, **said: object) -> str:
@@ -324,6 +440,20 @@ class _Talk:
             if len(matches) == 1:
                 return matches[0].id
         return None
+
+
+def _written(span: Span) -> str:
+    """A span in a button, in minutes."""
+    return f"{span.start.timestamp() / 60:.0f}-{span.end.timestamp() / 60:.0f}"
+
+
+def _span_of(written: str) -> Span:
+    """A span from a button of ours."""
+    minutes = written.split("-")
+    if len(minutes) != 2 or not all(each.isdecimal() and len(each) < 10 for each in minutes):
+        raise LeaveRefused(leave.Reason.UNREADABLE)
+    start, end = (datetime.fromtimestamp(int(each) * 60, UTC) for each in minutes)
+    return Span(start, end)
 
 
 def _numbered(shifts: Sequence[Ahead], number: int) -> Ahead | None:

@@ -7,7 +7,7 @@ shifts back. Why somebody is away is not asked. A leave that leaves a hole is no
 - `ask(…)`, `enter(…)`: once for each span, however often it is sent
 - `grant(…)`, `refuse(…)`, `cancel(…)`
 - `holes_left_by(…)`: the holes it tears open in the next year, for showing beside it
-- `typed_span(start, end, zone)`: what was typed, refused with a question where it is no plain time
+- `said_span(text, zone, now)`: from when to when as people write it, refused with a question where it is not plain
 
 All raise `LeaveRefused` where it cannot be.
 """
@@ -26,14 +26,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from escalation import store
 from escalation.carry import Means
 from escalation.on_duty import Present, staff_now
-from escalation.rota import coverage
+from escalation.rota import coverage, said_time
 from escalation.rota import notices as rota_notices
 from escalation.rota import store as rota_store
 from escalation.rota import words as rota_words
 from escalation.rota.coverage import Hole
-from escalation.rota.local_time import Doubt, understand_typed
+from escalation.rota.local_time import Doubt, Typed, first_shown, understand_typed
 from escalation.rota.plan import Plan
 from escalation.rota.roster import Shift, Span
+from escalation.rota.said_time import Unclear
 from escalation.rota.store import Leave, LeaveState
 from helpline import accounts, audit
 from helpline.accounts import Role
@@ -58,38 +59,54 @@ class Reason(StrEnum):
     NOBODY = "nobody"  # nobody of that id works here
     UNKNOWN = "unknown"  # there is no such leave
     ENDED = "ended"  # it was refused or cancelled, or it is over
-    NO_TIME = "no_time"  # what was typed is no time
+    UNREADABLE = "unreadable"  # what was said is no time
+    CLOCK = "clock"  # one end has a clock time and the other has none
+    WEEKDAY = "weekday"  # the date is not on that weekday
     MISSING = "missing"  # the clock jumps over it that day
     TWICE = "twice"  # the clock shows it twice that day
 
 
 class LeaveRefused(Exception):
-    """A leave cannot be as it was asked for; with a typed time in doubt, `offered` is what to ask about."""
+    """A leave cannot be as it was asked for; where a clock time is in doubt, `offered` is what to ask about."""
 
-    def __init__(self, reason: Reason, *, typed: str = "", offered: Sequence[datetime] = ()) -> None:
+    def __init__(self, reason: Reason, *, typed: str = "", offered: Sequence[Span] = ()) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.typed = typed
         self.offered = tuple(offered)
 
 
-def typed_span(start: str, end: str, zone: ZoneInfo) -> Span:
-    """From when to when, as typed on the wall clock of a zone."""
-    span = Span(_typed(start, zone), _typed(end, zone))
-    if span.end <= span.start:
-        raise LeaveRefused(Reason.BACKWARDS)
-    return span
-
-
-def _typed(text: str, zone: ZoneInfo) -> datetime:
+def said_span(text: str, zone: ZoneInfo, now: datetime) -> Span:
+    """From when to when, as people write it, on the wall clock of a zone."""
     try:
-        typed = understand_typed(text, zone)
-    except (ValueError, OverflowError) as error:
-        raise LeaveRefused(Reason.NO_TIME, typed=text) from error
-    if typed.instant is None:
-        reason = Reason.MISSING if typed.doubt is Doubt.MISSING else Reason.TWICE
-        raise LeaveRefused(reason, typed=text, offered=typed.offered)
-    return typed.instant
+        said = said_time.read_span(text, now.astimezone(zone).replace(tzinfo=None))
+        if said.whole:
+            # A day begins when it begins, also where the clock jumps over midnight.
+            return _ordered(now if said.start is None else first_shown(said.start, zone), first_shown(said.end, zone))
+        starts = Typed(now, None, ()) if said.start is None else understand_typed(said.start.isoformat(), zone)
+        ends = understand_typed(said.end.isoformat(), zone)
+    except Unclear as unclear:
+        raise LeaveRefused(Reason(unclear.why.value)) from unclear
+    except OverflowError as error:
+        raise LeaveRefused(Reason.UNREADABLE) from error
+    if starts.instant is not None and ends.instant is not None:
+        return _ordered(starts.instant, ends.instant)
+    doubted, local = (starts, said.start) if starts.instant is None else (ends, said.end)
+    assert local is not None
+    offered = [
+        Span(start, end)
+        for start in ([starts.instant] if starts.instant is not None else starts.offered)
+        for end in ([ends.instant] if ends.instant is not None else ends.offered)
+        if start < end
+    ]
+    reason = Reason.MISSING if doubted.doubt is Doubt.MISSING else Reason.TWICE
+    raise LeaveRefused(reason if offered else Reason.BACKWARDS, typed=f"{local:%H:%M}", offered=offered)
+
+
+def _ordered(start: datetime, end: datetime) -> Span:
+    if end <= start:
+        raise LeaveRefused(Reason.BACKWARDS)
+    return Span(start, end)
 
 
 async def ask(conn: AsyncConnection, means: Means, *, staff_id: str, span: Span, now: datetime) -> Leave:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,13 +12,15 @@ from escalation import store
 from escalation.on_duty import who_is_on_call
 from escalation.rota import store as rota_store
 from escalation.rota.exchange import State
+from escalation.rota.roster import Span
+from escalation.rota.store import LeaveState
 from helpline import accounts
 from helpline.accounts import ContactChannel, Role
 from helpline.database import Database
 from helpline.messages import OutboundMessage
 from helpline.vault import Vault
 from tests.escalation.house import House, furnish
-from tests.escalation.rota.test_swaps import HALVES
+from tests.escalation.rota.test_swaps import HALVES, TODAY
 from tests.escalation.simulator import START
 from tests.escalation.stored import add_person
 
@@ -73,12 +75,23 @@ async def on_call(house: House, hours: float) -> tuple[str, ...]:
         ("swap 2 for 1", Asked(Wants.SWAP, 2, 1)),
         ("vakt ja", Asked(Wants.YES)),
         ("pass nej 2", Asked(Wants.NO, 2)),
+        ("Fravær", Asked(Wants.LEAVE)),
+        ("min frånvaro", Asked(Wants.LEAVE)),
+        ("/borte fra fredag kl. 16 til mandag kl. 8.", Asked(Wants.AWAY, when="fra fredag kl. 16 til mandag kl. 8")),
+        ("ledig 24.12.", Asked(Wants.AWAY, when="24.12")),
+        ("Jag är borta i morgon", Asked(Wants.AWAY, when="i morgon")),
+        ("away from now to 8:00", Asked(Wants.AWAY, when="from now to 8:00")),
+        ("stryk frånvaro 2", Asked(Wants.BACK, 2)),
+        ("cancel leave", Asked(Wants.BACK)),
         # What belongs to a case, or to nobody, stays so.
         ("ja", None),
         ("ta", None),
         ("1", None),
         ("48213 til noor", None),
         ("jeg kan ta 1 av dem", None),
+        ("borte med alle papirene", None),
+        ("hun er borte fra i går", None),
+        ("fri for smerter", None),
         ("", None),
     ],
 )
@@ -189,3 +202,97 @@ async def test_whoever_has_a_clinician_talks_with_her(house: House) -> None:
     await house.takes("asha", opened.filed.id)
     assert await tell(house, "asha", "vakt") is None
     assert (await says(house, "asha", "/vakt")).startswith("Vaktene dine:")
+
+
+# --- leave ------------------------------------------------------------------------------------------------------------
+
+
+async def leave_of(house: House, who: str = "asha") -> list[tuple[Span, LeaveState]]:
+    async with house.db.read() as conn:
+        return [(each.span, each.state) for each in await rota_store.leave_of(conn, who)]
+
+
+async def test_leave_is_asked_for_seen_and_taken_back_in_the_chat(house: House) -> None:
+    said = await tell(house, "asha", "borte i dag kl 8 til 20")
+    assert said is not None
+    assert said.text == (
+        "Du har bedt om fri søn. 22. nov. 08:00–20:00. Du har vakt som før til en koordinator har svart.\n"
+        "Da er det ingen på vakt søn. 22. nov. 08:00–20:00."
+    )
+    assert await leave_of(house) == [(TODAY, LeaveState.ASKED)]
+    # The coordinator hears the same as when it is asked for at the desk, once however often it is said.
+    assert await says(house, "asha", "borte i dag kl 8 til 20") == said.text
+    assert await house.sent_to("+4790000003") == [
+        "Asha ber om fri søn. 22. nov. 08:00–20:00. Da er det ingen på vakt søn. 22. nov. 08:00–20:00. Se vaktlista."
+    ]
+    listed = await tell(house, "asha", "fravær")
+    assert listed is not None
+    assert "1. søn. 22. nov. 08:00–20:00: venter på svar" in listed.text
+    assert [choice.label for choice in listed.choices] == ["Ta tilbake 1"]
+    assert await says(house, "asha", token=listed.choices[0].token) == (
+        "Fraværet søn. 22. nov. 08:00–20:00 er tatt tilbake. Vaktene dine er som før."
+    )
+    assert await says(house, "asha", token=said.choices[0].token) != ""  # the older button of the same leave
+    assert await leave_of(house) == [(TODAY, LeaveState.CANCELLED)]
+    assert (await says(house, "asha", "fravær")).startswith("Du har ikke meldt fravær.")
+
+
+async def test_a_coordinators_own_leave_holds_at_once_as_at_the_desk(house: House) -> None:
+    async with house.db.write() as conn:
+        await accounts.change_staff(conn, "asha", roles=[Role.ADVISOR, Role.COORDINATOR])
+    assert (await says(house, "asha", "borte i dag kl 8 til 20")).startswith(
+        "Du har fri søn. 22. nov. 08:00–20:00. Du varsles ikke da.\nDa er det ingen på vakt"
+    )
+    assert await on_call(house, 6) == ()
+    assert "tatt tilbake" in await says(house, "asha", "stryk fravær")
+    assert await on_call(house, 6) == ("asha",)
+
+
+async def test_a_time_that_the_clock_shows_twice_or_never_is_asked_about(house: House) -> None:
+    twice = await tell(house, "asha", "borte fra 31.10.2027 kl 02:30 til 31.10.2027 kl 12")
+    assert twice is not None
+    assert twice.text == (
+        "Klokka viser 02:30 to ganger den dagen, fordi den stilles. Hva mener du: "
+        "søn. 31. okt. 02:30 (første gang)–søn. 31. okt. 12:00; søn. 31. okt. 02:30 (andre gang)–søn. 31. okt. 12:00? "
+        "Ingenting er meldt ennå."
+    )
+    assert await leave_of(house) == []
+    assert all(len(choice.token) <= 48 for choice in twice.choices)
+    assert "(2027)" in await says(house, "asha", token=twice.choices[1].token)
+    [(span, _)] = await leave_of(house)
+    assert span.start == datetime(2027, 10, 31, 1, 30, tzinfo=UTC)
+    never = await tell(house, "asha", "borte fra 28.3.2027 kl 02:30 til 28.3.2027 kl 12")
+    assert never is not None
+    assert never.text.startswith("Klokka hopper over 02:30 den dagen. Mener du søn. 28. mars 03:00")
+    assert len(never.choices) == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "text", "said"),
+    [
+        ("asha", "borte fra fredag kl 16 til mandag", "Skriv klokkeslett både for når du går"),
+        ("asha", "borte neste fredag 12", None),
+        ("asha", "borte fra jul til nyttår", "Jeg forstår ikke når du er borte."),
+        ("asha", "ferie 1.1.2031", "Det begynner om mer enn to år."),
+        ("asha", "fri 1.1.2025", "Den tida er over allerede."),
+        ("noor", "ledig fredag 12", "Jag förstår inte när du är borta."),
+        ("asha", "stryk fravær 3", "Du har ikke meldt fravær."),
+        ("edda", "fravær", None),
+    ],
+)
+async def test_what_cannot_be_is_said_and_nothing_is_noted(house: House, who: str, text: str, said: str | None) -> None:
+    answered = await tell(house, who, text)
+    assert (answered.text.startswith(said) if answered is not None and said is not None else answered is None) is True
+    assert await leave_of(house, who) == []
+
+
+async def test_nobody_takes_back_the_leave_of_another(house: House) -> None:
+    said = await tell(house, "asha", "borte i morgen")
+    assert said is not None
+    assert await says(house, "noor", token=said.choices[0].token) == "Jag hittar inte den frånvaron."
+    assert await says(
+        house, "noor", token="rota:away:1-x"
+    ) == "Jag förstår inte när du är borta. Skriv till exempel " + (
+        "”borta från 24/12 kl. 16 till 27/12 kl. 8” eller ”borta 24–26 december”."
+    )
+    assert [state for _, state in await leave_of(house)] == [LeaveState.ASKED]

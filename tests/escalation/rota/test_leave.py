@@ -144,16 +144,20 @@ async def test_nobody_unknown_has_leave(halves: House) -> None:
     assert refused.value.reason is Reason.NOBODY
 
 
-def test_a_typed_time_that_is_not_plain_is_asked_about() -> None:
-    assert leave.typed_span("2026-11-22T08:00", "2026-11-22 20:00", OSLO) == TODAY
-    for start, end, reason, offers in (
-        ("2026-03-29T02:30", "2026-03-30T02:30", Reason.MISSING, 1),
-        ("2026-10-24T02:30", "2026-10-25T02:30", Reason.TWICE, 2),
-        ("tomorrow", "2026-10-25T02:30", Reason.NO_TIME, 0),
-        ("2026-10-25T12:30", "2026-10-25T11:30", Reason.BACKWARDS, 0),
+def test_a_said_time_that_is_not_plain_is_asked_about() -> None:
+    assert leave.said_span("2026-11-22T08:00 til 2026-11-22 20:00", OSLO, START) == TODAY
+    for said, reason, offers in (
+        ("2027-03-28 02:30 til 2027-03-29 02:30", Reason.MISSING, 1),
+        ("2027-10-30 02:30 til 2027-10-31 02:30", Reason.TWICE, 2),
+        ("2027-10-31 02:15 til 2027-10-31 02:30", Reason.TWICE, 3),  # of four pairs one ends before it begins
+        ("snart til 2027-10-25 02:30", Reason.UNREADABLE, 0),
+        ("fra 9999-12-31 08:00 til 9999-12-31 24:00", Reason.UNREADABLE, 0),
+        ("2027-10-25 12:30 til 2027-10-25 11:30", Reason.BACKWARDS, 0),
+        ("fra fredag kl. 16 til mandag", Reason.CLOCK, 0),
+        ("torsdag 27.11.", Reason.WEEKDAY, 0),
     ):
         with pytest.raises(LeaveRefused) as refused:
-            leave.typed_span(start, end, OSLO)
+            leave.said_span(said, OSLO, START)
         assert (refused.value.reason, len(refused.value.offered)) == (reason, offers)
 
 
