@@ -95,8 +95,7 @@ class Judge:
         if query.is_minor and service.child_route:
             reasons.append(Reason(Because.CHILD_ROUTE))
         needed = self._needed(sort, near)
-        perhaps = not query.needs and not self._rows.isdisjoint(self._offers(sort).perhaps)
-        if not needed and not reasons and not perhaps:
+        if not needed and not reasons and (query.needs or self._rows.isdisjoint(self._offers(sort).perhaps)):
             against.append(self._why_no_need(sort))
         reasons += needed
         reasons.append(near.reason)
@@ -151,9 +150,9 @@ class Judge:
 
     def _offers(self, sort: Sort) -> Here:
         """What it offers here. Where it is certified for a row, that row is offered where its profile says so."""
-        if not sort.certified:
-            return Here(sort.rows, frozenset(), frozenset())
         found = self._here.get(sort)
+        if found is None and not sort.certified:
+            found = self._here[sort] = Here(sort.rows, frozenset(), frozenset())
         if found is None:
             certified = frozenset(
                 row for row, at in sort.certified.items() if all(place in at.whole for place in self._where)
