@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,6 +21,11 @@ from helpline.content import ContentError, load_yaml
 _FORGIVING_LENGTH = 6  # letters; shorter words are too near to other words for a typing error to be forgiven
 _AROUND = "around_advisor"  # words that change nothing about a wish for an advisor
 _BEFORE_PLACE = "before_place"  # words between "who can help" and the place: whom, and "in"
+_ANSWERS = (
+    "answers.yaml"  # words that answer what is asked about a patient, by the token of the button that says the same
+)
+_YOUNG = "young"  # of a token: the word alone does not tell whether it is a child
+_AGE = re.compile(r"(?:\bpa )?\b(?P<years>\d{1,3})(?: (?:ar|aring|years?|old|gammel|gammal|gamal))*\b")
 
 
 class Command(StrEnum):
@@ -73,15 +78,25 @@ class Commands:
     wordings: Mapping[str, Command]
     around_advisor: frozenset[str] = frozenset()
     before_place: frozenset[str] = frozenset()
+    answers: Mapping[str, str] = field(default_factory=dict)  # by plain words, of each question: "who woman"
 
     @classmethod
     def load(cls, path: Path) -> Commands:
-        """Read the file; a command without wordings, or a wording that means two things, is a `ContentError`."""
+        """Read the file, and the one of answers beside it.
+
+        A command without wordings, or a wording that means two things, is a `ContentError`.
+        """
         root = load_yaml(path)
         wordings: dict[str, Command] = {}
         fields = dict(root.mapping(required={*(command.value for command in Command), _AROUND, _BEFORE_PLACE}))
         around = frozenset(plain(word) for word in fields.pop(_AROUND).texts())
         before_place = frozenset(plain(word) for word in fields.pop(_BEFORE_PLACE).texts())
+        answers: dict[str, str] = {}
+        for token, node in load_yaml(path.with_name(_ANSWERS)).entries().items():
+            for wording in node.texts():
+                asked = token.partition(":")[0].replace(_YOUNG, "who")
+                if answers.setdefault(f"{asked} {plain(wording)}", token) != token:
+                    raise ContentError(f"The answer {wording!r} stands there twice.", file=node.file, line=node.line)
         for key, node in fields.items():
             for wording in node.texts():
                 known = wordings.setdefault(plain(wording), Command(key))
@@ -91,7 +106,7 @@ class Commands:
                         file=node.file,
                         line=node.line,
                     )
-        return cls(wordings, around, before_place)
+        return cls(wordings, around, before_place, answers)
 
     def recognise(self, text: str) -> Recognised | None:
         """The command that this whole message is, or None."""
@@ -133,6 +148,22 @@ class Commands:
                     rest = rest[1:]
                 return " ".join(rest)
         return ""
+
+    def answers_to(self, asked: str, text: str) -> str:
+        """The token of what this message answers where `asked` ("need", "who", "when") was asked; else nothing."""
+        said = plain(text)
+        if len(said) > 60:
+            return ""
+        age = _AGE.search(said) if asked == "who" and f"{asked} {said}" not in self.answers else None
+        if age is not None:
+            said = " ".join((said[: age.start()] + said[age.end() :]).split())
+        means = self.answers.get(f"{asked} {said}", "")
+        known = bool(means) or not said
+        if age is not None and known and int(age["years"]) < 18 and means != "who:family":
+            return "who:child"
+        if means.startswith(_YOUNG):
+            return means.replace(_YOUNG, "who") if age is not None else ""
+        return means
 
     def _asks_for_an_advisor(self, said: str) -> bool:
         left = [word for word in said.split() if word != "?" and word not in self.around_advisor]

@@ -1117,6 +1117,10 @@ class _Turn:
         if token is not None:
             self._tapped(token)
             return True
+        answer = self.world.commands.answers_to(draft.step.value, text)
+        if answer:
+            self._tapped(f"{REFERRAL}:{answer}")
+            return True
         if draft.step is not Step.PLACE:
             return False
         understood = self.world.gazetteer.understand(text, country=self.state.country)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.commands import Command, Commands
+from bot.referral import COMMON_NEEDS, WHEN, WHO
 from helpline.content import content_folder
 
 COMMANDS = Commands.load(content_folder() / "commands.yaml")
@@ -68,3 +69,33 @@ def test_a_question_is_not_taken_for_a_wish(said: str) -> None:
 )
 def test_a_place_behind_who_can_help_is_heard(said: str, place: str) -> None:
     assert COMMANDS.who_helps_where(said) == place
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "means"),
+    [
+        ("who", "jente 15", "who:child"),
+        ("who", "Mann, 17 år", "who:child"),
+        ("who", "16-åring", "who:child"),
+        ("who", "kvinne på 30 år", "who:woman"),
+        ("who", "tjej 22", "who:woman"),
+        ("who", "jente", ""),  # a girl of 15, or a young woman
+        ("who", "30", ""),
+        ("who", "under 18", "who:child"),
+        ("who", "mamma med barn", "who:family"),
+        ("who", "hva med menn?", ""),
+        ("when", "I kväll", "when:now"),
+        ("when", "i morgen", "when:tomorrow"),
+        ("when", "haster ikke", "when:later"),
+        ("when", "når åpner de i morgen", ""),
+        ("need", "lawyer", "need:legal"),
+        ("need", "kvinne", ""),
+    ],
+)
+def test_what_is_asked_of_a_patient_may_be_answered_in_everyday_words(asked: str, text: str, means: str) -> None:
+    assert COMMANDS.answers_to(asked, text) == means
+
+
+def test_every_such_answer_is_a_button_too() -> None:
+    known = {*COMMON_NEEDS, *WHO, *WHEN}
+    assert {means.partition(":")[2] for means in COMMANDS.answers.values()} <= known
