@@ -339,9 +339,10 @@ def slip_of(
     `needs` and `region` are those of the referral in words, `say_first` what to say when calling this service. All
     of it stands in our phrases and in the directory: nothing that a clinician wrote gets in. A `short` one is for SMS.
     """
-    # Of what every kommune has with a number of its own, what it is says how it is found.
-    reached = service.described(language) if service.area.everywhere and not service.phones else reached_at(service)
-    name = service.called(language)
+    # Each kommune has its own number, and a hidden place no page that may be named: what it is says how it is found.
+    by_words = not service.phones and (service.area.everywhere or service.hides_place)
+    name, what = service.called(language), service.described(language)
+    reached = (what if what != name else "") if by_words else reached_at(service)
     about = [*needs, *coarse(facts, phrases, language), *([region] if region else [])]
     opening = phrases.say("slip.first", language, words=say_first) if say_first and not short else ""
     lines = [

@@ -129,6 +129,18 @@ def test_what_every_kommune_has_with_a_number_of_its_own_says_how_it_is_found(
     assert service.described(language) in slip
 
 
+def test_a_crisis_centre_without_a_number_says_who_has_it_and_whom_to_call_at_night() -> None:
+    for service in SHIPPED.services:
+        if service.kind is ServiceKind.CRISIS_CENTRE and service.country is Country.NO and not service.phones:
+            assert "22 33 11 60" in service.described(Language.NB)
+            assert "22 33 11 60" in service.described(Language.EN)
+    draft = replace(referral.with_place(Draft(), kommune("0301")), needs=("housing-tonight",), who="woman", when="now")
+    assert "Om natta: 116 006 eller ROSA 22 33 11 60" in tell(SHIPPED, draft, Form.WIDE, Language.NB)
+    centre = SHIPPED.get("krisesenter-1")
+    slip = slip_of(centre, Facts(Country.NO), Basis.ADVICE, phrases=WORLD.phrases, language=Language.NB, short=True)
+    assert "22 33 11 60" in slip.split("\n")[0]
+
+
 def test_whoever_is_reached_by_mail_or_on_a_page_only_is_listed_with_it() -> None:
     mail = {"phones": (), "email": "post@example.org"}
     assert "It: post@example.org" in said(a_service("it", needs_first=("legal",), **mail))
