@@ -31,6 +31,7 @@ const provider = new Provider(issuer, {
   features: { devInteractions: { enabled: true } },
   findAccount: (context, subject) => ({ accountId: subject, claims: () => claimsOf(subject) }),
   pkce: { required: () => true },
+  ttl: { AuthorizationCode: 3600 }, // of a minute, that a slow machine needs for one test
 });
 
 provider.listen(Number(port), "127.0.0.1");
