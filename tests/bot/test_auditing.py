@@ -42,9 +42,9 @@ async def test_the_running_line_lets_the_world_know_that_all_is_well(
     url, heard = beats
     running = Line(replace(line.house, settings=replace(line.house.settings, heartbeat_url=url)))
     client = await aiohttp_client(running.application())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await heard.get() == "GET"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while 'varde_heartbeats_total{heard="yes"} 1.0' not in (told := await (await client.get("/metrics")).text()):
             await asyncio.sleep(0.02)
     assert "varde_audit_faults_now 0.0" in told
@@ -70,7 +70,7 @@ async def test_an_escalation_that_nobody_would_look_at_again_is_mended_and_count
         )
         await conn.execute(update(store.escalations).values(due_at=None))
     client = await aiohttp_client(line.application())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while 'varde_audit_healed_total{what="misfiled"} 1.0' not in await (await client.get("/metrics")).text():
             await asyncio.sleep(0.02)
     assert (await client.get("/readyz")).status == 200

@@ -43,6 +43,6 @@ async def test_a_dry_run_asks_storage_for_nothing_but_reading(eva: Program, line
     sent = one_article(line)
     await eva.get("/me")  # that the token is in use is noted, and then not again for a while
     async with line.house.db.write():  # whoever writes now would be waited for
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             reply = await eva.ask("POST", "/import?dry_run=true", data=sent, Content_Type=bulk.LINES)
     assert (reply.status, reply.body["dry_run"]) == (200, True)
