@@ -75,6 +75,8 @@ async def _serve(settings: Settings, role: Role, doors: Sequence[socket.socket],
     runner: web.AppRunner | None = None
     try:
         await line.prepare(steps.say)
+        # Before the work begins: what a crash left may keep storage so busy for a while that this would fail the start.
+        link = await local_advisor(line) if role is not Role.WORKER else None
         runner = web.AppRunner(line.application(), access_log=None, shutdown_timeout=5)
         await runner.setup()
         for door in doors:
@@ -82,7 +84,6 @@ async def _serve(settings: Settings, role: Role, doors: Sequence[socket.socket],
                 await web.SockSite(runner, door).start()
             except OSError as error:
                 raise _PortTaken(error.strerror) from error  # another line was started at the same moment
-        link = await local_advisor(line) if role is not Role.WORKER else None
         _tell(line, address, link)
         await asyncio.Event().wait()
     except asyncio.CancelledError:

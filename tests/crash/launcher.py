@@ -10,13 +10,13 @@ Points are named after the code that writes: "bot.inbox.take_in before" is just 
 around the call to the provider. The n-th time counts from when the work begins, unless the order says "from the
 start".
 
-The clock of a fork may be ahead of the machine's, so that the leases of a process that was killed are over at once; and
-SIGUSR1 sets it another minute ahead while it runs, and has every loop look.
+The clock of a fork may be ahead of the machine's, so that the leases of a process that was killed are over at once.
+How far stands in a file: at SIGUSR1 the fork reads it again, and every loop looks; of two signals one may be lost.
 """
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -24,8 +24,10 @@ import json
 import os
 import select
 import signal
+import ssl
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
@@ -34,7 +36,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-MINUTE = timedelta(minutes=1)
 _DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -140,7 +141,8 @@ def _watch_working(point: Point) -> None:
     Line.working = working  # type: ignore[method-assign]
 
 
-def _set_ahead(ahead: timedelta) -> None:
+def _set_ahead(ahead: float, told: Path | None) -> None:
+    """Set the clock so many seconds ahead of the machine's; at SIGUSR1 as many as stand in the file `told`."""
     from helpline import clock
     from helpline.bell import Bell
 
@@ -154,35 +156,72 @@ def _set_ahead(ahead: timedelta) -> None:
     Bell.__init__ = made  # type: ignore[method-assign]
 
     class Ahead(datetime):
-        shift = ahead
+        shift = timedelta(seconds=ahead)
 
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + cls.shift  # noqa: TID251 - this is the machine's clock, set ahead
 
     def further(number: int, frame: object) -> None:
-        Ahead.shift += MINUTE
+        assert told is not None
+        Ahead.shift = timedelta(seconds=float(told.read_text()))
         for bell in bells:
             bell.ring_all()  # whoever sleeps until something is due must reckon anew
 
     vars(clock)["datetime"] = Ahead
-    signal.signal(signal.SIGUSR1, further)
+    if told is not None:
+        signal.signal(signal.SIGUSR1, further)
+        os.kill(os.getpid(), signal.SIGUSR1)  # it may have been told since this process was ordered
 
 
 def _read_once(content: Path) -> None:
     """Read the content before any fork, and have every fork find it read: a start takes a fraction of a second then."""
     from bot import app
     from bot.asking import masker_for
+    from bot.commands import Commands
     from bot.library import Library
+    from bot.voice.aloud import Ear
+    from helpline.phrases import Phrases
     from knowledge.shelves import Tools
     from knowledge.urgency import UrgencyRules
+    from routing.certification.catalogue import Catalogue
+    from routing.certification.standing import Requirements
     from routing.directory import Directory
     from routing.places import Gazetteer
 
-    for owner, name in ((Gazetteer, "load"), (Directory, "load"), (UrgencyRules, "load"), (Tools, "load")):
-        setattr(owner, name, cache(getattr(owner, name)))
+    for owner in (Gazetteer, Directory, UrgencyRules, Tools, Phrases, Commands, Ear, Catalogue, Requirements):
+        owner.load = _once(owner.load)  # type: ignore[method-assign]
     vars(app)["masker_for"] = cache(masker_for)
     vars(app)["masker_for"](content, Library(content).directory)
+    # Whoever verifies no certificate needs no second look at all that the machine trusts.
+    vars(ssl)["create_default_context"] = cache(ssl.create_default_context)
+
+
+def _once(load: Callable[..., Any]) -> Callable[..., Any]:
+    """What was read, for whoever reads the same again: paths are the same by name, all else by being the same."""
+    read: dict[tuple[object, ...], Any] = {}
+
+    def known(*given: Any) -> Any:
+        which = tuple(each if isinstance(each, Path) else id(each) for each in given)
+        if which not in read:
+            read[which] = load(*given), given  # held on to, so that nothing else gets its number
+        return read[which][0]
+
+    return known
+
+
+def _rehearse(order: dict[str, Any]) -> None:
+    """Before the first fork, make what it will make, and let it go: what that read is read for all that follow."""
+    from bot.app import build_app
+    from helpline.clock import SystemClock
+    from helpline.settings import load_settings
+
+    ours = dict(os.environ)
+    os.environ.update(order["environment"])
+    with contextlib.suppress(Exception):  # what is wrong with these settings the fork itself is to say
+        build_app(load_settings(), clock=SystemClock()).application()
+    os.environ.clear()
+    os.environ.update(ours)
     gc.collect()
     gc.freeze()
 
@@ -200,17 +239,27 @@ def _serve(order: dict[str, Any]) -> NoReturn:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     point = Point(order["point"], order["nth"], armed=order["from_start"])
-    _set_ahead(timedelta(seconds=order["ahead"]))
+    _set_ahead(order["ahead"], Path(order["clock"]) if "clock" in order else None)
     if order["point"]:
         _watch_commits(point)
         _watch_sending(point)
         _watch_working(point)
-        atexit.register(point.tell)
     sys.argv = ["varde", *order["arguments"]]
     from bot.cli import main as varde
 
-    varde()
+    try:
+        varde()
+    except SystemExit as ended:
+        if not order["point"] or not isinstance(ended.code, int):
+            raise
+        # The interpreter's own end takes apart all that was read and never changed: longer work than the whole start.
+        point.tell()
+        sys.stderr.flush()
+        os._exit(ended.code)
     sys.exit(0)
+
+
+_rehearsed: list[str] = []
 
 
 def _say(**fields: Any) -> None:
@@ -233,6 +282,7 @@ def main() -> None:
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # for whoever is told of the time before it can hear
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     _say(ready=True)
     orders = b""
@@ -257,6 +307,9 @@ def main() -> None:
 
 def _obey(order: dict[str, Any], running: dict[int, str]) -> None:
     if order["do"] == "start":
+        if not _rehearsed:
+            _rehearsed.append(order["name"])
+            _rehearse(order)
         pid = os.fork()
         if pid == 0:
             _serve(order)

@@ -16,17 +16,18 @@ import asyncio
 import contextlib
 import itertools
 import re
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot import store
 from bot.channels.twilio import TwilioAccount, TwilioChannel
@@ -40,10 +41,11 @@ from helpline.outbox import OutboundKind, OutboundState
 from helpline.vault import Vault
 from tests import captured
 from tests.crash.conftest import ASHA, NOOR
-from tests.crash.launcher import MINUTE
 from tests.crash.line import (
+    A_WHILE,
     KEY,
     Nursery,
+    OnLineTime,
     Posted,
     Running,
     Stage,
@@ -52,8 +54,8 @@ from tests.crash.line import (
     from_telegram,
     tap_on_telegram,
 )
-from tests.crash.proofs import chain_holds, outbox_of, settled
-from tests.fakes import NINE, Broken, Busy, Cut, Fault, Refused
+from tests.crash.proofs import chain_holds, inbound, outbound, outbox_of, settled
+from tests.fakes import Broken, Busy, Cut, Fault, Refused
 from tests.phone import Exchange, Placed
 from tests.phone import Fate as CallFate
 
@@ -79,27 +81,17 @@ personal:
   urgent: {{telegram: 0, sms: 200, call: 250}}
   routine: {{telegram: 0, sms: 200, call: 250}}
 """
-SOON = timedelta(seconds=8)
+GIVES_UP = 240.0  # seconds; on a quiet machine nothing takes two
 Point = tuple[str, int]
 
 
-class Providers(Exchange):
+class Providers(OnLineTime, Exchange):
     """Telegram, SMS and the phone network, with a fate for whatever goes to an address."""
 
     def __init__(self) -> None:
-        self.time: Callable[[], datetime] = lambda: NINE
         super().__init__()
         self.always: dict[str, Fault] = {}
         self.once: dict[str, deque[Fault]] = {}
-
-    @property
-    def now(self) -> datetime:
-        """What the providers' clocks say: the same as the line's, however often that is set ahead."""
-        return self.time()
-
-    @now.setter
-    def now(self, told: datetime) -> None:
-        pass
 
     async def _answer(self, request: web.Request, take: Any, refusal: Any, *, created: int = 200) -> web.StreamResponse:
         if request.method == "POST":
@@ -134,7 +126,6 @@ class Life:
     met: Counter[str] = field(default_factory=Counter)
     died: list[Point] = field(default_factory=list)
     doubted: Counter[str] = field(default_factory=Counter)
-    hurried: int = 0  # how often time was let pass
 
     def __post_init__(self) -> None:
         self.left = deque(self.deaths)
@@ -142,6 +133,7 @@ class Life:
         self.numbers = itertools.count(1)
         self.played: set[str] = set()
         self.operator: asyncio.Task[None] | None = None
+        self.ringing = False
 
     # --- processes -------------------------------------------------------------------------------------------------
 
@@ -160,8 +152,6 @@ class Life:
             self.died.append(self.armed[line.name])
             self.lines.remove(line)
             self.stage.let_leases_run_out()
-            for other in self.lines:
-                other.set_ahead_a_minute()
             await self.start()
 
     @property
@@ -174,26 +164,39 @@ class Life:
         await self.stage.post(self.line, *posted)
 
     async def until(self, holds: Callable[[], Awaitable[bool]], what: str) -> None:
-        """Wait until something is seen, whoever dies meanwhile; time passes when nothing happens."""
-        for moment in range(1, 1500):
+        """Wait until something is seen, whoever dies meanwhile; time passes when nobody has anything to do."""
+        began = time.monotonic()
+        while time.monotonic() - began < GIVES_UP:
             await self.revive()
             if self.stage.unheard:
                 await self.post()
             if await holds():
                 return
+            rest = await self.rests()
+            if rest is not None and not self.ringing:
+                self.stage.pass_time(min(rest, A_WHILE))
             await asyncio.sleep(0.02)
-            if moment % 40 == 0 and not await self.is_soon():
-                self.hurried += 1
-                self.stage.ahead += MINUTE
-                for line in self.lines:
-                    line.set_ahead_a_minute()
         raise AssertionError(f"{what}: never\n{self.died}\n{self.lines[0].said()[-4000:]}")
 
-    async def is_soon(self) -> bool:
-        """Whether something falls due within seconds, so that it is waited for and not skipped over."""
+    async def rests(self) -> timedelta | None:
+        """How long until something is due; None where something is being done now.
+
+        So the clock goes from one thing that is due to the next, in their order, and never over a call under way.
+        """
+        now = self.stage.now()
+        heads = select(func.min(outbound.c.due_at)).where(outbox._oldest_of_lane)
+        busy = select(
+            select(outbound.c.id).where(outbound.c.state == OutboundState.SENDING.value).exists()
+            | select(inbound.c.id).where(inbound.c.handled_at.is_(None)).exists()
+            | select(store.conversations.c.id).where(store.conversations.c.lease_token.is_not(None)).exists()
+        )
         async with self.stage.db.read() as conn:
-            found = [await each.next_due(conn) for each in (outbox, store, escalations, calls)]
-        return any(due is not None and due <= self.stage.now() + SOON for due in found)
+            if (await conn.execute(busy)).scalar_one():
+                return None
+            found = [(await conn.execute(heads)).scalar_one()]
+            found += [await each.next_due(conn) for each in (store, escalations, calls)]
+        soonest = min((due for due in found if due is not None), default=now + A_WHILE)
+        return soonest - now if soonest > now else None
 
     # --- what people do --------------------------------------------------------------------------------------------
 
@@ -282,7 +285,9 @@ class Life:
         while True:
             for call in [call for call in self.providers.calls if call.sid not in self.played]:
                 self.played.add(call.sid)
+                self.ringing = True
                 await self._ring(call, fates[call.to])
+                self.ringing = False
             await asyncio.sleep(0.02)
 
     async def _ring(self, call: Placed, fate: CallFate) -> None:

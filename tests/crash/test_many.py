@@ -65,10 +65,10 @@ async def test_a_thousand_pages_at_once_survive_death_in_their_midst(stage: Stag
         ("send * after", PAGES // 4),
     ):
         line = await stage.start(point=point, nth=nth)
-        assert await line.end(60) == -9, f"nobody died at {point!r}"
+        assert await line.end() == -9, f"nobody died at {point!r}"
         stage.let_leases_run_out()
     line = await stage.start()
-    await settled(stage, line, within=60)
+    await settled(stage, line)
     assert await line.stop() == 0
 
     each_message_went_out_once(stage, await outbox_of(stage))
@@ -92,7 +92,7 @@ async def test_two_workers_share_one_database_and_do_nothing_twice(stage: Stage)
     await heard
     await stage.post(lines[0])
     assert not stage.unheard
-    lines[0].set_ahead_a_minute()
+    stage.let_leases_run_out()
     await settled(stage, lines[0])
     await stage.post(lines[0], *(from_telegram(7700920000 + n, A_QUESTION, n) for n in clinicians if n % 2))
     await settled(stage, lines[0])

@@ -112,9 +112,11 @@ async def test_a_first_start_may_be_killed_at_every_commit(stage: Stage) -> None
     for point in FIRST_START:
         line = stage.launch(point=point, from_start=True, environment=steps)
         assert await line.end() == -9, f"nobody died at {point!r}\n{line.said()}"
-    line = await stage.start(environment=steps)
+    line = await stage.start(environment=steps, point="nowhere")
     await stage.post(line, from_telegram(CHAT, A_QUESTION, 1))
     await settled(stage, line)
     assert await line.stop() == 0
     assert len(stage.provider.taken) == 2
+    # All that a start writes is written before the work begins, which may keep storage too busy for it.
+    assert not [point for point in line.points() if point.startswith("bot.serving.")]
     assert "Sign in as the local advisor" in line.said()
