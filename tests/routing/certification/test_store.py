@@ -201,6 +201,22 @@ async def test_words_are_sealed_and_no_word_is_in_the_trail(db: Database) -> Non
                 assert secret not in str(tuple(row)), table
 
 
+async def test_a_form_makes_one_entry_and_belongs_to_one_folder(db: Database) -> None:
+    async def note(organisation_id: str, form_key: str) -> None:
+        async with db.write() as conn:
+            await decision_store.add_training(
+                conn, VAULT, organisation_id, on=DAY, which="Dag", actor=MAJA, now=NINE, form_key=form_key
+            )
+
+    await begin(db)
+    await begin(db, "se-noomi")
+    for form_key in ("one", "one", "other", "", ""):
+        await note("se-talita", form_key)
+    with pytest.raises(NoSuchThing):
+        await note("se-noomi", "one")
+    assert len((await folder(db)).trainings) == 4
+
+
 async def test_a_providers_word_does_not_undo_a_coordinators(db: Database) -> None:
     await begin(db)
     async with db.write() as conn:
