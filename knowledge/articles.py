@@ -149,10 +149,6 @@ class Article:
     revision: int = 1
     everywhere: bool = False  # of a foreign file that names no country: found on every line
 
-    def answers_in(self, country: Country) -> bool:
-        """Whether this may be found on a line of that country."""
-        return self.everywhere or self.country is country
-
 
 _REQUIRED = [
     *("id", "country", "language", "topic", "kind", "title", "questions", "short", "cite", "details", "law_refs"),

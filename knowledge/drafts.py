@@ -305,12 +305,6 @@ async def draft_of(conn: AsyncConnection, article_id: str) -> Draft | None:
     return _draft(row) if row is not None else None
 
 
-async def drafts_of(conn: AsyncConnection, article_id: str) -> list[Draft]:
-    """Every draft an article has had, newest first."""
-    found = select(_drafts).where(_drafts.c.article_id == article_id).order_by(_drafts.c.id.desc())
-    return [_draft(row) for row in await conn.execute(found)]
-
-
 async def list_drafts(conn: AsyncConnection, *, stages: Collection[Stage] | None = None) -> list[Draft]:
     """Drafts in these stages (without any named: the open ones), what was touched last first."""
     wanted = [stage.value for stage in (stages if stages is not None else life.OPEN)]

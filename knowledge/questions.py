@@ -13,7 +13,6 @@ from pathlib import Path
 
 from helpline.content import Node, load_yaml
 from helpline.messages import Country, Language
-from knowledge.articles import Article
 
 HANDOVER, OUT_OF_SCOPE, DANGER = "handover", "out_of_scope", "danger"
 WORDS = (HANDOVER, OUT_OF_SCOPE, DANGER)  # what may be expected besides articles
@@ -85,11 +84,6 @@ def unknown_articles(sets: Iterable[QuestionSet], known: Iterable[str]) -> Mappi
             if gone:
                 missing[f"{one.id}/{question.id}"] = gone
     return missing
-
-
-def wordings_of(articles: Iterable[Article]) -> frozenset[str]:
-    """The wordings that articles hold, folded: a question that is one of them tests nothing."""
-    return frozenset(" ".join(wording.text.casefold().split()) for article in articles for wording in article.questions)
 
 
 def named(question: Question) -> bool:

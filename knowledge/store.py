@@ -365,19 +365,6 @@ class Standing:
 Progress = Callable[[int, int], None]
 
 
-async def import_articles(
-    conn: AsyncConnection,
-    path: Path,
-    actor: str,
-    now: datetime,
-    *,
-    progress: Progress = lambda done, of: None,
-) -> Imported:
-    """Publish the articles of a folder or file: new ones are added, known ones get a new revision where they differ."""
-    articles = await asyncio.to_thread(own_articles, path)
-    return await put_articles(conn, articles, actor=actor, now=now, progress=progress)
-
-
 def own_articles(path: Path) -> tuple[Article, ...]:
     """The articles of a folder or file that may be published."""
     articles = load_articles(path)

@@ -480,7 +480,7 @@ async def test_an_abandoned_draft_makes_room_for_another_and_keeps_its_words(db:
     assert second.id != draft.id
     assert (await now_of(db, draft)).body["title"] == "Det første"
     async with db.read() as conn:
-        assert [one.id for one in await drafts.drafts_of(conn, "tolk-rett")] == [second.id, draft.id]
+        assert [one.id for one in await drafts.list_drafts(conn, stages=list(Stage))] == [second.id, draft.id]
 
 
 async def test_an_old_revision_comes_back_as_a_draft(db: Database) -> None:

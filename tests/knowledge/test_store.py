@@ -45,7 +45,7 @@ async def version(db: Database) -> int:
 
 async def bring(db: Database, folder: Path, actor: str = "staff:kari", now: datetime = NOW) -> store.Imported:
     async with db.write() as conn:
-        return await store.import_articles(conn, folder, actor, now)
+        return await store.put_articles(conn, store.own_articles(folder), actor=actor, now=now)
 
 
 async def test_what_is_imported_stands_on_the_shelves_with_its_revision(db: Database, folder: Path) -> None:
