@@ -153,13 +153,11 @@ class Workbench:
             sizes.append(len(terms))
 
         for article, reading in enumerate(self.readings):
-            together: list[Terms] = []
-            heavy: list[float] = []
+            together: list[tuple[tuple[str, ...], float]] = []
             for number, text in enumerate(reading.texts):
-                terms = self._termer.terms(text.words)
                 place = (article, number)
                 if remember or place in apart:
-                    single, times = np.unique(terms, return_counts=True)
+                    single, times = np.unique(self._termer.terms(text.words), return_counts=True)
                     counts = times.astype(np.float32)
                     if remember:
                         remembered[place] = (single, counts)
@@ -167,25 +165,25 @@ class Workbench:
                         self._units[place] = len(units)
                         put(article, single, counts * np.float32(text.weight))
                         continue
-                together.append(terms)
-                heavy.append(text.weight)
-            terms, places = np.unique(np.concatenate(together or [_NONE]), return_inverse=True)
-            each = np.repeat(heavy, [len(part) for part in together])
-            put(article, terms, np.bincount(places, weights=each, minlength=len(terms)).astype(np.float32))
+                together.append((text.words, text.weight))
+            put(article, *self._termer.weighed(together))
         self._unit_count = len(units)
         key = np.concatenate(keys or [np.zeros(0, dtype=np.uint64)])
-        order = np.argsort(key, kind="stable")
+        keys.clear()
+        order = np.argsort(key)
         key = key[order]
         self._weights = np.concatenate(weights or [np.zeros(0, dtype=np.float32)])[order]
+        weights.clear()
         self._unit_of = np.repeat(np.array(units, dtype=np.int32), sizes)[order]
+        del order
         # A group is one term of one article, whichever of its texts hold it.
-        first = np.flatnonzero(np.diff(key, prepend=key[:1] ^ np.uint64(1)))
-        self._groups = first
-        self._group_article = (key[first] & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        group_terms = (key[first] >> np.uint64(32)).astype(np.uint32)
-        new = np.diff(group_terms.astype(np.int64), prepend=-1) != 0
+        self._groups = np.flatnonzero(_first(key))
+        key = key[self._groups]
+        self._group_article = (key & np.uint64(0xFFFFFFFF)).astype(np.int32)
+        group_terms = (key >> np.uint64(32)).astype(np.uint32)
+        new = _first(group_terms)
         self._terms = group_terms[new]
-        self._group_term = np.cumsum(new) - 1
+        self._group_term = np.cumsum(new, dtype=np.int32) - np.int32(1)
         return remembered
 
     def _bag(self, here: Flags, kept: Flags) -> Section:
@@ -193,10 +191,13 @@ class Workbench:
         number = np.cumsum(kept) - 1  # of each article among the kept
         counts = np.zeros(0, dtype=np.float32)
         if len(self._groups):
-            counts = np.add.reduceat(np.where(here[self._unit_of], self._weights, np.float32(0)), self._groups)
-        present = (counts > _NOTHING) & kept[self._group_article]
-        counts, article = counts[present], number[self._group_article[present]]
-        holders = np.bincount(self._group_term[present], minlength=len(self._terms))
+            weights = self._weights if here.all() else np.where(here[self._unit_of], self._weights, np.float32(0))
+            counts = np.add.reduceat(weights, self._groups)
+        article, term = self._group_article, self._group_term
+        if not (here.all() and kept.all()):
+            present = (counts > _NOTHING) & kept[article]
+            counts, article, term = counts[present], number[article[present]], term[present]
+        holders = np.bincount(term, minlength=len(self._terms))
         alive = holders > 0
         terms, holders = self._terms[alive], holders[alive]
         idf = np.log(1 + (size - holders + 0.5) / (holders + 0.5)).astype(np.float32)
@@ -345,7 +346,6 @@ class _Lesson:
 
 
 _NO_PHRASES = np.zeros(0, dtype=np.uint64)
-_NONE: Terms = np.zeros(0, dtype=np.uint32)
 
 
 def _read_by(section: Section, lines: npt.NDArray[np.floating]) -> Section:
@@ -359,3 +359,10 @@ def _taught(reading: Reading) -> Iterator[int]:
         answers += text.weight == ANSWER
         if text.weight != ANSWER or answers <= _PARAGRAPHS:
             yield number
+
+
+def _first(values: npt.NDArray[np.uint32] | npt.NDArray[np.uint64]) -> Flags:
+    """Where, in a sorted row, a value stands for the first time."""
+    first = np.ones(len(values), dtype=bool)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
+    return first

@@ -68,13 +68,10 @@ def asked_in(text: str) -> list[str]:
 def words_in(text: str, at_most: int = QUESTION_WORDS) -> list[str]:
     """The first words of a text, lower case; marks of writing direction and of masked names are left out."""
     text = unicodedata.normalize("NFC", text[:_READ_CHARACTERS]).lower()
-    text = _MASKED.sub(" ", _UNSEEN.sub("", text))
-    found: list[str] = []
-    for match in _WORD.finditer(text):
-        found.append(match[0][:_LONGEST_WORD])
-        if len(found) == at_most:
-            break
-    return found
+    text = _UNSEEN.sub("", text)
+    if "[" in text:
+        text = _MASKED.sub(" ", text)
+    return [word[:_LONGEST_WORD] for word in _WORD.findall(text)[:at_most]]
 
 
 @lru_cache(maxsize=50_000)
@@ -100,7 +97,8 @@ class Synonyms:
                 elif parts:
                     (heads if member.endswith("*") else whole).setdefault(parts[0], set()).add(group)
         self._whole, self._heads, self._phrases = whole, heads, phrases
-        self._longest_phrase = max((len(phrase) for phrase in phrases), default=1)
+        self._phrase_heads = frozenset(phrase[0] for phrase in phrases)
+        self._phrase_lengths = sorted({len(phrase) for phrase in phrases})
         self.digest = _digest(f"{group}: {' | '.join(members)}" for group, members in sorted(groups.items()))
         self._of_word = lru_cache(maxsize=50_000)(self._look_up)
 
@@ -118,12 +116,22 @@ class Synonyms:
 
     def groups(self, words: Sequence[str]) -> list[str]:
         """The groups that these words and their neighbours belong to, one for each time."""
-        found = [group for word in words for group in self._of_word(word)]
-        if self._phrases:
-            spelt = [rough(word) for word in words]
-            for length in range(2, self._longest_phrase + 1):
-                for start in range(len(spelt) - length + 1):
-                    found += sorted(self._phrases.get(tuple(spelt[start : start + length]), ()))
+        return [group for word in words for group in self._of_word(word)] + self.phrases(words)
+
+    def of_word(self, word: str) -> tuple[str, ...]:
+        """The groups that a word belongs to by itself."""
+        return self._of_word(word)
+
+    def phrases(self, words: Sequence[str]) -> list[str]:
+        """The groups that these words belong to together with their neighbours, one for each time."""
+        found: list[str] = []
+        spelt = [rough(word) for word in words]
+        heads = [place for place, word in enumerate(spelt) if word in self._phrase_heads]
+        for length in self._phrase_lengths if heads else ():
+            for start in heads:
+                if start + length > len(spelt):
+                    break
+                found += sorted(self._phrases.get(tuple(spelt[start : start + length]), ()))
         return found
 
     def _look_up(self, word: str) -> tuple[str, ...]:
@@ -152,12 +160,47 @@ class Termer:
     def terms(self, words: Sequence[str]) -> Terms:
         """The terms of these words in a row; one that occurs twice stands there twice."""
         parts: list[Terms] = [self._of_word(word) for word in words]
-        marks = [f"{one} {other}" for one, other in itertools.pairwise(words)]
+        ends = [word.encode() for word in words]
+        # As the mark of "one other".
+        marks = [zlib.crc32(b" " + other, zlib.crc32(one)) for one, other in itertools.pairwise(ends)]
         if self._synonyms is not None:
-            marks += [f"@{group}" for group in self._synonyms.groups(words) for _ in range(_GROUP_WEIGHT)]
+            for group in self._synonyms.groups(words):
+                marks += [zlib.crc32(f"@{group}".encode())] * _GROUP_WEIGHT
         if marks:
-            parts.append(_hashed(marks))
+            parts.append(np.array(marks, dtype=np.uint32))
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)
+
+    def weighed(self, texts: Iterable[tuple[Sequence[str], float]]) -> tuple[Terms, npt.NDArray[np.float32]]:
+        """The terms of many texts, each once, and how much of each: as often as it stands there, by the text's weight.
+
+        As `terms` of each text would have it; but a word that stands there ten times is turned into terms once.
+        """
+        words: dict[str, float] = {}
+        marks: dict[bytes, float] = {}
+        for text, weight in texts:
+            for word in text:
+                words[word] = words.get(word, 0.0) + weight
+            ends = [word.encode() for word in text]
+            for one, other in itertools.pairwise(ends):
+                pair = one + b" " + other
+                marks[pair] = marks.get(pair, 0.0) + weight
+            for group in self._synonyms.phrases(text) if self._synonyms is not None else ():
+                mark = f"@{group}".encode()
+                marks[mark] = marks.get(mark, 0.0) + weight * _GROUP_WEIGHT
+        if self._synonyms is not None:
+            for word, weight in words.items():
+                for group in self._synonyms.of_word(word):
+                    mark = f"@{group}".encode()
+                    marks[mark] = marks.get(mark, 0.0) + weight * _GROUP_WEIGHT
+        parts = [self._of_word(word) for word in words]
+        parts.append(np.fromiter(map(zlib.crc32, marks), dtype=np.uint32, count=len(marks)))
+        heavy = np.repeat(list(words.values()), [len(part) for part in parts[:-1]])
+        terms = np.concatenate(parts)
+        order = np.argsort(terms)
+        terms, heavy = terms[order], np.concatenate([heavy, list(marks.values())])[order]
+        first = np.flatnonzero(np.diff(terms, prepend=~terms[:1]))
+        sums = np.add.reduceat(heavy, first) if len(first) else heavy
+        return terms[first], sums.astype(np.float32)
 
 
 class Speller:

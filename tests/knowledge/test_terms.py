@@ -118,3 +118,25 @@ def test_any_text_has_bounded_words_and_terms(text: str) -> None:
 )
 def test_how_a_question_is_opened_says_nothing_of_what_it_is_about(text: str, asked: str) -> None:
     assert asked_in(text) == asked.split()
+
+
+_SPOKEN = ["tolk", "alene", "på", "tomannshånd", "politi", "hjelp", "a", "æ"]
+_TEXTS = st.lists(st.tuples(st.lists(st.sampled_from(_SPOKEN), max_size=6), st.sampled_from([1.0, 1.5, 2.0])))
+
+
+@given(_TEXTS)
+def test_many_texts_together_weigh_what_each_of_them_weighs(texts: list[tuple[list[str], float]]) -> None:
+    synonyms = Synonyms({"interpreter": ["tolk*", "språkhjelp"], "alone": ["alene", "på tomannshånd"], "two": ["a æ"]})
+    for termer in (Termer(synonyms), Termer()):
+        wanted: dict[int, float] = {}
+        for words, weight in texts:
+            for term in termer.terms(words).tolist():
+                wanted[term] = wanted.get(term, 0.0) + weight
+        terms, weights = termer.weighed(texts)
+        assert dict(zip(terms.tolist(), weights.tolist(), strict=True)) == wanted
+        assert terms.tolist() == sorted(wanted)
+
+
+def test_a_phrase_at_the_end_counts_once_though_a_longer_one_begins_alike() -> None:
+    synonyms = Synonyms({"alone": ["på tomannshånd", "hun er alene"], "later": ["på tomannshånd senere i dag"]})
+    assert synonyms.groups(["snakke", "på", "tomannshånd"]) == ["alone"]
