@@ -121,19 +121,24 @@ def _figures_without_fact(article: Article) -> Iterator[Finding]:
 
 
 def _translations_that_differ(article: Article) -> Iterator[Finding]:
-    for language, translated in article.translations.items():
-        own, other = f"{article.title}\n{article.short}", f"{translated.title}\n{translated.short}"
-        yield from _differing(article, own, other, language, f"translations.{language.value}.short")
+    if article.translations:
+        own = f"{article.title}\n{article.short}"
+        stated = figures(own, article.language)
+        for language, translated in article.translations.items():
+            other = f"{translated.title}\n{translated.short}"
+            yield from _differing(article, own, stated, other, language, f"translations.{language.value}.short")
     for place, variant in enumerate(article.variants):
+        stated = figures(variant.short, article.language) if variant.translations else ()
         for language, short in variant.translations.items():
-            yield from _differing(
-                article, variant.short, short, language, f"variants[{place}].translations.{language.value}"
-            )
+            field = f"variants[{place}].translations.{language.value}"
+            yield from _differing(article, variant.short, stated, short, language, field)
 
 
-def _differing(article: Article, own: str, other: str, language: Language, field: str) -> Iterator[Finding]:
-    original, translated = figures(own, article.language), figures(other, language)
-    for figure in uncovered(original, loose_figures(other, language)):
+def _differing(
+    article: Article, own: str, original: tuple[Figure, ...], other: str, language: Language, field: str
+) -> Iterator[Finding]:
+    translated = figures(other, language)
+    for figure in _uncovered(original, translated, other, language):
         yield Finding(
             article.id,
             field,
@@ -141,7 +146,7 @@ def _differing(article: Article, own: str, other: str, language: Language, field
             f'The original says "{figure.shown}", this translation does not. Both must hold the same figures.',
             (figure.shown,),
         )
-    for figure in uncovered(translated, loose_figures(own, article.language)):
+    for figure in _uncovered(translated, original, own, article.language):
         yield Finding(
             article.id,
             field,
@@ -149,6 +154,15 @@ def _differing(article: Article, own: str, other: str, language: Language, field
             f'This translation says "{figure.shown}", the original does not. Both must hold the same figures.',
             (figure.shown,),
         )
+
+
+def _uncovered(
+    stated: tuple[Figure, ...], by: tuple[Figure, ...], words: str, language: Language
+) -> tuple[Figure, ...]:
+    """The figures that these words do not hold; `by` are the ones they state."""
+    # What else is counted in words is read only where it is needed: nearly never, and it takes as long again.
+    missing = uncovered(stated, by)
+    return uncovered(missing, loose_figures(words, language)) if missing else ()
 
 
 def _texts(article: Article) -> Iterator[tuple[str, Language, str]]:
