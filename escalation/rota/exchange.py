@@ -130,6 +130,11 @@ def objection(
     return None
 
 
+def was_theirs(exchange: Exchange, plan: Plan) -> bool:
+    """Whether the shift was its holder's to the end, so that an offer of it ran out and was not left behind."""
+    return _is_theirs(plan, exchange.holder, exchange.span)
+
+
 def _ahead(span: Span, now: datetime) -> Span:
     return Span(max(span.start, now), span.end)
 

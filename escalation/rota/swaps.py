@@ -27,7 +27,7 @@ from escalation.on_duty import Present, staff_now
 from escalation.rota import notices as rota_notices
 from escalation.rota import store as rota_store
 from escalation.rota import words as rota_words
-from escalation.rota.exchange import CannotExchange, Exchange, Kind, Objection, State, objection, reassigned
+from escalation.rota.exchange import CannotExchange, Exchange, Kind, Objection, State, objection, reassigned, was_theirs
 from escalation.rota.plan import Plan, within
 from escalation.rota.roster import Span, read_zone
 from helpline import audit
@@ -234,12 +234,19 @@ async def withdraw(conn: AsyncConnection, means: Means, exchange_id: str, staff_
 
 
 async def expire(conn: AsyncConnection, means: Means, now: datetime) -> int:
-    """End the offers of shifts that are over, and tell those who made them; how many."""
+    """End the offers of shifts that are over, and tell those who made them; how many.
+
+    Of a shift that the roster has given to somebody else meanwhile nobody is told that it is as it was.
+    """
     ended = [each for each in await rota_store.lock_open_exchanges(conn) if each.span.end <= now]
     if not ended:
         return 0
     present = await staff_now(conn, now, channels=means.channels)
     for made in ended:
+        plans = {plan.name: plan for plan in await rota_store.plans(conn, made.span.start, made.span.end)}
+        if made.roster not in plans or not was_theirs(made, plans[made.roster]):
+            await rota_store.answer_exchange(conn, made.id, state=State.OVERTAKEN, by="line", now=now)
+            continue
         done = await rota_store.answer_exchange(conn, made.id, state=State.EXPIRED, by="line", now=now)
         key = "rota.expired" if made.made_by == made.holder else "rota.expired.asked"
         await _tell_one(conn, means, present, done, made.made_by, key, now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,6 +12,7 @@ from bot import rota_talk
 from bot.rota_talk import Asked, Wants, read
 from escalation import store
 from escalation.on_duty import who_is_on_call
+from escalation.rota import leave
 from escalation.rota import store as rota_store
 from escalation.rota.exchange import State
 from escalation.rota.roster import Span
@@ -17,7 +20,7 @@ from escalation.rota.store import LeaveState
 from helpline import accounts
 from helpline.accounts import ContactChannel, Role
 from helpline.database import Database
-from helpline.messages import OutboundMessage
+from helpline.messages import Language, OutboundMessage
 from helpline.vault import Vault
 from tests.escalation.house import House, furnish
 from tests.escalation.rota.test_swaps import HALVES, TODAY
@@ -296,3 +299,16 @@ async def test_nobody_takes_back_the_leave_of_another(house: House) -> None:
         "”borta från 24/12 kl. 16 till 27/12 kl. 8” eller ”borta 24–26 december”."
     )
     assert [state for _, state in await leave_of(house)] == [LeaveState.ASKED]
+
+
+async def test_what_the_line_gives_as_an_example_it_understands(house: House) -> None:
+    quoted = re.compile("[«”“]([^»”]+)[»”]")
+    for key in ("rota.leave.how", "rota.leave.how.back", "rota.leave.cannot.unreadable"):
+        for language in Language:
+            examples = quoted.findall(house.means.phrases.say(key, language))
+            assert examples
+            for example in examples:
+                asked = read(example)
+                assert asked is not None, example
+                if asked.wants is Wants.AWAY:
+                    assert leave.said_span(asked.when, ZoneInfo("Europe/Oslo"), START), example

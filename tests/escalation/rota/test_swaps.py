@@ -226,3 +226,19 @@ async def test_whoever_waits_is_asked_of_the_new_holder_at_once(halves: House) -
     await yes(halves, made, "ulla")
     await halves.tick()
     assert {page.staff_id for page in await halves.pages(opened.filed.id)} == {"asha", "ulla"}
+
+
+async def test_of_a_shift_that_went_to_another_meanwhile_nobody_is_told_that_it_is_as_it_was(halves: House) -> None:
+    made = await give(halves, None)
+    others = {"rules": [{"target": "ulla", "from": "08:00", "to": "20:00"}, HALVES["rules"][1]]}
+    async with halves.db.write() as conn:
+        await store.save_roster(
+            conn, name="main", zone="Europe/Oslo", definition=others, valid_from=START, now=START, saved_by="maja"
+        )
+    halves.after(17 * 60)
+    await rota_watch.tick(halves.db, halves.means, halves.now)
+    async with halves.db.read() as conn:
+        found = await rota_store.find_exchange(conn, made.id)
+    assert found is not None
+    assert found.state is State.OVERTAKEN
+    assert [text for _, _, message in await halves.post() if "fortsatt din" in (text := message.text)] == []
