@@ -180,8 +180,8 @@ class Directory:
         return self._capacities.get(service_id)
 
     def is_certified(self, service: Service) -> bool:
-        """Whether the organisation behind it is certified by the support programme."""
-        return self.organisation_of(service).id in self._certified
+        """Whether the organisation behind it is certified by the support programme, for anything."""
+        return bool(self.certified_for(service))
 
     def certified_for(self, service: Service) -> Scope:
         """The catalogue rows that the organisation behind it is certified to offer, and where."""

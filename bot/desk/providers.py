@@ -499,7 +499,9 @@ class ProvidersDesk:
                     now=self._house.clock.now(),
                 )
         except AlreadyProposed:
-            return self._done(request, "meanwhile", "#decide")
+            proposed = [each for each in (await self._folder(request)).decisions if each.settled_by is None]
+            again = [(each.proposed_by, each.decision.kind) for each in proposed] == [(f"staff:{staff.id}", kind)]
+            return self._done(request, "proposed" if again else "meanwhile", "#decide")
         except CertificationError as error:
             raise Refused(404, "error.not_found") from error
         return self._done(request, "proposed", "#decide")
