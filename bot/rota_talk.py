@@ -212,7 +212,9 @@ class _Talk:
             case "away":
                 return await self._be_away(_span_of(what))
             case "here":
-                return await self._be_back(int(what) if what.isdecimal() and len(what) < 16 else 0)
+                return await self._be_back(_number_of(what))
+            case "grant" | "refuse":
+                return await self._decide(_number_of(what), grant=wish == "grant")
             case _:
                 return await self._answer(what, yes=wish == "yes")
 
@@ -391,6 +393,15 @@ class _Talk:
         done = await leave.cancel(self._conn, self._means, leave_id, by=self._member.id, now=self._now)
         return self.say("rota.leave.noted.cancelled", span=self._away(done.span))
 
+    async def _decide(self, leave_id: int, *, grant: bool) -> OutboundMessage:
+        """A coordinator's answer to who has asked for leave, as at the desk."""
+        if Role.COORDINATOR not in self._member.roles:
+            raise LeaveRefused(leave.Reason.UNKNOWN)
+        act = leave.grant if grant else leave.refuse
+        done = await act(self._conn, self._means, leave_id, by=self._member.id, now=self._now)
+        name = self._present.name_of(done.staff_id)
+        return self.say(f"rota.leave.decided.{done.state.value}", name=name, span=self._away(done.span))
+
     def say_why_not(self, refused: LeaveRefused) -> OutboundMessage:
         """Why it cannot be leave; where the clock leaves a time open, the question with what can be meant."""
         key = f"rota.leave.cannot.{refused.reason.value}"
@@ -454,6 +465,11 @@ def _span_of(written: str) -> Span:
         raise LeaveRefused(leave.Reason.UNREADABLE)
     start, end = (datetime.fromtimestamp(int(each) * 60, UTC) for each in minutes)
     return Span(start, end)
+
+
+def _number_of(written: str) -> int:
+    """The number of a leave, in a button of ours; 0 is none."""
+    return int(written) if written.isdecimal() and len(written) < 16 else 0
 
 
 def _numbered(shifts: Sequence[Ahead], number: int) -> Ahead | None:

@@ -38,7 +38,7 @@ from escalation.rota.said_time import Unclear
 from escalation.rota.store import Leave, LeaveState
 from helpline import accounts, audit
 from helpline.accounts import Role
-from helpline.messages import Language, OutboundMessage
+from helpline.messages import Choice, Language, OutboundMessage
 
 log = structlog.get_logger(__name__)
 
@@ -120,15 +120,21 @@ async def ask(conn: AsyncConnection, means: Means, *, staff_id: str, span: Span,
         conn, staff_id=staff_id, span=span, state=LeaveState.ASKED, by=staff_id, now=now
     )
     await _note(conn, made, "leave_asked", staff_id, now)
-    await tell_of_asked(conn, means, staff_id, [span], now)
+    await tell_of_asked(conn, means, staff_id, [span], now, asked=made.id)
     rota_store.rota_changed(conn)
     return made
 
 
 async def tell_of_asked(
-    conn: AsyncConnection, means: Means, staff_id: str, spans: Sequence[Span], now: datetime
+    conn: AsyncConnection,
+    means: Means,
+    staff_id: str,
+    spans: Sequence[Span],
+    now: datetime,
+    *,
+    asked: int | None = None,
 ) -> None:
-    """Tell the coordinators what leave is asked for, with the holes it would leave."""
+    """Tell the coordinators what leave is asked for, with the holes it would leave; one leave with its two buttons."""
     if not spans:
         return
     present = await staff_now(conn, now, channels=means.channels)
@@ -139,7 +145,7 @@ async def tell_of_asked(
         means,
         present,
         present.with_role(Role.COORDINATOR),
-        lambda language: _asked_words(means, present, staff_id, spans, holes, language),
+        lambda language: _asked_words(means, present, staff_id, spans, holes, asked, language),
         key=f"leave-asked:{staff_id}:{first:%Y%m%d%H%M}:{now:%Y%m%d%H%M%S}",
         now=now,
         about=first,
@@ -148,7 +154,13 @@ async def tell_of_asked(
 
 
 def _asked_words(
-    means: Means, present: Present, staff_id: str, spans: Sequence[Span], holes: Sequence[Hole], language: Language
+    means: Means,
+    present: Present,
+    staff_id: str,
+    spans: Sequence[Span],
+    holes: Sequence[Hole],
+    asked: int | None,
+    language: Language,
 ) -> OutboundMessage:
     zone = rota_notices.zone_of(present.staff.get(staff_id))
     said = [rota_words.say_span(span, zone, language) for span in spans[: rota_words.MOST_HOLES]]
@@ -159,7 +171,13 @@ def _asked_words(
     if empty:
         listed = ", ".join(rota_words.say_span(hole.span, zone, language) for hole in empty[: rota_words.MOST_HOLES])
         text += " " + means.phrases.say("rota.leave.asked.holes", language, holes=listed)
-    return OutboundMessage(text)
+    if asked is None:
+        return OutboundMessage(text)
+    choices = (
+        Choice(rota_words.token_of(wish, str(asked)), means.phrases.say(f"rota.leave.{wish}", language))
+        for wish in ("grant", "refuse")
+    )
+    return OutboundMessage(text, tuple(choices))
 
 
 async def enter(

@@ -19,7 +19,7 @@ from helpline.phrases import ZONES, Phrases, say_list
 
 MOST_HOLES = 5  # named in one message; the desk shows the rest
 _LOCALES = {Language.NB: "nb_NO", Language.NN: "nn_NO", Language.SV: "sv_SE", Language.EN: "en_GB"}
-_TAP = re.compile(r"rota:(?P<wish>yes|no|back|give|away|here):(?P<what>[0-9a-z:.-]{1,40})")
+_TAP = re.compile(r"rota:(?P<wish>yes|no|back|give|away|here|grant|refuse):(?P<what>[0-9a-z:.-]{1,40})")
 
 
 def say_span(span: Span, zone: ZoneInfo, language: Language) -> str:
@@ -48,7 +48,7 @@ def holidays_in(span: Span, zone: ZoneInfo, language: Language) -> list[str]:
 class Tap:
     """What a tapped button about the rota asks for."""
 
-    wish: str  # yes, no, back (withdraw), give; away (leave), here (no leave)
+    wish: str  # yes, no, back (withdraw), give; away (leave), here (no leave); grant, refuse (leave)
     what: str  # the exchange, the shift, the leave or the time away
 
 

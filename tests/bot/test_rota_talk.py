@@ -301,6 +301,23 @@ async def test_nobody_takes_back_the_leave_of_another(house: House) -> None:
     assert [state for _, state in await leave_of(house)] == [LeaveState.ASKED]
 
 
+async def test_a_coordinator_answers_in_the_chat_and_nobody_else_does(house: House) -> None:
+    await says(house, "asha", "borte i dag kl 8 til 20")
+    [asked] = [message for _, address, message in await house.post() if address.value == "+4790000003"]
+    grant, refuse = (choice.token for choice in asked.choices)
+    assert await says(house, "noor", token=grant) == "Jag hittar inte den frånvaron."
+    assert await on_call(house, 6) == ("asha",)
+    assert await says(house, "maja", token=grant) == "Asha har fri søn. 22. nov. 08:00–20:00 og får beskjed."
+    assert await says(house, "maja", token=grant) == "Asha har fri søn. 22. nov. 08:00–20:00 og får beskjed."
+    assert await says(house, "maja", token=refuse) == "Det fraværet er avgjort eller over allerede."
+    assert await on_call(house, 6) == ()
+    told = [message.text for _, address, message in await house.post() if address.value == "1001"]
+    assert told == ["Du har fri søn. 22. nov. 08:00–20:00. Du varsles ikke da."]
+    await says(house, "asha", "borte i morgen")
+    *_, asked = [message for _, address, message in await house.post() if address.value == "+4790000003"]
+    assert "får ikke fri" in await says(house, "maja", token=asked.choices[1].token)
+
+
 async def test_what_the_line_gives_as_an_example_it_understands(house: House) -> None:
     quoted = re.compile("[«”“]([^»”]+)[»”]")
     for key in ("rota.leave.how", "rota.leave.how.back", "rota.leave.cannot.unreadable"):
