@@ -61,7 +61,7 @@ def bench() -> Iterator[Bench]:
         shutil.copyfile(ROOT / "tests" / "benchmarks" / "ladder.yaml", content / "ladder.yaml")
         folder.chmod(0o755)
         server = make_url(get_server(folder / "postgres", cleanup_mode=None).get_uri())
-        nursery = Nursery(content)
+        nursery = Nursery()
         try:
             prepared = folder / "prepared"
             prepared.mkdir()

@@ -35,9 +35,9 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def nursery(content: Path) -> Iterator[Nursery]:
+def nursery() -> Iterator[Nursery]:
     """Where the processes come from."""
-    nursery = Nursery(content)
+    nursery = Nursery()
     yield nursery
     nursery.close()
 

@@ -174,12 +174,11 @@ def _set_ahead(ahead: float, told: Path | None) -> None:
         os.kill(os.getpid(), signal.SIGUSR1)  # it may have been told since this process was ordered
 
 
-def _read_once(content: Path) -> None:
-    """Read the content before any fork, and have every fork find it read: a start takes a fraction of a second then."""
+def _read_once() -> None:
+    """Whatever is read of the content is read once, and every later fork finds it read: a start takes a moment then."""
     from bot import app
     from bot.asking import masker_for
     from bot.commands import Commands
-    from bot.library import Library
     from bot.voice.aloud import Ear
     from helpline.phrases import Phrases
     from knowledge.shelves import Tools
@@ -192,7 +191,6 @@ def _read_once(content: Path) -> None:
     for owner in (Gazetteer, Directory, UrgencyRules, Tools, Phrases, Commands, Ear, Catalogue, Requirements):
         owner.load = _once(owner.load)  # type: ignore[method-assign]
     vars(app)["masker_for"] = cache(masker_for)
-    vars(app)["masker_for"](content, Library(content).directory)
     # Whoever verifies no certificate needs no second look at all that the machine trusts.
     vars(ssl)["create_default_context"] = cache(ssl.create_default_context)
 
@@ -210,20 +208,27 @@ def _once(load: Callable[..., Any]) -> Callable[..., Any]:
     return known
 
 
-def _rehearse(order: dict[str, Any]) -> None:
-    """Before the first fork, make what it will make, and let it go: what that read is read for all that follow."""
+def _rehearse(order: dict[str, Any]) -> bool:
+    """Before the first fork, make what it will make, and let it go: what that read is read for all that follow.
+
+    False where this order's settings are wrong, which the fork itself is to say.
+    """
     from bot.app import build_app
     from helpline.clock import SystemClock
-    from helpline.settings import load_settings
+    from helpline.content import ContentError
+    from helpline.settings import SettingsError, load_settings
 
     ours = dict(os.environ)
     os.environ.update(order["environment"])
-    with contextlib.suppress(Exception):  # what is wrong with these settings the fork itself is to say
+    made = False
+    with contextlib.suppress(ContentError, SettingsError):
         build_app(load_settings(), clock=SystemClock()).application()
+        made = True
     os.environ.clear()
     os.environ.update(ours)
     gc.collect()
     gc.freeze()
+    return made
 
 
 def _serve(order: dict[str, Any]) -> NoReturn:
@@ -277,7 +282,7 @@ def main() -> None:
         "sqlalchemy.dialects.postgresql.asyncpg",
     ):
         importlib.import_module(module)
-    _read_once(Path(sys.argv[1]))
+    _read_once()
     running: dict[int, str] = {}  # process id → the name that the order gave it
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -307,9 +312,8 @@ def main() -> None:
 
 def _obey(order: dict[str, Any], running: dict[int, str]) -> None:
     if order["do"] == "start":
-        if not _rehearsed:
+        if not _rehearsed and _rehearse(order):
             _rehearsed.append(order["name"])
-            _rehearse(order)
         pid = os.fork()
         if pid == 0:
             _serve(order)

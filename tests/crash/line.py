@@ -40,10 +40,10 @@ A_WHILE = timedelta(seconds=30)  # shorter than any lease of a message: what is 
 class Nursery:
     """The process that starts the others, and what it tells of them."""
 
-    def __init__(self, content: Path) -> None:
+    def __init__(self) -> None:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": os.environ.get("HOME", "/")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.launcher", str(content)],
+            [sys.executable, "-m", "tests.crash.launcher"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
