@@ -257,8 +257,9 @@ class Workbench:
                     units.append(-1)
                 owners += [article] * (len(rows) - len(owners))
         width = self._vectors.size if self._vectors is not None else 0
-        stacked = np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32)
-        self._rows = stacked.astype(np.float16).astype(np.float32)
+        stacked = np.stack(rows).astype(np.float16) if rows else np.zeros((0, width), dtype=np.float16)
+        rows.clear()
+        self._rows = stacked.astype(np.float32)
         self._row_article = np.array(owners, dtype=np.int64)
         self._row_unit = np.array(units, dtype=np.int64)
 
@@ -270,7 +271,7 @@ class Workbench:
         held = np.bincount(self._row_article[stays], minlength=len(self.readings))
         # An article that lost its only text keeps a place, far from every question.
         bare = np.flatnonzero(kept & (held == 0))
-        rows, owners = self._rows[stays], self._row_article[stays]
+        rows, owners = (self._rows, self._row_article) if stays.all() else (self._rows[stays], self._row_article[stays])
         if len(bare):
             rows = np.insert(rows, np.searchsorted(owners, bare), 0, axis=0)
             held[bare] = 1
