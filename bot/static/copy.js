@@ -13,7 +13,8 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(there.textContent.trim());
     button.textContent = button.dataset.copied;
   } catch {
-    getSelection().selectAllChildren(there);
+    if (there.select) there.select();
+    else getSelection().selectAllChildren(there);
   }
 });
 
