@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ from helpline.content import content_folder
 from helpline.database import Database
 from knowledge import store
 from knowledge.articles import Article, load_articles
+from knowledge.checking import differing_translations
 from knowledge.making import make_beside
 from knowledge.shelves import Shelves, Tools
 from tests.benchmarks.bench_search import copies
@@ -72,6 +74,11 @@ async def measure(shipped: Sequence[Article], articles: Sequence[Article], tools
         meanwhile.append((time.perf_counter() - began) * 1000)
     shelves = await making
     timed("published (index made and read)")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # by the process that made it
+    print(f"the index took {used.ru_utime + used.ru_stime:.0f} s of the processor, {used.ru_maxrss / 1024:,.0f} MB")
+    busy = time.process_time()
+    differing = sum(bool(differing_translations(article)) for article in published)
+    print(f"other figures in a translation: {differing} articles, {time.process_time() - busy:.1f} s of the processor")
     began = time.perf_counter()
     await asyncio.to_thread(Shelves.build, published, tools, saved=index)
     print(f"a second start reads the index in {time.perf_counter() - began:.1f} s, {index.stat().st_size / 1e6:.0f} MB")
