@@ -118,6 +118,25 @@ async def test_a_small_screen_or_a_large_zoom_hides_nothing(
         await expect(page.locator(place).first).to_be_in_viewport(ratio=0.5)
 
 
+async def test_on_a_narrow_phone_the_head_is_whole_and_the_greeting_is_read_from_its_beginning(
+    make_context: MakeContext,
+) -> None:
+    context = await make_context(viewport={"width": 360, "height": 740})
+    for language in ("nb", "sv", "en"):
+        page = await context.new_page()
+        await page.set_extra_http_headers({"Accept-Language": language})
+        await page.goto("/")
+        await expect(page.locator("html")).to_have_class("live")
+        cut = "(each) => each.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+        assert await page.locator(".bar h1, .bar summary, .bar .leave").evaluate_all(cut) == [], language
+        assert await page.locator("#log").evaluate("(log) => log.scrollTop") == 0, language
+        first, second = [await page.locator(".choices button").nth(place).bounding_box() for place in (0, 1)]
+        assert first is not None
+        assert second is not None
+        assert second["y"] - (first["y"] + first["height"]) >= 8, "buttons that touch are pressed by mistake"
+        await page.close()
+
+
 async def test_nothing_moves_for_who_wants_no_movement(make_context: MakeContext) -> None:
     page = await open_chat(await make_context(reduced_motion="reduce"))
     await ask(page)
