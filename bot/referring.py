@@ -648,8 +648,14 @@ def outcome_typed(text: str, offered: Iterable[str], scene: Scene) -> str | None
     said = plain(text)
     for token in offered:
         kind, _, value = token.partition(":")
-        _, _, what = value.partition(":")
-        if kind != OUTCOME or not what:
+        referral_id, _, what = value.partition(":")
+        if kind != OUTCOME:
+            continue
+        if not what:
+            # "Tell how it went" was offered, and she tells it at once; covert words could mean anything here.
+            at_once = next((each for each in Outcome if said == plain(scene.say(f"outcome.{each.value}"))), None)
+            if at_once is not None:
+                return f"{OUTCOME}:{referral_id}:{at_once.value}"
             continue
         outcome, _, because = what.partition(":")
         keys = (f"outcome.why.{because}",) if because else (f"outcome.{outcome}", f"outcome.covert.{outcome}")

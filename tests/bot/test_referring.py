@@ -141,6 +141,11 @@ def test_what_came_of_it_may_be_written_as_it_stands_on_the_buttons(text: str, t
     assert referring.outcome_typed(text, offered, SCENE) == token
 
 
+@pytest.mark.parametrize(("text", "token"), [("Fullt", "o:r1:full"), ("bra", None), ("kanskje", None)])
+def test_what_came_of_it_may_be_told_at_once_where_telling_is_offered(text: str, token: str | None) -> None:
+    assert referring.outcome_typed(text, ["f:reach", "o:r1"], SCENE) == token
+
+
 def test_who_is_under_18_is_led_to_child_protection_before_whoever_comes_after_the_one_that_was_full() -> None:
     tried = replace(referral_to("alarmtelefonen"), needs=("housing-tonight",), age_group=AgeGroup.MINOR)
     scene = replace(SCENE, directory=WORLD.directory, referrals=(tried,), draft=None)
