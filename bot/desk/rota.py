@@ -97,7 +97,16 @@ class RotaDesk:
             over=plan is not None and plan.is_over(now),
             rosters=[(f"{HERE}?{urlencode({'roster': name})}", name) for name in names],
             open_roster=f"{HERE}?{urlencode({'roster': chosen})}",
-            **{"days": [], "links": {}, "title": "", "zone_name": "", "weekdays": [], "week_title": "", **month},
+            **{
+                "days": [],
+                "links": {},
+                "ends_on": None,
+                "title": "",
+                "zone_name": "",
+                "weekdays": [],
+                "week_title": "",
+                **month,
+            },
             tell=tell,
             **await frame(self._door, request, HERE),
         )
@@ -129,6 +138,7 @@ class RotaDesk:
         days = days_of(pieces, zone, first, end, now=now, me=me, looked_at=day)
         holidays = _holidays(self._door, request, first, end)
         language = request[LANGUAGE]
+        last = plan.versions[-1]
 
         def to(other: date) -> str:
             return f"{HERE}?{urlencode({'roster': plan.name, 'day': other.isoformat()})}"
@@ -136,6 +146,7 @@ class RotaDesk:
         return {
             "days": [(each, holidays.get(each.day, [])) for each in days],
             "zone_name": zone_called(self._door, request, zone.key),
+            "ends_on": last.valid_from.astimezone(zone).date() if last.ended else None,
             "title": say_month(day, language),
             "week_title": self._door.say(request, "desk.rota.week", number=week_of(day).isocalendar().week),
             "weekdays": weekdays(language),

@@ -57,6 +57,7 @@ async def test_a_roster_ends_and_its_history_stays_readable(
     assert "Avsluttede lister (1)" in listed.text
     calendar = await get(cora, "/desk/rota?roster=north")
     assert "Denne lista er avsluttet." in calendar.text
+    assert '<p class="hint">Avsluttet</p>' in calendar.text  # the days after it, which are no holes
     assert "Asha" in calendar.text
     assert '"hole' not in calendar.text.partition('id="calendar"')[2]
     assert "north" not in (await get(cora, "/desk/rota")).text
