@@ -82,20 +82,21 @@ class Clinician:
 
 
 class Crowd:
-    """Four clinicians for each round: danger and a question on Telegram, an advisor and a question by SMS."""
+    """Two clinicians for each round: danger on Telegram and an advisor by SMS, then a question on each, and so on."""
 
     def __init__(self) -> None:
         self.clinicians: list[Clinician] = []
         self._numbers = itertools.count(1)
+        self._rounds = itertools.cycle(
+            (
+                ((Channel.TELEGRAM, IN_DANGER), (Channel.SMS, FOR_AN_ADVISOR)),
+                ((Channel.TELEGRAM, A_QUESTION), (Channel.SMS, A_QUESTION)),
+            )
+        )
         self._answered: set[str] = set()
 
     def write(self) -> Iterator[Posted]:
-        for channel, wants in (
-            (Channel.TELEGRAM, IN_DANGER),
-            (Channel.SMS, FOR_AN_ADVISOR),
-            (Channel.TELEGRAM, A_QUESTION),
-            (Channel.SMS, A_QUESTION),
-        ):
+        for channel, wants in next(self._rounds):
             number = next(self._numbers)
             if channel is Channel.TELEGRAM:
                 chat = 7700901000 + number
