@@ -40,6 +40,7 @@ async def test_slip_outcome_and_next_best(
     await asha.select_option("#refer-age", "adult")
     await asha.click("#referring button.main")
     await expect(asha.locator("#refer-wrong")).to_contain_text("Velg grunnlaget")
+    await expect(asha.locator("#refer-wrong")).to_be_in_viewport()
     await expect(asha.locator("#refer-sex")).to_have_value("female")
     await asha.check("input[name=refer_basis][value=consent]")
     await undocked(asha, check, "1-making")
