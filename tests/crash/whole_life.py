@@ -57,6 +57,7 @@ async def survived(new_life: NewLife, *, processes: int = 1, of: slice = slice(N
                 await ends_alike(life, usual)
             except AssertionError as error:
                 differ.append(f"{chain}: {error}")
+                print(differ[-1], flush=True)
             died.update(name for name, _ in life.died)
             print(f"{chain}: died at {life.died}; so far {len(differ)} ended otherwise", flush=True)
 
