@@ -86,7 +86,6 @@ _trainings = table_of(ProviderTrainingRow)
 _checks = table_of(ProviderCheckRow)
 _decisions = table_of(ProviderDecisionRow)
 TABLES: Final = (_trainings, _checks, _decisions)
-_CHECKED_UPON: Final = profile_store.held_at(_checks.c.organisation_id, _checks.c.made_at).label("upon")
 _DECIDED_UPON: Final = profile_store.held_at(_decisions.c.organisation_id, _decisions.c.proposed_at).label("upon")
 
 
@@ -146,7 +145,7 @@ async def kept_trainings(conn: AsyncConnection, key: SubjectKey, organisation_id
 async def all_checks(conn: AsyncConnection) -> Mapping[str, tuple[Check, ...]]:
     """Everybody's yearly checks, by day."""
     found: dict[str, list[Check]] = defaultdict(list)
-    for row in await conn.execute(select(_checks, _CHECKED_UPON).order_by(_checks.c.checked_on, _checks.c.id)):
+    for row in await conn.execute(select(_checks).order_by(_checks.c.checked_on, _checks.c.id)):
         found[row.organisation_id].append(_check(row))
     return {each: tuple(those) for each, those in found.items()}
 
@@ -154,9 +153,7 @@ async def all_checks(conn: AsyncConnection) -> Mapping[str, tuple[Check, ...]]:
 async def kept_checks(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptCheck, ...]:
     """The yearly checks of one provider, by day."""
     wanted = (
-        select(_checks, _CHECKED_UPON)
-        .where(_checks.c.organisation_id == organisation_id)
-        .order_by(_checks.c.checked_on, _checks.c.id)
+        select(_checks).where(_checks.c.organisation_id == organisation_id).order_by(_checks.c.checked_on, _checks.c.id)
     )
     return tuple(_kept_check(row, key) for row in await conn.execute(wanted))
 
@@ -303,7 +300,7 @@ async def settle(
 
 
 def _check(row: AnyRow) -> Check:
-    return Check(row.checked_on, row.values_hold and row.requirements_hold and row.cases_hold, row.upon)
+    return Check(row.checked_on, row.values_hold and row.requirements_hold and row.cases_hold)
 
 
 def _kept_check(row: AnyRow, key: SubjectKey) -> KeptCheck:

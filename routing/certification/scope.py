@@ -1,8 +1,8 @@
 """What a provider is certified for on a day, and where; and what of its profile still waits for that.
 
 A certification is decided on the profile of its day. A profile that is accepted later takes away at once what it no
-longer offers, and adds nothing: what is new or wider in it waits for a decision of two or for the yearly check. So what
-counts is what both profiles say, the one that was decided on and the one that holds.
+longer offers, and adds nothing: what is new or wider in it, or comes back, waits for a decision of two. So what counts
+is what all profiles say, from the one that was decided on to the one that holds.
 
 Pure: facts and a day in, rows with their areas out.
 """
@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from helpline.messages import Country
-from routing.certification.standing import Certificate, Facts, Profile, RowAnswer, certificate
+from routing.certification.standing import Certificate, Facts, Profile, ProfileState, RowAnswer, certificate
 from routing.places import AreaKey, Gazetteer, Level
 
 
@@ -38,7 +38,7 @@ class Waiting:
     """A row of the profile that nobody has decided on yet, or not on all of it."""
 
     row: str
-    new: bool  # else it was offered before, and is now for others, elsewhere or of another kind
+    new: bool  # or back; else it was offered all the time, and is now for others, elsewhere or of another kind
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,12 @@ class Certification:
 
     certificate: Certificate
     profile: Profile  # that holds
-    upon: Profile  # that was decided on
+    since: tuple[Profile, ...]  # it, the one that was decided on, and all that held in between
     scope: Scope
 
     def targets(self, row: str) -> tuple[str, ...]:
-        """For whom the row is offered, as both profiles say; nothing where neither names anybody."""
-        then, now = self.upon.answers[row].targets, self.profile.answers[row].targets
-        return tuple(each for each in now if each in then) if then and now else now or then
+        """For whom a row of its scope is offered, as all the profiles say; nothing where none names anybody."""
+        return _targets(self.profile, self.since, row) or ()
 
 
 def reach(areas: Iterable[AreaKey], country: Country, gazetteer: Gazetteer) -> Reach:
@@ -76,15 +75,21 @@ def certification(facts: Facts, on: date, country: Country, gazetteer: Gazetteer
     upon = next((each for each in facts.profiles if given is not None and each.number == given.upon), None)
     if given is None or not given.holds(on) or profile is None or upon is None:
         return None
+    since = tuple(
+        each
+        for each in facts.profiles
+        if each is upon or (each.state is ProfileState.ACCEPTED and upon.number < each.number <= profile.number)
+    )
     scope = {}
-    for row in profile.offered & upon.offered:
-        if _of_another_kind(upon.answers[row], profile.answers[row]):
+    for row in frozenset[str].intersection(profile.offered, *(each.offered for each in since)):
+        kept = all(not _of_another_kind(each.answers[row], profile.answers[row]) for each in since)
+        if not kept or _targets(profile, since, row) is None:
             continue
-        then, now = (reach(each.where(row), country, gazetteer) for each in (upon, profile))
-        both = now if now.whole <= then.whole else reach(then.whole & now.whole, country, gazetteer)
-        if both.whole:
-            scope[row] = both
-    return Certification(given, profile, upon, scope)
+        now, *then = (reach(each.where(row), country, gazetteer) for each in (profile, *since))
+        whole = now.whole.intersection(*(each.whole for each in then))
+        if whole:
+            scope[row] = now if whole == now.whole else reach(whole, country, gazetteer)
+    return Certification(given, profile, since, scope)
 
 
 def waiting(held: Certification, country: Country, gazetteer: Gazetteer) -> tuple[Waiting, ...]:
@@ -94,12 +99,12 @@ def waiting(held: Certification, country: Country, gazetteer: Gazetteer) -> tupl
         if not now.offered:
             continue
         certain = held.scope.get(row)
-        if row not in held.upon.offered:
+        if any(row not in each.offered for each in held.since):
             found.append(Waiting(row, new=True))
         elif (
             certain is None
             or not reach(held.profile.where(row), country, gazetteer).whole <= certain.whole
-            or _for_others(held.upon.answers[row], now)
+            or _for_others(held.targets(row), now)
         ):
             found.append(Waiting(row, new=False))
     return tuple(found)
@@ -110,5 +115,13 @@ def _of_another_kind(then: RowAnswer, now: RowAnswer) -> bool:
     return then.value != now.value and not (then.value.isdecimal() and now.value.isdecimal())
 
 
-def _for_others(then: RowAnswer, now: RowAnswer) -> bool:
-    return bool(then.targets) and (not now.targets or not set(now.targets) <= set(then.targets))
+def _targets(profile: Profile, since: Iterable[Profile], row: str) -> tuple[str, ...] | None:
+    """For whom all these profiles offer a row, empty where none names anybody; None where they have nobody in common,
+    which is not everybody."""
+    named = [targets for each in (profile, *since) if (targets := each.answers[row].targets)]
+    common = tuple(each for each in named[0] if all(each in others for others in named)) if named else ()
+    return common if common or not named else None
+
+
+def _for_others(certain: tuple[str, ...], now: RowAnswer) -> bool:
+    return bool(certain) and (not now.targets or not set(now.targets) <= set(certain))

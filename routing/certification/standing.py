@@ -246,7 +246,6 @@ class Check:
 
     on: date
     in_order: bool
-    upon: int = 0  # the number of the profile that held when it was made
 
 
 class DecisionKind(StrEnum):
@@ -403,7 +402,7 @@ class Certificate:
     since: date
     until: date
     withdrawn_on: date | None = None
-    upon: int = 0  # the number of the newest profile that a decision or a check in order has seen
+    upon: int = 0  # the number of the newest profile that a decision has seen
 
     def holds(self, on: date) -> bool:
         return self.since <= on <= self.until and (self.withdrawn_on is None or on < self.withdrawn_on)
@@ -418,7 +417,8 @@ def months_later(day: date, months: int) -> date:
 def certificate(decisions: Sequence[Decision], checks: Sequence[Check], on: date) -> Certificate | None:
     """The newest certification that was given up to a day, whether or not it still holds.
 
-    Given once more while it holds, it is for the profile of that day, and no longer than it was.
+    Given once more while it holds, it is for the profile of that day, and no longer than it was. A check in order,
+    which one person makes, prolongs what two decided on and adds nothing to it.
     """
     happened: list[tuple[date, int, int, Decision | Check]] = [
         (each.on, 0, each.id, each)
@@ -437,8 +437,7 @@ def certificate(decisions: Sequence[Decision], checks: Sequence[Check], on: date
             case Decision(kind=DecisionKind.WITHDRAW) if found is not None and holds:
                 found = replace(found, withdrawn_on=day)
             case Check(in_order=True) if found is not None and holds:
-                until = max(found.until, months_later(day, VALID_MONTHS))
-                found = replace(found, until=until, upon=max(found.upon, event.upon))
+                found = replace(found, until=max(found.until, months_later(day, VALID_MONTHS)))
             case _:
                 pass
     return found

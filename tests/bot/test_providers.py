@@ -461,7 +461,7 @@ async def test_the_yearly_check_needs_a_training_and_gives_another_year(
         assert await store.certified(conn, clock.now().date(), line.house.library.gazetteer) == {}
 
 
-async def test_what_a_later_profile_adds_waits_for_two_coordinators_or_the_check(
+async def test_what_a_later_profile_adds_waits_for_two_coordinators(
     line: Line, client: Client, clock: SetClock, aiohttp_client: Any
 ) -> None:
     await certify(line)

@@ -116,18 +116,51 @@ def test_of_a_row_that_becomes_another_or_for_others_only_what_was_decided_holds
     assert held(facts).targets(KIND) == (("women",) if was.targets or now.targets else ())
 
 
-def test_a_new_decision_or_a_check_in_order_takes_up_what_waits() -> None:
+def test_only_a_new_decision_of_two_takes_up_what_waits() -> None:
     facts = then(talks=YES, house=YES)
     both = {TALKS: {STOCKHOLM}, HOUSE: {STOCKHOLM}}
     again = replace(facts, decisions=(GRANT, Decision(2, DecisionKind.GRANT, DecisionState.CONFIRMED, WINTER, upon=2)))
     assert certified_in(again, AUTUMN) == {TALKS: {STOCKHOLM}}
     assert (certified_in(again, WINTER), waits(again, WINTER)) == (both, [])
     assert held(again, WINTER).certificate.until == held(FACTS).certificate.until  # wider, and no longer
-    assert certified_in(replace(facts, checks=(Check(WINTER, in_order=True, upon=2),)), WINTER) == both
-    for nothing in (Check(WINTER, in_order=False, upon=2), Check(WINTER, in_order=True, upon=1)):
-        assert certified_in(replace(facts, checks=(nothing,)), WINTER) == {TALKS: {STOCKHOLM}}
+    checked = replace(facts, checks=(Check(WINTER, in_order=True),))
+    assert certified_in(checked, WINTER) == {TALKS: {STOCKHOLM}}  # one person makes it
+    assert waits(checked, WINTER) == [Waiting(HOUSE, new=True)]
+    assert held(checked, WINTER).certificate.until > held(FACTS).certificate.until
     proposed = Decision(2, DecisionKind.GRANT, DecisionState.PROPOSED, None, upon=2)
     assert certified_in(replace(facts, decisions=(GRANT, proposed)), WINTER) == {TALKS: {STOCKHOLM}}
+
+
+@pytest.mark.parametrize(
+    ("between", "certified", "waiting_for"),
+    [
+        (RowAnswer(offered=False), {}, [Waiting(KIND, new=True)]),
+        (RowAnswer(True, value="protected", areas=(SOLNA,)), {KIND: set[AreaKey]()}, [Waiting(KIND, new=False)]),
+        (RowAnswer(True, value="ordinary"), {}, [Waiting(KIND, new=False)]),
+        (RowAnswer(True, value="protected", targets=("women",)), {KIND: {STOCKHOLM}}, [Waiting(KIND, new=False)]),
+    ],
+)
+def test_what_was_withdrawn_and_comes_back_waits_for_two(
+    between: RowAnswer, certified: Mapping[str, set[AreaKey]], waiting_for: list[Waiting]
+) -> None:
+    same = RowAnswer(True, value="protected")
+    profiles = (
+        a_profile(3, AUTUMN, kind=same),
+        Profile(4, ProfileState.DRAFT, {}),
+        a_profile(2, SUMMER, kind=between),
+        a_profile(1, SPRING, kind=same),
+    )
+    facts = replace(FACTS, profiles=profiles)
+    assert (certified_in(facts), waits(facts)) == (certified, waiting_for)
+    decided = replace(facts, decisions=(GRANT, replace(GRANT, id=2, on=AUTUMN, upon=3)))
+    assert (certified_in(decided), waits(decided)) == ({KIND: {STOCKHOLM}}, [])
+
+
+def test_a_row_that_is_for_quite_others_now_is_certified_for_nobody_and_not_for_everybody() -> None:
+    was, now = RowAnswer(True, targets=("women",)), RowAnswer(True, targets=("men",))
+    facts = replace(FACTS, profiles=(a_profile(2, AUTUMN, talks=now), a_profile(1, SPRING, talks=was)))
+    assert certified_in(facts) == {}
+    assert waits(facts) == [Waiting(TALKS, new=False)]
 
 
 def test_what_was_accepted_after_the_proposal_was_not_before_both_of_them() -> None:

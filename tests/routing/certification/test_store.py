@@ -92,7 +92,7 @@ async def test_who_is_certified_follows_from_the_decisions_of_two_and_from_the_d
         assert await audit.verify(conn) is None
 
 
-async def test_a_profile_that_is_accepted_later_adds_nothing_until_a_check_or_another_decision(db: Database) -> None:
+async def test_a_profile_that_is_accepted_later_adds_nothing_until_another_decision(db: Database) -> None:
     other, hour = "prevention.prevention.research", timedelta(hours=1)
 
     async def accept(answers: Mapping[str, RowAnswer], at: datetime) -> None:
@@ -126,6 +126,12 @@ async def test_a_profile_that_is_accepted_later_adds_nothing_until_a_check_or_an
             actor=MAJA,
             now=NINE + 3 * hour,
         )
+    assert await rows() == {ROW}  # a check is made by one
+    async with db.write() as conn:
+        wider = await decision_store.propose(
+            conn, VAULT, "se-talita", DecisionKind.GRANT, why="", actor=MAJA, now=NINE + 3 * hour
+        )
+        await decision_store.settle(conn, "se-talita", wider, confirm=True, actor=SIV, now=NINE + 3 * hour, on=DAY)
     assert await rows() == {ROW, other}
     await accept({ROW: RowAnswer(offered=False)}, NINE + 4 * hour)
     assert await rows() == {other}
