@@ -21,6 +21,7 @@ from helpline.content import content_folder
 from helpline.database import Database
 from helpline.messages import Country
 from helpline.settings import load_settings
+from knowledge.fitness import local_day
 from routing import capacity_store, store
 from routing.capacity import Capacity
 from routing.certification import store as certification_store
@@ -105,7 +106,8 @@ async def take_out(
     version: Version,
 ) -> str:
     """Write the directory; a sentence that says what was written and what was not."""
-    certified = await certification_store.certified(conn, now.date(), gazetteer)
+    today = local_day(Country.SE, now)
+    certified = await certification_store.certified(conn, today, gazetteer)
     directory = await store.directory_of(conn, shipped, gazetteer, certified=certified)
     modified = await store.changed_at(conn)
     feed = Feed.PARTNER if partner else Feed.PUBLIC
@@ -117,7 +119,7 @@ async def take_out(
             directory,
             gazetteer,
             feed=feed,
-            on=now.date(),
+            on=today,
             catalogue=rows,
             modified=modified,
             profile=address,
@@ -310,7 +312,7 @@ def check_directory(directory: Directory, gazetteer: Gazetteer, now: datetime) -
     rows = {key: row.en for key, row in Catalogue.load(content_folder()).rows.items()}
     found: dict[Finding, None] = {}
     for feed in Feed:
-        written = write(directory, gazetteer, feed=feed, on=now.date(), catalogue=rows)
+        written = write(directory, gazetteer, feed=feed, on=local_day(Country.SE, now), catalogue=rows)
         faults = checks.check(written.services, written.organizations, written.taxonomy_terms, written.taxonomies)
         found |= dict.fromkeys(fault for fault in faults if fault.wrong)
     return list(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -15,14 +15,18 @@ from helpline import audit
 from helpline.content import content_folder
 from helpline.database import Database
 from helpline.messages import Country
+from helpline.vault import Vault
 from routing import capacity_store, store
 from routing.capacity import Capacity, Teller
+from routing.certification import decision_store, profile_store, provider_store
+from routing.certification.standing import DecisionKind, RowAnswer
 from routing.directory import Directory
 from routing.hsds import package
 from routing.hsds.feeds import Feed
 from routing.hsds.fields import Version
 from routing.hsds.loss import Why
 from routing.hsds.writing import write
+from routing.places import Level
 from routing.services import Answer, Contact, ServiceStatus
 from tests.conftest import NINE
 from tests.routing.worlds import PLACES, SHIPPED, a_directory
@@ -78,6 +82,63 @@ async def test_what_went_out_comes_in_and_changes_nothing(db: Database, tmp_path
     assert (plan.services.added, plan.services.changed, plan.services.left) == ((), (), ())
     assert not plan.findings
     assert set((await standing(db)).services) == set(before.services)
+
+
+async def test_who_is_certified_is_told_by_the_day_that_it_is_there_and_not_in_utc(
+    db: Database, tmp_path: Path
+) -> None:
+    await shipped(db)
+    row, vault, actors = (
+        "protection.support_work.supportive_talks",
+        Vault(bytes(range(32))),
+        ("staff:maja", "staff:siv"),
+    )
+    service = next(each for each in SHIPPED.services if each.country is Country.SE and not each.hides_place)
+    organisation = SHIPPED.organisation_of(service)
+    async with db.write() as conn:
+        await provider_store.begin(
+            conn,
+            vault,
+            organisation_id=organisation.id,
+            country=Country.SE,
+            name=organisation.name,
+            actor=actors[0],
+            now=NINE,
+        )
+        answers = {row: RowAnswer(offered=True)}
+        areas = [(Level.NATIONAL, "SE")]
+        await profile_store.save_profile(
+            conn, vault, organisation.id, answers=answers, areas=areas, version=0, actor=actors[0], now=NINE
+        )
+        await profile_store.accept_profile(
+            conn, organisation.id, version=1, actor=actors[0], now=NINE, on=date(2026, 11, 22)
+        )
+        decision = await decision_store.propose(
+            conn, vault, organisation.id, DecisionKind.GRANT, why="", actor=actors[0], now=NINE
+        )
+        await decision_store.settle(
+            conn, organisation.id, decision, confirm=True, actor=actors[1], now=NINE, on=date(2026, 11, 22)
+        )
+
+    async def is_told(at: datetime, path: Path) -> bool:
+        async with db.read() as conn:
+            await bulk_hsds.take_out(
+                conn,
+                path,
+                shipped=SHIPPED,
+                gazetteer=PLACES,
+                content=content_folder(),
+                public_url=None,
+                now=at,
+                form=Form.JSON,
+                partner=False,
+                version=Version.V3_1,
+            )
+        return b"Certified by" in (path / "services.json").read_bytes()
+
+    # At half past midnight there: the first day, and the one after the last.
+    assert await is_told(datetime(2026, 11, 21, 23, 30, tzinfo=UTC), tmp_path / "first")
+    assert not await is_told(datetime(2027, 11, 22, 23, 30, tzinfo=UTC), tmp_path / "last")
 
 
 async def test_somebody_elses_service_is_a_draft_that_is_not_written_over(db: Database) -> None:
