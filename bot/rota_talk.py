@@ -49,6 +49,7 @@ _ANSWER = re.compile(r"(?:vakt|pass|shift) (?P<said>ja|yes|nei|nej|no)(?: (?P<on
 _YES = frozenset({"ja", "yes"})
 _AWAY = "borte|bort|vekke|fri|ferie|fravær|fråvær|borta|ledig|ledigt|frånvaro|away|leave|off"
 _SHOW_AWAY = re.compile(rf"(?:(?:mitt|min|my) )?(?:{_AWAY})|fråværet mitt|fraværet mitt")
+_FREE = re.compile(r"/?(?:(?:jeg|eg) er )?ledig\b", re.IGNORECASE)
 _BE_AWAY = re.compile(rf"(?:(?:jeg|eg|jag) (?:er|är) |i am |i'm )?(?:{_AWAY}) (?P<when>.{{1,120}})")
 _NOT_AWAY = re.compile(
     r"(?:stryk|strek|cancel|ta tilbake|ta tillbaka) (?:fravær|fråvær|frånvaro|leave)(?: (?P<one>[0-9]{1,2}))?"
@@ -123,6 +124,8 @@ async def hear(
     member = present.staff.get(staff_id)
     if member is None or not member.roles & {Role.ADVISOR, Role.COORDINATOR}:
         return None
+    if asked is not None and _offers_herself(text, present.language_of(staff_id)):
+        return None
     talk = _Talk(conn, means, present, member, now)
     try:
         if tap is not None:
@@ -140,6 +143,11 @@ async def _is_meant_otherwise(conn: AsyncConnection, asked: Asked, staff_id: str
     if await store.owned_by(conn, staff_id):
         return True
     return asked.wants is Wants.TAKE and bool(await store.asked_of(conn, staff_id, since=now - CODES_FOR))
+
+
+def _offers_herself(text: str, language: Language) -> bool:
+    """Whether "ledig" is said as a Norwegian says it: there to be asked, and not away as in Swedish."""
+    return language is not Language.SV and _FREE.match(text.strip()) is not None
 
 
 class _Talk:

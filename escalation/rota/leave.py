@@ -62,6 +62,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"  # what was said is no time
     CLOCK = "clock"  # one end has a clock time and the other has none
     WEEKDAY = "weekday"  # the date is not on that weekday
+    TODAY = "today"  # today's weekday was said: today, or in a week
     MISSING = "missing"  # the clock jumps over it that day
     TWICE = "twice"  # the clock shows it twice that day
 

@@ -20,6 +20,7 @@ class Why(StrEnum):
     UNREADABLE = "unreadable"
     CLOCK = "clock"  # one end has a clock time and the other has none
     WEEKDAY = "weekday"  # the date is not on that weekday
+    TODAY = "today"  # today's weekday was said: today, or in a week
 
 
 class Unclear(Exception):
@@ -62,8 +63,9 @@ _ONE_WORD = (
 )
 _DAYS = {"today": 0, "tomorrow": 1, "overmorrow": 2}
 _NOW = frozenset({"nå", "no", "nu", "now"})
+_FROM = frozenset({"fra", "frå", "från", "from"})
 _UNTIL = frozenset({"til", "till", "to", "until", "through"})
-_EMPTY = frozenset({"fra", "frå", "från", "from", "den", "the", "of", "på", "on", "om"})
+_EMPTY = _FROM | {"den", "the", "of", "på", "on", "om"}
 _CLOCK = frozenset({"kl", "klokka", "klokken", "klockan", "at"})
 _MONTHS = {
     name: number
@@ -115,8 +117,12 @@ def read_span(text: str, now: datetime) -> Said:
     sides = _sides(_tokens(text))
     first = _moment(sides[0])
     if len(sides) == 1:
+        if _one_word(text).split()[0] in _FROM:
+            raise Unclear(Why.UNREADABLE)  # from then on, and nobody has said for how long
         return _one_day(first, now.date())
     last = _moment(sides[1], after_clock=first.clock is not None)
+    if last.clock is not None and _may_be_a_day(sides[1]) and not (first.month is None and _dotted(sides[0])):
+        raise Unclear(Why.CLOCK)  # "fra 4.12. kl. 16 til 6.12.": the sixth, and not twelve past six
     if first.now:
         return _from_now(last, now)
     if (first.clock is None) is not (last.clock is None):
@@ -126,6 +132,18 @@ def read_span(text: str, now: datetime) -> Said:
     if first.clock is None or last.clock is None:
         return Said(_at(start, time()), _at(end + _DAY, time()), whole=True)
     return Said(first.on(start), last.on(end), whole=False)
+
+
+def _may_be_a_day(side: Sequence[Token]) -> bool:
+    """Whether what stands there alone can be a day of a month as well as a clock time."""
+    if len(side) != 1 or side[0][0] != "pair":
+        return False
+    day, month = (int(part) for part in re.split("[./]", side[0][1]))
+    return 1 <= day <= 31 and 1 <= month <= 12
+
+
+def _dotted(side: Sequence[Token]) -> bool:
+    return any(kind == "pair" for kind, _ in side)
 
 
 @dataclass(frozen=True)
@@ -215,7 +233,8 @@ def _moment(tokens: Sequence[Token], *, after_clock: bool = False) -> _Moment:
                 found = _with_date(found, *(int(part) for part in re.findall("[0-9]+", word)))
             case "pair":
                 day, month = (int(part) for part in re.split("[./]", word))
-                is_date = found.month is None and 1 <= day <= 31 and 1 <= month <= 12
+                # "i dag 8.10-12": the day has been said.
+                is_date = not by_day and found.month is None and 1 <= day <= 31 and 1 <= month <= 12
                 if not is_date and "/" in word:
                     raise Unclear(Why.UNREADABLE)
                 found = _with_date(found, day, month) if is_date else _with_clock(found, word)
@@ -269,7 +288,7 @@ def _one_day(only: _Moment, today: date) -> Said:
         raise Unclear(Why.CLOCK)
     if only.now or not only.is_dated:
         raise Unclear(Why.UNREADABLE)
-    day = _day(only, today, _earliest(only, today))
+    day = _first_day(only, today)
     return Said(_at(day, time()), _at(day + _DAY, time()), whole=True)
 
 
@@ -279,17 +298,19 @@ def _from_now(last: _Moment, now: datetime) -> Said:
     if not last.is_dated and last.day is None:
         end = last.on(now.date())
         return Said(None, end if end > now else last.on(now.date() + _DAY), whole=False)
-    day = _day(last, now.date(), _earliest(last, now.date()))
+    day = _first_day(last, now.date())
+    if last.year is None and day - now.date() > _LONG:
+        raise Unclear(Why.UNREADABLE)
     return Said(None, _at(day + _DAY, time()) if last.clock is None else last.on(day), whole=last.clock is None)
 
 
 def _start_day(first: _Moment, last: _Moment, today: date) -> date:
     if first.is_dated:
-        return _day(first, today, _earliest(first, today))
+        return _first_day(first, today)
     if first.day is not None:  # "24.-26.12.": the month is said once
         return _day(replace(first, month=last.month, year=last.year), today, _earliest(last, today))
     # Of the first only the clock was said: its day is the other's, or today.
-    return _day(last, today, _earliest(last, today)) if last.is_dated else today
+    return _first_day(last, today) if last.is_dated else today
 
 
 def _end_day(first: _Moment, last: _Moment, start: date, today: date) -> date:
@@ -301,11 +322,24 @@ def _end_day(first: _Moment, last: _Moment, start: date, today: date) -> date:
             raise Unclear(Why.UNREADABLE)
         last = replace(last, month=start.month, year=start.year)
     # From Friday to Friday is a week, unless the clock says that it is one day.
+    if start == today and _is_weekday_of(last, today):
+        raise Unclear(Why.TODAY)
     a_week = last.month is None and last.weekday == start.weekday() and (first.clock is None or not is_later)
     day = _day(last, today, start + _DAY if a_week and first.is_dated else start)
     if last.year is None and day - start > _LONG:
         raise Unclear(Why.UNREADABLE)
     return day
+
+
+def _first_day(said: _Moment, today: date) -> date:
+    """The next day that is meant; of today's weekday it is asked whether it is today."""
+    if _is_weekday_of(said, today):
+        raise Unclear(Why.TODAY)
+    return _day(said, today, _earliest(said, today))
+
+
+def _is_weekday_of(said: _Moment, today: date) -> bool:
+    return (said.ahead, said.month, said.weekday) == (None, None, today.weekday())
 
 
 def _earliest(said: _Moment, today: date) -> date:

@@ -329,3 +329,12 @@ async def test_what_the_line_gives_as_an_example_it_understands(house: House) ->
                 assert asked is not None, example
                 if asked.wants is Wants.AWAY:
                     assert leave.said_span(asked.when, ZoneInfo("Europe/Oslo"), START), example
+
+
+@pytest.mark.parametrize(
+    "text", ["jeg er ledig nå", "Jeg er ledig i morgen 12–16", "ledig 24.12.", "/ledig i dag", "ledig"]
+)
+async def test_who_is_free_in_norwegian_is_not_away(house: House, text: str, dialect: str) -> None:
+    assert await tell(house, "asha", text) is None
+    async with house.db.read() as conn:
+        assert await rota_store.leave_of(conn, "asha", since=START) == []
