@@ -23,8 +23,10 @@ from bot.house import House
 from helpline import access_tokens, accounts, audit
 from helpline.access_tokens import AccessToken, Scope
 from helpline.accounts import Role
+from helpline.messages import Country
 from helpline.rate_limit import RateLimit
-from helpline.web import LANGUAGE, REQUEST_ID, Access, Handler, Route, client_address
+from helpline.web import KILOBYTE, LANGUAGE, REQUEST_ID, Access, Handler, Route, client_address
+from knowledge.fitness import local_day
 from routing import store as directory_store
 from routing.certification.catalogue import Catalogue
 from routing.directory import Directory
@@ -42,6 +44,7 @@ PER_PAGE: Final = 50
 MOST_PER_PAGE: Final = 200
 NDJSON: Final = "application/x-ndjson"
 _LONGEST_SEARCH: Final = 200
+_PIECE: Final = 64 * KILOBYTE  # of what is sent as lines
 _FURTHEST_PAGE: Final = 1_000_000
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _YES: Final = {"true": True, "1": True, "": True, "false": False, "0": False}
@@ -359,7 +362,7 @@ class HsdsPages:
     async def _stock(self, feed: Feed) -> Stock:
         """This feed of the directory as it is now."""
         directory = self._house.library.directory
-        today = self._house.clock.now().date()
+        today = local_day(Country.SE, self._house.clock.now())
         async with self._writing:
             known = self._stocks.get(feed)
             if known is not None and known.made_of is directory and known.on == today:
@@ -402,7 +405,7 @@ class HsdsPages:
             stock = await self._stock(feed)
             found = _select(stock, shelf, asked)
             if "postcode" in asked:
-                found = self._there_for(asked["postcode"], stock, shelf, found)
+                found = await asyncio.to_thread(self._there_for, asked["postcode"], stock, shelf, found)
             if asked.get("format") == "csv":
                 body = await asyncio.to_thread(_tables, stock, found, self._profile_address())
                 return _answer(request, feed, body, "application/zip")
@@ -521,10 +524,24 @@ async def _streamed(request: web.Request, feed: Feed, lines: Callable[[], Iterat
         return web.Response(status=304, headers=headers)
     response = web.StreamResponse(headers={**headers, "Content-Type": NDJSON})
     await response.prepare(request)
-    for line in lines():
-        await response.write(line)
+    for piece in _in_pieces(lines()):
+        await response.write(piece)
+        await asyncio.sleep(0)  # to write to whoever reads fast gives way to nobody else by itself
     await response.write_eof()
     return response
+
+
+def _in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines put together until they are worth sending."""
+    piece, size = [], 0
+    for line in lines:
+        piece.append(line)
+        size += len(line)
+        if size >= _PIECE:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
 
 
 def _headers(feed: Feed, digest: str) -> dict[str, str]:

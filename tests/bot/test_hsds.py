@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 import schemathesis
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
@@ -22,11 +24,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from bot import hsds
 from bot.app import Line
 from bot.hsds import describe
 from helpline import access_tokens, accounts, audit
 from helpline.access_tokens import Scope
 from helpline.accounts import Role
+from routing.hsds.feeds import Feed
 from routing.hsds.terms import id_of
 from routing.places import Level
 from routing.services import Address, Area, Location, Service, ServiceKind
@@ -214,6 +218,29 @@ async def test_every_list_is_to_be_had_as_lines(api: Client) -> None:
     response = await api.get("/hsds/services?format=ndjson&search=ROSA&full=true")
     (rosa, *_) = [orjson.loads(line) for line in (await response.read()).splitlines()]
     assert rosa == await get(api, f"/services/{rosa['id']}")
+
+
+async def test_others_are_answered_while_whoever_reads_fast_is_sent_lines() -> None:
+    lines, turns = [b"x" * 40_000 + b"\n"] * 41, 0
+
+    async def everybody_else() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(everybody_else())
+    request = make_mocked_request("GET", "/hsds/services")
+    begun: list[int] = []
+
+    def made() -> Iterator[bytes]:
+        begun.append(turns)
+        yield from lines
+
+    await hsds._streamed(request, Feed.PUBLIC, made)
+    others.cancel()
+    assert turns - begun[-1] > 15  # since the sending began; before it, the lines were read through in a thread
+    assert b"".join(hsds._in_pieces(lines)) == b"".join(lines)
 
 
 async def test_the_public_feed_names_no_protected_service(line: Line, api: Client) -> None:
