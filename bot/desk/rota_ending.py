@@ -170,7 +170,7 @@ class EndingDesk:
             looked_at = await ending.outlook(
                 conn, self._door.room.means, name=name, at=at or now, instead=typed.instead, now=now
             )
-            choices = await self._choices(conn, tell, name, at or now)
+            choices = await self._choices(conn, tell, name, now)
         return self._door.pages.page(
             "desk/rota_end.html",
             request[LANGUAGE],
@@ -192,10 +192,10 @@ class EndingDesk:
         )
 
     async def _choices(
-        self, conn: AsyncConnection, tell: RotaTelling, name: str, at: datetime
+        self, conn: AsyncConnection, tell: RotaTelling, name: str, now: datetime
     ) -> list[tuple[str, str]]:
         """Everything that the ladders could call in its stead."""
-        rosters = [each for each in await version_store.lasting(conn, at) if each != name]
+        rosters = [each for each in await version_store.lasting(conn, now) if each != name]
         return [
             *((f"roster:{each}", tell.say("ladders.roster", name=each)) for each in rosters),
             *(

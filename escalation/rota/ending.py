@@ -84,7 +84,7 @@ class Outlook:
     """What would come of an end."""
 
     steps: tuple[Called, ...]  # of the ladders, that call it now
-    holes: tuple[Hole, ...]  # of what stands in, in the fourteen days after the end
+    holes: tuple[Hole, ...]  # of what stands in, in the next fourteen days: it is called from now on
     shifts: tuple[Shift, ...]  # that fall away in those days
     offers: int  # of shifts that fall away
     waiting: int  # escalations that are open with a step on it, which is then skipped
@@ -95,7 +95,8 @@ async def outlook(
 ) -> Outlook:
     """What would come of it, with the `target` that stands in for it in the ladders, where one was named."""
     span = Span(max(at, now), max(at, now) + AHEAD)
-    plans = {plan.name: plan for plan in await rota_store.plans(conn, span.start, span.end)}
+    soon = Span(now, now + AHEAD)
+    plans = {plan.name: plan for plan in await rota_store.plans(conn, soon.start, span.end)}
     plan = plans.get(name, Plan(name, ()))
     present = await staff_now(conn, now, channels=means.channels)
     steps = await calling(conn, name)
@@ -104,7 +105,7 @@ async def outlook(
     target = _ROSTER + name
     return Outlook(
         steps,
-        coverage.holes_between(other, span, present.speaks) if steps and other is not None else (),
+        coverage.holes_between(other, soon, present.speaks) if steps and other is not None else (),
         shifts,
         sum(1 for each in await rota_store.open_exchanges(conn) if _falls_away(each, name, span.start)),
         sum(1 for each in await store.list_open(conn) if target in _targets_of(each)),
@@ -188,6 +189,7 @@ async def take_back(conn: AsyncConnection, means: Means, *, name: str, by: str, 
             saved_by=by,
             languages=each.languages,
             fallback=each.fallback or None,
+            ended=each.ended,
         )
     await _note(conn, name, "roster_end_taken_back", by, now, valid_from=ending.valid_from)
     await _tell(conn, means, await _plan(conn, name, ending.valid_from), "rota.ended.not", ending.valid_from, by, now)
@@ -200,6 +202,7 @@ async def remove(conn: AsyncConnection, means: Means, *, name: str, by: str, now
     begins = await version_store.first_begins(conn, name)
     if begins is None or begins <= now:
         raise NoSuchRoster
+    await store.ladder_history(conn, limit=1, lock=True)  # nobody names it in a ladder meanwhile
     steps = await calling(conn, name)
     if steps:
         raise StillCalled(steps)
@@ -230,21 +233,35 @@ async def _put_in_its_stead(
         raise StillCalled(steps)
     [ladders] = await store.ladder_history(conn, limit=1)
     present = await staff_now(conn, now, channels=means.channels)
-    if not await _reaches_somebody(conn, present, name, instead, at):
+    if not await _reaches_somebody(conn, present, name, instead, now):
         raise StandInUnfit
     if not accepted and (await outlook(conn, means, name=name, at=at, instead=instead, now=now)).holes:
         raise LeavesHoles
     definition = with_another(ladders.definition, _ROSTER + name, instead)
+    await _at_the_end_of_what_waits(conn, _ROSTER + name, instead)
     actor = f"staff:{by}"
     await store.save_ladders(conn, definition=definition, now=now, saved_by=actor)
     details: dict[str, audit.Detail] = {"upon": ladders.id}
     await audit.append(conn, at=now, actor=actor, action="ladders_saved", subject="ladders", details=details)
 
 
-async def _reaches_somebody(conn: AsyncConnection, present: Present, name: str, instead: str, at: datetime) -> bool:
+async def _at_the_end_of_what_waits(conn: AsyncConnection, target: str, instead: str) -> None:
+    """Open escalations keep their steps; but the last resort, after which nobody comes, is never left empty."""
+    for id_ in sorted(each.id for each in await store.list_open(conn)):
+        filed = await store.find(conn, id_, lock=True)
+        if filed is None or target not in filed.escalation.ladder.last_resort:
+            continue
+        ladder = filed.escalation.ladder
+        resort = dict.fromkeys(instead if each == target else each for each in ladder.last_resort)
+        changed = replace(filed.escalation, ladder=replace(ladder, last_resort=tuple(resort)))
+        await store.save(conn, [replace(filed, escalation=changed)])
+
+
+async def _reaches_somebody(conn: AsyncConnection, present: Present, name: str, instead: str, now: datetime) -> bool:
+    """Whether what is named can be called, which is from now on, however late the end comes."""
     if instead.startswith(_ROSTER):
         other = instead.removeprefix(_ROSTER)
-        return other != name and other in await version_store.lasting(conn, at)
+        return other != name and other in await version_store.lasting(conn, now)
     if instead.startswith(_ROLE):
         members = present.with_role(Role(instead.removeprefix(_ROLE))) if instead in _ROLES else []
         return any(member in present.speaks for member in members)

@@ -141,8 +141,9 @@ async def test_a_hole_that_it_makes_is_accepted_or_it_does_not_end(halves: House
     async with halves.db.write() as conn:
         await save(conn, "days", DAYS_ONLY, START)
         seen = await ending.outlook(conn, halves.means, name="main", at=AT, instead="roster:days", now=START)
-    assert seen.holes[0].span == Span(AT + 7 * HOUR, AT + 19 * HOUR)
-    assert len(seen.holes) == 14
+    # It is called from now on, so its holes before the end count too.
+    assert [each.span for each in seen.holes[:2]] == [Span(START, AT - 5 * HOUR), Span(AT + 7 * HOUR, AT + 19 * HOUR)]
+    assert len(seen.holes) == 15
     with pytest.raises(LeavesHoles):
         await end(halves, "main", instead="roster:days")
     await end(halves, "main", instead="roster:days", accepted=True)
@@ -159,6 +160,42 @@ async def test_whoever_waits_on_its_step_is_called_further_up_at_once(halves: Ho
     filed = await halves.filed(opened.filed.escalation.id)
     assert filed.escalation.rung == 1
     assert filed.escalation.ladder.steps[0].targets == ("roster:main",)
+
+
+@on_one
+async def test_what_has_not_begun_stands_in_for_nobody_since_it_is_called_from_now_on(halves: House) -> None:
+    async with halves.db.write() as conn:
+        await save(conn, "spring", HALVES, AT + 5 * DAY)
+    with pytest.raises(StandInUnfit):
+        await end(halves, "main", AT + 5 * DAY, instead="roster:spring")
+
+
+@on_one
+async def test_the_last_resort_of_whoever_waits_is_not_left_empty(halves: House) -> None:
+    async with halves.db.write() as conn:
+        [ladders] = await store.ladder_history(conn, limit=1)
+        only = ["roster:main"]
+        urgent = {**ladders.definition["ladders"]["urgent"]}
+        urgent["steps"] = [{**urgent["steps"][0], "targets": only}]
+        definition = {
+            **ladders.definition,
+            "last_resort": {**ladders.definition["last_resort"], "targets": only},
+            "ladders": {**ladders.definition["ladders"], "urgent": urgent},
+        }
+        await store.save_ladders(conn, definition=definition, now=START, saved_by="staff:maja")
+    opened = await halves.open()
+    await end(halves, "main", START, instead="ulla")
+    await halves.tick(3)
+    assert [page.staff_id for page in await halves.pages(opened.filed.escalation.id)] == ["noor", "ulla"]
+
+
+@on_one
+async def test_an_end_that_is_taken_back_leaves_a_later_one_an_end(halves: House) -> None:
+    await end(halves, at=AT + 10 * DAY)
+    await end(halves, at=AT + 2 * DAY)
+    async with halves.db.write() as conn:
+        assert await ending.take_back(conn, halves.means, name="north", by="maja", now=START)
+    assert [await on_call(halves, AT + days * DAY) for days in (3, 11)] == [("asha",), None]
 
 
 @on_one
