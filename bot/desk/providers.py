@@ -30,7 +30,7 @@ from helpline.staffing import BadEmail, Invitation
 from helpline.storage import wake
 from helpline.web import KILOBYTE, LANGUAGE, Access, Refused, Route, see_other
 from routing.certification import decision_store, provider_store, store, visit_store
-from routing.certification.provider_store import AlreadyProposed, CertificationError, SamePerson
+from routing.certification.provider_store import AlreadyProposed, CertificationError, ChangedMeanwhile, SamePerson
 from routing.certification.standing import (
     REGION,
     ActionState,
@@ -482,6 +482,7 @@ class ProvidersDesk:
         except ValueError as error:
             raise Refused(400, "error.bad_request") from error
         folder, why = await self._folder(request), self._room.clean(request, form, "why")
+        seen = field_of(form, "profile")
         trouble = self._hindrance(request, folder, kind)
         if not trouble and kind is DecisionKind.WITHDRAW and not why:
             trouble = self._room.say(request, "providers.wrong.why")
@@ -497,7 +498,11 @@ class ProvidersDesk:
                     why=why,
                     actor=f"staff:{staff.id}",
                     now=self._house.clock.now(),
+                    # What she decides on is what stood on her page, not what was accepted since.
+                    upon=int(seen) if kind is DecisionKind.GRANT and seen.isdecimal() and len(seen) < 9 else None,
                 )
+        except ChangedMeanwhile:
+            return await self._refuse(request, "decide", self._room.say(request, "providers.told.meanwhile"), form, 409)
         except AlreadyProposed:
             proposed = [each for each in (await self._folder(request)).decisions if each.settled_by is None]
             again = [(each.proposed_by, each.decision.kind) for each in proposed] == [(f"staff:{staff.id}", kind)]

@@ -247,9 +247,15 @@ async def propose(
     why: str,
     actor: str,
     now: datetime,
+    upon: int | None = None,
 ) -> int:
-    """Propose to give a certification or to take it back; its id. Whether it may be given is the caller's to check."""
+    """Propose to give a certification or to take it back; its id. Whether it may be given is the caller's to check.
+
+    `ChangedMeanwhile` unless `upon`, where it is said, is the number of the profile that holds.
+    """
     key = await hold_open(conn, organisation_id, vault)
+    if upon is not None and upon != await profile_store.held_number(conn, organisation_id):
+        raise ChangedMeanwhile("Another profile was accepted meanwhile.")
     waiting = select(_decisions.c.id).where(
         _decisions.c.organisation_id == organisation_id, _decisions.c.state == DecisionState.PROPOSED.value
     )

@@ -103,6 +103,12 @@ def held_at(organisation_id: ColumnElement[str], at: ColumnElement[datetime]) ->
     return newest.where(held, _profiles.c.organisation_id == organisation_id).scalar_subquery()
 
 
+async def held_number(conn: AsyncConnection, organisation_id: str) -> int:
+    """The number of the profile that holds; 0 where none does."""
+    held = (_profiles.c.state == ProfileState.ACCEPTED.value) & (_profiles.c.organisation_id == organisation_id)
+    return int((await conn.execute(select(func.coalesce(func.max(_profiles.c.number), 0)).where(held))).scalar_one())
+
+
 async def waiting(conn: AsyncConnection) -> int:
     """How many profiles were handed in."""
     return await count_open(conn, _profiles, _profiles.c.state == ProfileState.SENT.value)

@@ -501,7 +501,11 @@ async def test_what_a_later_profile_adds_waits_for_two_coordinators(
     assert "Rader som venter på vedtak: 2." in (await get(maja, "/desk/providers")).text
     assert (await listed("01"), await listed("12")) == ({TALKS}, set())
     assert {(TALKS, "12"), (first_aid, "12")} <= await gaps_in(maja, "SE")
-    page = await post(maja, f"{OF}/decide", {"csrf": token, "kind": "grant", "why": ""})
+    # In a tab from before another profile was accepted, it is not decided on unseen.
+    proposal = {"csrf": token, "kind": "grant", "why": "Alt er sett på."}
+    stale = await post(maja, f"{OF}/decide", proposal | {"profile": "1"})
+    assert (stale.status, "Noen andre endret dette" in stale.text, "Alt er sett på." in stale.text) == (409, True, True)
+    page = await post(maja, f"{OF}/decide", proposal | {"profile": found(stale, r'name="profile" value="(\d+)"')})
     decision = found(page, r"/decide/(\d+)")
     page = await get(siv, OF)
     page = await post(siv, f"{OF}/decide/{decision}", {"csrf": page.csrf, "do": "confirm"})
