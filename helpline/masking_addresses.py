@@ -11,7 +11,7 @@ _STREET_ENDS = words_of(
     "gata gaten gate gt gt. veien vegen veg vei vn vn. allé alle alléen alleen plass plassen torg torget torv "
     "torvet bakken bakke stien svingen kroken brygge brygga kaia kai tunet terrasse ringen smauet faret "
     "grenda løkka jordet haugen gatan vägen väg gränd gränden stigen backen allén plan plats platsen kajen "
-    "leden esplanaden slingan stråket torgata street road avenue lane"
+    "leden esplanaden slingan stråket leiret åsen hagen torgata street road avenue lane"
 )
 _STREET = re.compile(
     r"(?:" + "|".join(sorted((re.escape(end) for end in _STREET_ENDS), key=len, reverse=True)) + r")\Z"
@@ -31,15 +31,23 @@ _SHORT_STREET = re.compile(
     r"|(?:stor|lill[ea]?|kirke|kyrko?|kyrkje|skole|skol|kongens?|kongs|kungs|dronningens?|drottning|prinsens|strand|sjø|sjö"
     r"|park|jernbane|järnvägs|stasjons|stations|torg|havne?|hamn|skipper|tollbu|tollbod|bispe|biskops|elve|møller?|møllen?"
     r"|kvarn|ny|øvre|nedre|tverr|bryn[es]?|smed|ring|skog[s]?|bjørke?|björk|grønne?|drammens|trondheims|oslo|bergens)"
-    r"(?:gt\.?|vn\.?|g\.|v\.)"
+    r"(?:gt|vn|g|v)\.?"
     r"),? ?(?:nr\.? ?)?(?P<number>\d{1,3} ?(?:[a-hA-H]\b)?(?:[-–]\d{1,3}(?:[a-hA-H]\b)?)?)(?!\d|[.,:/]\d|%|\w)"
 )
 # Words that end as a short street does, where one sentence ends and the next begins with a number.
 _NO_SHORT_STREETS = re.compile(
-    r"(?:ing|log|urg|ag|ig|åg|gg|ppg|iv|ev|lv|erv|resv|(?<!e)av|s(?:y|ju)kepl|\Aspl)\.\Z",
+    r"(?:ing|log|urg|ag|ig|åg|gg|ppg|iv|ev|lv|erv|resv|(?<!e)av|s(?:y|ju)kepl|\Aspl"
+    r"|(?:senge?|intensiv|sykehus|sjukhus|døgn|dygns|vård|avdelings)pl|vernsv"
+    r"|\A(?:seng|sang|skog|prov|hivprøv|dagv|nattv|kveldsv|morgenv|sosialg))\.\Z",
     re.IGNORECASE,
 )
-_NOT_OF_STREETS = frozenset(words_of("barnets patientens pasientens graviditetens hennes hans deres moderns flickans"))
+_NOT_OF_STREETS = frozenset(
+    words_of(
+        "barnets patientens pasientens graviditetens hennes hans deres moderns flickans kvinnens kvinnans jentas "
+        "jentens guttens mannens fosterets fostrets syklus trinns ukas veckans lovens lagens skadens brannskadens "
+        "politiets polisens sykehusets sjukhusets kommunens barnevernets norges sveriges avdelingens avdelningens"
+    )
+)
 _MONTHS = re.compile(
     r" ?\.? ?(?:jan|feb|mar|apr|ma[ij]|jun|jul|aug|sep|okt|oct|nov|des|dec)[a-zåäöø]{0,7}\.?(?!\w)", re.IGNORECASE
 )
@@ -53,14 +61,17 @@ _NO_STREETS = frozenset(
         "behandlingsplan omsorgsplan arbetsplats arbeidsplass arbeidsplassen sengeplass sengeplassen vårdplats "
         "vårdplatsen vårdplan institusjonsplass barnehageplass boplats avdelingsplan kriseplan sykehusplass "
         "krisesenterplass samleplan nødplan bedplass intensivplass liggeplass gate street road lane avenue "
+        "barnehagen flyktningleiret flyktningeleiret fornavn etternavn mellomnavn brukernavn "
         "overgate handlingsplan undersøkelsesplan tiltaksplan individuell plan omplass fosterhjemsplass"
     )
 )
-_LOWER_STREETS = ("gata", "gaten", "gate", "veien", "vegen", "gatan", "vägen", "gränd", "torget", "allé")
+_LOWER_STREETS = ("gata", "gaten", "gate", "veien", "vegen", "gatan", "vägen", "gränd", "torget", "allé", "vn")
+_SHORT_ROAD = re.compile(r"[^\W\d_aeiouyæøåäö]vn\Z")  # "bogstadvn", and not "navn"
 _UNITS = re.compile(
     r" ?(?:mg|g|ml|mcg|µg|ie|iu|dag(?:er|ar)?|timer|timar|timmar|uker|veker|veckor|år|ganger|gånger|"
     r"gonger|stk|st|%|min|km|m|cm|kg|person(?:er|ar)?|kvinner|jenter|barn|andre|andra|av|x|days?|hours?|"
-    r"weeks?|years?|times|people|women|men|girls)\b",
+    r"weeks?|years?|times|people|women|men|girls|menn|män|kvinnor|gutter|gutar|flickor|"
+    r"pojkar|pasienter|patienter|prøver|prover)\b",
     re.IGNORECASE,
 )
 _AFTER_STREET = re.compile(
@@ -123,7 +134,8 @@ def find_addresses(text: str, places: frozenset[str]) -> Iterator[Find]:
 def _street_start(text: str, start: int, word: str) -> int | None:
     """Where the street's name begins, or None where the word is no street."""
     lowered = word.lower().rstrip(".")
-    if lowered.endswith(("gt", "vn")) and (len(lowered) < 5 or not word[0].isupper()):
+    is_short = lowered.endswith(("gt", "vn")) and _SHORT_ROAD.search(lowered) is None
+    if is_short and (len(lowered) < 5 or not word[0].isupper()):
         return None
     if word[0].isupper() and lowered not in _NO_STREETS:
         stands_alone = lowered in _STREET_ENDS
