@@ -49,7 +49,7 @@ _ANSWER = re.compile(r"(?:vakt|pass|shift) (?P<said>ja|yes|nei|nej|no)(?: (?P<on
 _YES = frozenset({"ja", "yes"})
 _AWAY = "borte|bort|vekke|fri|ferie|fravær|fråvær|borta|ledig|ledigt|frånvaro|away|leave|off"
 _SHOW_AWAY = re.compile(rf"(?:(?:mitt|min|my) )?(?:{_AWAY})|fråværet mitt|fraværet mitt")
-_FREE = re.compile(r"/?(?:(?:jeg|eg) er )?ledig\b", re.IGNORECASE)
+_FREE = re.compile(r"(?:(?:jeg|eg) er )?ledig\b", re.IGNORECASE)
 _BE_AWAY = re.compile(rf"(?:(?:jeg|eg|jag) (?:er|är) |i am |i'm )?(?:{_AWAY}) (?P<when>.{{1,120}})")
 _NOT_AWAY = re.compile(
     r"(?:stryk|strek|cancel|ta tilbake|ta tillbaka) (?:fravær|fråvær|frånvaro|leave)(?: (?P<one>[0-9]{1,2}))?"

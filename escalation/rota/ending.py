@@ -161,6 +161,8 @@ async def end(
     if steps:
         await _put_in_its_stead(conn, means, name, instead, at=at, accepted=accepted, by=by, now=now, steps=steps)
     offers = [each for each in await rota_store.lock_open_exchanges(conn) if _falls_away(each, name, at)]
+    if steps:  # after the offers, as whoever answers one locks them
+        await _at_the_end_of_what_waits(conn, _ROSTER + name, instead)
     plan = await _plan(conn, name, at)
     await store.save_roster(
         conn, name=name, zone=held.zone, definition={}, valid_from=at, now=now, saved_by=by, ended=True
@@ -238,7 +240,6 @@ async def _put_in_its_stead(
     if not accepted and (await outlook(conn, means, name=name, at=at, instead=instead, now=now)).holes:
         raise LeavesHoles
     definition = with_another(ladders.definition, _ROSTER + name, instead)
-    await _at_the_end_of_what_waits(conn, _ROSTER + name, instead)
     actor = f"staff:{by}"
     await store.save_ladders(conn, definition=definition, now=now, saved_by=actor)
     details: dict[str, audit.Detail] = {"upon": ladders.id}
