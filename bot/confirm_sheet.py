@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from helpline.content import ContentError, node_of
 from routing.services import AgeRange, Answer, Phone, Service, Sex, Takes
+from routing.upkeep.dialled import can_be_dialled
 from routing.upkeep.service_form import as_plain, looks_like_address, read_email, read_phones, read_url
 
 ANSWERS: Final = ("serves.children", "families", "serves.substance_use", "introduction")
@@ -142,6 +143,9 @@ class _Reader:
         except ContentError:
             self._wrong["phones"] = "confirm.wrong.phones"
             return self._service.phones
+        country = self._service.country
+        if not all(phone.number in known or can_be_dialled(phone.number, country) for phone in new):
+            self._wrong["phones"] = "confirm.wrong.dialled"
         return tuple(known.get(phone.number, phone) for phone in new)
 
     def _answer(self, name: str) -> Answer:

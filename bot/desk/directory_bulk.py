@@ -185,7 +185,9 @@ class BulkDesk:
         say = self._door.say
 
         def shown(row: Row) -> Shown:
-            wrong = say(request, f"bulk.refused.{row.refused.value}") if row.refused is not None else row.wrong
+            wrong = say(request, "bulk.refused.unread", why=row.wrong)
+            if row.refused is not None:
+                wrong = say(request, f"bulk.refused.{row.refused.value}", number=row.number)
             changed: Sequence[Changed] = ()
             if row.what is What.CHANGED and row.service is not None:
                 changed = tell.differences(row.before, as_plain(row.service), row.service.country)

@@ -26,6 +26,7 @@ from routing.places import fold
 from routing.services import Service
 from routing.store import ChangedMeanwhile, OrganisationRevision
 from routing.upkeep import waiting_store
+from routing.upkeep.dialled import can_be_dialled
 from routing.upkeep.waiting_store import About
 
 _ALL: Final = HERE + "/organisations"
@@ -198,6 +199,8 @@ class OrganisationDesk:
     def _said(self, request: web.Request, error: ContentError) -> dict[str, str]:
         """The complaint of the strict reader, at the field that it is about."""
         phrases = {"url": "url", "email": "email", "number": "number", "phones": "phone", "name": "empty"}
+        if isinstance(error, _Undiallable):
+            return {"phones": self._door.say(request, "desk.directory.no.dialled", number=error.number)}
         field = next((name for name in _NAMED if isinstance(error, _At) and error.field == name), "name")
         phrase = (
             "desk.directory.no.address"
@@ -213,6 +216,14 @@ class _At(ContentError):
     def __init__(self, field: str, error: ContentError) -> None:
         super().__init__(error.sentence)
         self.field = field
+
+
+class _Undiallable(ContentError):
+    """A phone number that nobody can dial."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__("Nobody can dial this number.")
+        self.number = number
 
 
 def shape_of(organisation: Organisation) -> dict[str, Any]:
@@ -245,16 +256,21 @@ def _organisation(shape: Mapping[str, Any], held: Organisation) -> Organisation:
     what = {tongue: shape[f"what.{tongue}"] for tongue in TONGUES if shape[f"what.{tongue}"]}
     if what:
         plain["what"] = what
-    if shape["phones"]:
-        same = shape["phones"] == ", ".join(phone.number for phone in held.phones)
+    numbers: list[str] = []
+    if shape["phones"] == ", ".join(phone.number for phone in held.phones):
+        plain |= {name: value for name, value in as_plain(held).items() if name == "phones"}
+    else:
         numbers = [number.strip() for number in shape["phones"].split(",") if number.strip()]
-        plain["phones"] = as_plain(held)["phones"] if same else [{"number": number} for number in numbers]
+        plain["phones"] = [{"number": number} for number in numbers]
     if not plain.get("name"):
         raise _At("name", ContentError("The name is empty."))
     for field in ("url", "email", "number", "phones"):
         # Alone with its name, so that a complaint is about nothing but this field.
         if field in plain:
             _checked({"id": held.id, "name": "x", field: plain[field]}, held.country, field)
+    for number in numbers:
+        if not can_be_dialled(number, held.country):
+            raise _Undiallable(number)
     return _checked(plain, held.country, "name")
 
 

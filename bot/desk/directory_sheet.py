@@ -26,6 +26,7 @@ from routing.services import (
     Sex,
     Status,
 )
+from routing.upkeep.dialled import can_be_dialled
 from routing.upkeep.service_form import as_plain, looks_like_address, read_service
 
 Shape = dict[str, Any]
@@ -785,8 +786,7 @@ class _Writing:
             use = {tongue: row[tongue] for tongue in TONGUES if row[tongue]}
             if not row["number"] and not use:
                 continue
-            if not _PHONE.fullmatch(row["number"]):
-                self._say(f"{name}.{number}.number", "desk.directory.no.phone")
+            self._number(f"{name}.{number}.number", row["number"])
             for tongue, words in use.items():
                 self._short_enough(f"{name}.{number}.{tongue}", words, 40)
             phones.append({"number": row["number"]} | ({"use": use} if use else {}))
@@ -797,9 +797,15 @@ class _Writing:
             kept: list[dict[str, Any]] = before["phones"]
             return kept
         numbers = [number.strip() for number in re.split(r"[,;]", typed) if number.strip()]
-        if any(not _PHONE.fullmatch(number) for number in numbers):
-            self._say(name, "desk.directory.no.phone")
+        for number in numbers:
+            self._number(name, number)
         return [{"number": number} for number in numbers]
+
+    def _number(self, name: str, typed: str) -> None:
+        if not _PHONE.fullmatch(typed):
+            self._say(name, "desk.directory.no.phone")
+        elif not can_be_dialled(typed, self._known.country):
+            self._say(name, "desk.directory.no.dialled", number=typed)
 
     def _contacts(self) -> list[dict[str, Any]]:
         stored = {(row.get("name"), row.get("email")): row for row in self._before.get("contacts", ())}

@@ -20,6 +20,7 @@ from helpline.messages import Country
 from routing.places import Gazetteer
 from routing.services import Service
 from routing.upkeep import changes, likeness
+from routing.upkeep.dialled import first_undiallable
 from routing.upkeep.service_form import as_plain, read_service
 
 
@@ -38,6 +39,7 @@ class Refusal(StrEnum):
     TWICE = "twice"  # the file names the service twice
     OTHER_COUNTRY = "other-country"  # the id is that of a service in the other country
     SAYS_LESS = "says-less"  # it came out of the public feed, which leaves out what we know
+    PHONE = "phone"  # nobody can dial a number that it brings
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Row:
     because: tuple[str, ...] = ()  # changed fields for which a second person is asked
     wrong: str = ""
     refused: Refusal | None = None
+    number: str = ""  # the number that nobody can dial
     like: tuple[Service, ...] = ()  # services that an added one may be already
 
 
@@ -129,8 +132,9 @@ def _planned(row: Read, present: Mapping[str, Service], named: Collection[str]) 
         refused = Refusal.TWICE
     elif stands is not None and stands.country is not service.country:
         refused = Refusal.OTHER_COUNTRY
-    if refused is not None:
-        return Row(row.line, row.id, service.name, What.REFUSED, refused=refused)
+    number = first_undiallable(service, stands) if refused is None else ""
+    if refused is not None or number:
+        return Row(row.line, row.id, service.name, What.REFUSED, refused=refused or Refusal.PHONE, number=number)
     if stands is None:
         fresh = replace(service, revision=0)
         return Row(row.line, row.id, service.name, What.ADDED, fresh, None, changes.guarded(None, fresh))

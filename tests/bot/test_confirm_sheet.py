@@ -29,6 +29,7 @@ def test_a_form_that_says_what_stands_there_is_no_correction() -> None:
     ("typed", "field"),
     [
         ({"phones": "ring oss"}, "phones"),
+        ({"phones": "22 33 11"}, "phones"),
         ({"email": "ikke en adresse"}, "email"),
         ({"url": "javascript:alert(1)"}, "url"),
         ({"age.lower": "atten"}, "age.lower"),

@@ -40,7 +40,7 @@ async def maja(sign_in: Any) -> Client:
     return browser
 
 
-def exported(service: Service, *, country: str = "NO", **changed: str) -> bytes:
+def exported(service: Service, *, country: str = "NO", **changed: Any) -> bytes:
     """A file with this one service in it, in JSON, which is YAML too."""
     plain = {**as_plain(service), **changed}
     return orjson.dumps({"country": country, "services": [plain]}, option=orjson.OPT_INDENT_2)
@@ -159,8 +159,9 @@ async def test_new_services_and_new_numbers_wait_for_a_colleague(maja: Client, l
 async def test_what_cannot_be_read_is_said_with_its_line(maja: Client, line: Line) -> None:
     service = next(one for one in line.house.library.directory.services if one.country.value == "NO")
     for content, said in (
-        (exported(service, kind="castle"), "linje"),
-        (b"country: NO\nservices:\n  - [", "Linje"),
+        (exported(service, kind="castle"), "Noe på denne linja er ikke slik det skal være"),
+        (exported(service, phones=[{"number": "22 33 11"}]), "«22 33 11» er ikke et telefonnummer"),
+        (b"country: NO\nservices:\n  - [", "Rett linje"),
         (b"\xff\xfe", "kan ikke leses"),
         (b"", "Velg en fil"),
         (b"x" * (1600 * 1024), "for stor"),

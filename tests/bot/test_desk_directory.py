@@ -305,6 +305,10 @@ async def test_a_number_of_an_organisation_holds_once_another_has_looked(
         given, pairs = form_of(await get(client, address), action=address)
         return await send(client, given["action"], filled(pairs, {"phones": phones}))
 
+    wrong = await numbers(maja, "22 99 88 77, 22 33 11")
+    assert wrong.status == 422
+    assert "«22 33 11» er ikke et telefonnummer." in wrong.text
+    assert "22 99 88 77, 22 33 11" in wrong.text
     for _ in range(2):
         assert (await numbers(maja, "22 99 88 77")).url == f"{address}?told=proposed"
     [change] = await changes_that_wait(line)

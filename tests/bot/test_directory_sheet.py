@@ -152,6 +152,9 @@ def with_days(**days: str) -> Shape:
     return shape | {"days": dict.fromkeys(sheet.DAYS, "") | days}
 
 
+CONTACT: Shape = sheet.shape_of(as_plain(EVERYTHING), NORWAY)["contacts"][0]
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
@@ -163,6 +166,8 @@ def with_days(**days: str) -> Shape:
         ({"note": "x" * 241}, "note"),
         ({"needs": {}}, "needs"),
         ({"phones": [{"number": "ring oss", **dict.fromkeys(sheet.TONGUES, "")}]}, "phones.0.number"),
+        ({"phones": [{"number": "22 33 11", **dict.fromkeys(sheet.TONGUES, "")}]}, "phones.0.number"),
+        ({"contacts": [{**CONTACT, "phones": "22 33 44 77, 22 33 11"}]}, "contacts.0.phones"),
         ({"assured_on": "i går"}, "assured_on"),
         ({"area": {"reach": "areas", "areas": "", "likely": "", "advises_all": False}}, "areas"),
         ({"hours": with_days(mon="åtte til fire")}, "hours.days.mon"),
@@ -177,6 +182,14 @@ def test_what_is_wrong_is_said_where_it_stands(changed: dict[str, Any], field: s
     back = through(EVERYTHING, before=True, **changed)
     assert set(back.wrong) == ({field} if field else set())
     assert (back.service is None) == (field is not None)
+
+
+def test_a_number_that_nobody_can_dial_is_named_and_one_that_stands_there_is_left() -> None:
+    typed = {"number": "22 33 11", **dict.fromkeys(sheet.TONGUES, "")}
+    wrong = through(EVERYTHING, before=True, phones=[typed]).wrong["phones.0.number"]
+    assert (wrong.phrase, wrong.values) == ("desk.directory.no.dialled", {"number": "22 33 11"})
+    older = replace(EVERYTHING, phones=(Phone("22 33 11"),))
+    assert through(older, before=True, note="Ring etter ti.").wrong == {}
 
 
 def test_a_hidden_place_never_takes_an_address_and_never_says_it_back() -> None:

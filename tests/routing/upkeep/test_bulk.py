@@ -92,6 +92,14 @@ def test_twice_in_the_file_another_country_and_the_public_feed_are_refused() -> 
     assert plan([less], PRESENT).rows[0].refused is Refusal.SAYS_LESS
 
 
+def test_a_number_that_nobody_can_dial_is_refused_unless_it_stands_there() -> None:
+    short = replace(A_SERVICE, phones=(*A_SERVICE.phones, Phone("22 33 11")))
+    (row,) = plan(rows(short), PRESENT).rows
+    assert (row.what, row.refused, row.number) == (What.REFUSED, Refusal.PHONE, "22 33 11")
+    there = {**PRESENT, A_SERVICE.id: short}
+    assert plan(rows(replace(short, note="Nytt.")), there).rows[0].what is What.CHANGED
+
+
 def test_a_new_service_that_may_be_there_already_names_which() -> None:
     twin = replace(A_SERVICE, id="tvilling")
     (row,) = plan(rows(twin), PRESENT).rows
