@@ -71,6 +71,7 @@ _ADDRESS = re.compile(
 )
 
 _FIGURE = re.compile(r"\d")
+_FROM_TO = re.compile(r"\b0\d(?:[.:]?[0-5]\d)? ?[-–] ?[0-2]\d(?:[.:]?[0-5]\d)?(?![\d.:-])")  # hours; no house is 08
 _URL = re.compile(r"https?://[^\s/$.?#][^\s<>\"]*")
 _MONTH_DAY = re.compile(r"[0-1][0-9]-[0-3][0-9]")
 _CATALOGUE_KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){2}")
@@ -96,6 +97,7 @@ def looks_like_address(text: str) -> bool:
     # Most texts have no figure and so no address; to look for one first makes reading twenty thousand services quicker.
     if _FIGURE.search(text) is None:
         return False
+    text = _FROM_TO.sub("-", text)
     return _ADDRESS.search(text) is not None or any(find_addresses(text, frozenset()))
 
 

@@ -154,7 +154,10 @@ def test_a_street_address_is_known_when_seen(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["22 33 11 60", "kap. 4.5", "020-39 00 00", "Storgata til Aker", "11 år", "0500-44 76 90", "avd. 12", "§ 12"],
+    [
+        *("22 33 11 60", "kap. 4.5", "020-39 00 00", "Storgata til Aker", "11 år", "0500-44 76 90", "avd. 12", "§ 12"),
+        *("NAV Grünerløkka 08-15", "Torget 08.00-16.00", "Torget 08-12 34 56"),
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     assert not looks_like_address(text)
