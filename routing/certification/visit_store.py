@@ -255,7 +255,9 @@ async def move_action(
     if (row.state == state.value and row.due_on == day) or (was is not None and row.state != was.value):
         return False
     values: dict[str, Any] = {"state": state.value, "due_on": day, "changed_by": actor, "changed_at": now}
-    values["done_on"] = on if state is ActionState.DONE else None
+    # Another due day does not make it done anew: a visit since may have found that it is not.
+    done_on = row.done_on if row.state == state.value else on
+    values["done_on"] = done_on if state is ActionState.DONE else None
     await conn.execute(update(_actions).where(mine).values(**values))
     await record(
         conn,

@@ -254,7 +254,12 @@ async def test_a_providers_word_does_not_undo_a_coordinators(db: Database) -> No
         assert await store.waiting(conn, DAY) == 0
         assert await store.waiting(conn, DAY + timedelta(days=1)) == 1
         await visit_store.move_action(conn, "se-talita", item, ActionState.DONE, actor=MAJA, now=NINE, on=DAY)
-    assert (await folder(db)).actions[0].action.done_on == DAY
+        # A later visit may have found that it is not done; a form with another due day does not undo that.
+        later = DAY + timedelta(days=90)
+        await visit_store.move_action(
+            conn, "se-talita", item, ActionState.DONE, actor=MAJA, now=NINE, on=later, due_on=later
+        )
+    assert ((await folder(db)).actions[0].action.done_on, (await folder(db)).actions[0].action.due_on) == (DAY, later)
     await begin(db, "se-noomi")
     with pytest.raises(NoSuchThing):
         async with db.write() as conn:
