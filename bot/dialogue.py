@@ -652,9 +652,8 @@ class _Turn:
                 self._tapped(f"{STATUS}:")
                 return True
             return False
-        if self.state.awaiting is Awaiting.REFERRAL and command is Command.SKIP:
-            self._tapped(f"{REFERRAL}:skip")
-            return True
+        if self.state.awaiting is Awaiting.REFERRAL:
+            return self._referral_yes_or_no(command)
         if self.state.awaiting is Awaiting.REFERRING and self.state.making is not None and command is not Command.SKIP:
             turned = referring.yes_or_no(self.state.making, self._scene(), yes=command is Command.YES)
             if turned is not None:
@@ -1082,6 +1081,9 @@ class _Turn:
         draft = Draft(needs=tuple(needs), who="child" if self.state.age == "minor" else "")
         if known is not None and known.place_code:
             draft = draft.at_the_place_of(known)
+        if self.state.asked:
+            heard = self.world.gazetteer.understand(self.state.asked, country=self.state.country)
+            draft = referral.place_supposed(draft, heard)
         self._move_referral(draft)
 
     def _move_referral(self, draft: Draft) -> None:
@@ -1133,6 +1135,18 @@ class _Turn:
         self._ask_referral(lead=self.phrase("refer.place.unknown"))
         return True
 
+    def _referral_yes_or_no(self, command: Command) -> bool:
+        draft = self.state.referral
+        if command is Command.SKIP:
+            self._tapped(f"{REFERRAL}:skip")
+        elif draft is None or draft.step is not Step.PLACE or len(draft.candidates) != 1:
+            return False
+        elif command is Command.YES:
+            self._tapped(f"{REFERRAL}:place:{draft.candidates[0][0]}")
+        else:
+            self._move_referral(replace(draft, candidates=()))
+        return True
+
     def _referral_told(self, value: str) -> None:
         draft = self.state.referral
         if not value or draft is None:
@@ -1182,9 +1196,9 @@ class _Turn:
         # Where one choice stands for all, those that are known by their digit keep it.
         choices = [*refers, *choices] if self.world.form is Form.WIDE else [*choices, *refers]
         if shown.ids:
-            self.effects.append(RecordReferral(shown.ids, draft.needs, draft.region))
+            self.effects.append(RecordReferral(shown.ids, draft.wanted, draft.region))
         elif draft.shown or shown.nobody:
-            self.effects.append(RecordGap(Missing.NO_SERVICE, self.state.asked, tuple(draft.needs), 0.0, draft.region))
+            self.effects.append(RecordGap(Missing.NO_SERVICE, self.state.asked, draft.wanted, 0.0, draft.region))
         self.say(text, choices)
 
     # --- referring to one of them --------------------------------------------------------------------------------

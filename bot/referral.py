@@ -19,7 +19,7 @@ from routing.directory import Directory, Need
 from routing.matching.because import CAUTION, CLOSED, OPENING, REFUSED, Because
 from routing.matching.match import AgeGroup, Offer, Query, match
 from routing.matching.reasons import say
-from routing.places import Gazetteer, Level, Outcome, Place, Understood
+from routing.places import Gazetteer, Level, Outcome, Place, Understood, Why
 from routing.referrals.referral import reached_at
 from routing.services import Sex, Status
 
@@ -71,6 +71,7 @@ class Draft:
     shown: int = 0
     namesakes: tuple[tuple[str, str], ...] = ()  # other places that may have been meant: key, name
     offered: tuple[str, ...] = ()  # ids of the services that were shown last
+    supposed: str = ""  # key of the place that her question named and that she was asked about
 
     @property
     def step(self) -> Step:
@@ -84,6 +85,14 @@ class Draft:
             return Step.WHEN
         return Step.DONE
 
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What is needed. An article may lead to help for a child too; of an adult alone that is not asked."""
+        named = tuple(need for need in self.needs if need != SKIPPED)
+        if self.who in _WITHOUT_CHILDREN and len(named) > 1:
+            return tuple(need for need in named if need != "children")
+        return named
+
     def at_the_place_of(self, other: Draft) -> Draft:
         """This draft, about the place that another one was about."""
         return replace(
@@ -93,6 +102,7 @@ class Draft:
             place_code=other.place_code,
             place_name=other.place_name,
             region=other.region,
+            supposed=other.supposed,
         )
 
 
@@ -117,6 +127,9 @@ def ask(draft: Draft, phrases: Phrases, language: Language) -> tuple[str, list[C
 
     skip = choice("skip", "choice.skip")
     match draft.step:
+        case Step.PLACE if len(draft.candidates) == 1:
+            [(key, name)] = draft.candidates
+            return phrases.say("refer.place.this", language, place=name), [Choice(f"place:{key}", name), skip]
         case Step.PLACE if draft.candidates:
             places = [Choice(f"place:{key}", name) for key, name in draft.candidates]
             return phrases.say("refer.place.which", language), [*places, skip]
@@ -137,7 +150,7 @@ def ask(draft: Draft, phrases: Phrases, language: Language) -> tuple[str, list[C
 def understood(draft: Draft, phrases: Phrases, language: Language) -> str:
     """What the line took the answers so far to mean, so that a mistake is seen at once."""
     place = draft.place_name or phrases.say("refer.anywhere", language)
-    told = [place, *(phrases.say(f"need.{need}", language) for need in draft.needs if need != SKIPPED)]
+    told = [place, *(phrases.say(f"need.{need}", language) for need in draft.wanted)]
     if draft.who in WHO:
         told.append(phrases.say(f"who.{draft.who}", language))
     if draft.when in WHEN:
@@ -160,6 +173,19 @@ def place_told(draft: Draft, heard: Understood) -> Draft | None:
             return None
 
 
+def place_supposed(draft: Draft, heard: Understood) -> Draft:
+    """The draft with a place to be tapped that her question named: she may have named it for another reason."""
+    if heard.why is not Why.NAMED:
+        return draft
+    if heard.outcome is not Outcome.FOUND or heard.place is None:
+        return draft if draft.place_code else place_told(draft, heard) or draft
+    key = _key(heard.place)
+    if key in {draft.supposed, _key_of(draft)}:
+        return draft
+    nowhere = Draft(needs=draft.needs, who=draft.who, when=draft.when)
+    return replace(nowhere, candidates=((key, heard.place.label),), supposed=key)
+
+
 def with_place(draft: Draft, place: Place) -> Draft:
     """The draft for this place."""
     region = next((code for level, code in place.areas if level in {Level.FYLKE, Level.LAN}), "")
@@ -179,8 +205,7 @@ def corrected(draft: Draft, place: Place) -> Draft:
     """The draft about the namesake that was meant; the place it was about can be gone back to in the same way."""
     known = draft.namesakes
     if draft.place_code not in {"", SKIPPED}:
-        was = f"{draft.place_country}.{draft.place_level}.{draft.place_code}"
-        known = ((was, draft.place_name), *known)
+        known = ((_key_of(draft), draft.place_name), *known)
     moved = replace(with_place(draft, place), shown=0)
     return replace(moved, namesakes=tuple((key, name) for key, name in known if key != _key(place))[:NAMESAKES])
 
@@ -216,6 +241,10 @@ def _skipped(draft: Draft) -> Draft:
             return replace(draft, when=SKIPPED)
         case _:
             assert_never(draft.step)
+
+
+def _key_of(draft: Draft) -> str:
+    return f"{draft.place_country}.{draft.place_level}.{draft.place_code}"
 
 
 def _key(place: Place) -> str:
@@ -265,14 +294,10 @@ def find(
     if draft.place_code not in {"", SKIPPED}:
         country = Country(draft.place_country)
         place = gazetteer.find(country, Level(draft.place_level), draft.place_code)
-    needs = tuple(need for need in draft.needs if need != SKIPPED)
-    if draft.who in _WITHOUT_CHILDREN and len(needs) > 1:
-        # An article may look for help for a child too; of an adult alone that is not asked.
-        needs = tuple(need for need in needs if need != "children")
     query = Query(
         country=country,
         place=place,
-        needs=needs,
+        needs=draft.wanted,
         sex={"woman": Sex.FEMALE, "man": Sex.MALE, "other": Sex.OTHER}.get(draft.who),
         age={"child": AgeGroup.MINOR, "woman": AgeGroup.ADULT, "man": AgeGroup.ADULT, "family": AgeGroup.ADULT}.get(
             draft.who
@@ -335,7 +360,7 @@ def tell(
 
     def child_first(offer: Offer) -> bool:
         """Whether it is the public way for a child, which stays first although no number of it is known."""
-        return offer.service.child_route and (draft.who == "child" or "children" in draft.needs)
+        return offer.service.child_route and (draft.who == "child" or "children" in draft.wanted)
 
     def unconfirmed() -> str:
         """Which of the services have not said themselves that this is right: once, for all of them."""

@@ -560,7 +560,7 @@ def _facts(service: Service, scene: Scene) -> tuple[Facts, bool]:
     if draft is None or not draft.needs:
         last = scene.referrals[-1] if scene.referrals else None
         return (last.facts if last is not None else Facts(service.country)), False
-    needs = tuple(need for need in draft.needs if need in scene.directory.needs)
+    needs = tuple(need for need in draft.wanted if need in scene.directory.needs)
     here = draft.region if draft.place_country in {"", service.country.value} else ""
     facts = Facts(
         country=service.country,
