@@ -17,7 +17,7 @@ from helpline import audit
 from helpline.messages import Country
 from helpline.storage import UtcDateTime, table_of, wake
 from routing.directory import Fallback
-from routing.services import Service
+from routing.services import Answer, Service
 
 _TOPIC = "library"
 
@@ -38,20 +38,29 @@ _rows = table_of(StandInRow)
 
 
 class Unfit(Exception):
-    """A service that nobody could fall back on: elsewhere, closed, without a number, or there already."""
+    """A service that is not for everybody to fall back on: elsewhere, closed, without a number, or there already."""
 
 
 def is_fit(service: Service, fallback: Fallback, country: Country) -> bool:
     """Whether somebody can fall back on a service."""
     there = {*fallback.everyone, *fallback.minor}
-    return service.country is country and service.running and bool(service.phones) and service.id not in there
+    open_to_all = not service.serves.sex.refuses
+    found = service.country is country and service.running and bool(service.phones) and open_to_all
+    return found and service.id not in there
+
+
+def fits(instead_of: str, service: Service, fallback: Fallback, country: Country) -> bool:
+    """Whether it fits in this place: what a minor is led to is open to minors."""
+    if instead_of not in {*fallback.everyone, *fallback.minor} or not is_fit(service, fallback, country):
+        return False
+    return instead_of not in fallback.minor or service.serves.age.answer(0, 17) is not Answer.NO
 
 
 async def put(
     conn: AsyncConnection, instead_of: str, service: Service, fallback: Fallback, *, by: str, now: datetime
 ) -> None:
     """Have `service` always shown where `instead_of` was; `Unfit` where nobody could fall back on it."""
-    if instead_of not in {*fallback.everyone, *fallback.minor} or not is_fit(service, fallback, service.country):
+    if not fits(instead_of, service, fallback, service.country):
         raise Unfit(service.id)
     revision = await version(conn) + 1
     # One that comes back stands for itself again, so that no row ever leads round in a ring.

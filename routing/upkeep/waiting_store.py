@@ -110,9 +110,7 @@ async def propose_fallback(
     service = directory.find(service_id)
     country = directory.get(instead_of).country
     fallback = directory.fallbacks[country]
-    if service is None or instead_of not in {*fallback.everyone, *fallback.minor}:
-        raise Unfit(service_id)
-    if not fallback_store.is_fit(service, fallback, country):
+    if service is None or not fallback_store.fits(instead_of, service, fallback, country):
         raise Unfit(service_id)
     return await _propose(conn, About.FALLBACK, instead_of, country, 0, {"service": service_id}, by=by, now=now)
 

@@ -82,3 +82,15 @@ async def test_only_what_everybody_can_fall_back_on_is_proposed_to_be_always_sho
     async with db.write() as conn:
         with pytest.raises(Unfit):
             await waiting_store.propose_fallback(conn, FIRST, service, SHIPPED, by=ASHA, now=NINE)
+
+
+@pytest.mark.parametrize(
+    ("instead_of", "service"),
+    [("bufdir", "psykisk-akutt-vestfold"), ("se-1177", "se-stodlinjen-man")],  # adults only; men only
+)
+async def test_what_turns_some_of_them_away_is_not_what_they_all_fall_back_on(
+    db: Database, instead_of: str, service: str
+) -> None:
+    async with db.write() as conn:
+        with pytest.raises(Unfit):
+            await waiting_store.propose_fallback(conn, instead_of, service, SHIPPED, by=ASHA, now=NINE)
