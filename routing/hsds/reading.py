@@ -332,7 +332,8 @@ class _Reader:
         said = {
             str(address.get("country", "")).strip().upper()
             for place in _objects(entry.get("service_at_locations"))
-            for address in _objects((place.get("location") or {}).get("addresses"))
+            for location in _objects([place.get("location")])
+            for address in _objects(location.get("addresses"))
         } - {""}
         known = [country for country in Country if country.value in said]
         if len(known) == 1 and len(said) == 1:

@@ -202,7 +202,7 @@ def is_ours(code: object) -> bool:
 
 def is_our_taxonomy(ident: object) -> bool:
     """Whether the id of a taxonomy is of one of these."""
-    return ident in _IDS
+    return isinstance(ident, str) and ident in _IDS
 
 
 def offset_of(country: Country) -> int:

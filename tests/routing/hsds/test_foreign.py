@@ -159,6 +159,7 @@ VOCABULARY = {"id": "3f0e7a10-1111-4c1d-8a00-0000000000a3", "name": "Ord", "desc
         (PLACE, ("location", Why.NOT_TAKEN)),
         (TERM, ("taxonomy_term", Why.UNMAPPED)),
         (VOCABULARY, ("taxonomy", Why.UNMAPPED)),
+        (VOCABULARY | {"id": ["no id"]}, ("taxonomy", Why.UNMAPPED)),
         ({"version": "3.1", "profile": "https://eksempel.no/profil"}, ("an entry", Why.NOT_READABLE)),
         ({"total_items": 9, "first_page": True, "last_page": False, "contents": []}, ("contents", Why.NOT_TAKEN)),
     ],
@@ -199,6 +200,7 @@ def test_reading_twice_gives_the_same_draft() -> None:
         ({"service_areas": [{"id": "x", "name": "Atlantis"}]}, "service_area"),
         ({"description": "Kom til Oppdiktetveien 12."}, "service.description"),
         ({"organization": None}, "service.organization"),
+        ({"service_at_locations": [{"id": "x", "location": "Storgata"}]}, "service_at_location.location"),
     ],
 )
 def test_what_cannot_be_read_is_left_out_and_told(change: dict[str, Any], where: str) -> None:
