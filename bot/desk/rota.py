@@ -76,14 +76,15 @@ class RotaDesk:
         mine = [
             (each.name, shift.span, zone_of(each, now)) for each in ahead for shift in _shifts_of(each, staff.id, now)
         ]
+        holes = coverage.holes(ahead, now, speaks=present.speaks)
         return self._door.pages.page(
             "desk/rota.html",
             request[LANGUAGE],
             holes=[
-                (f"{hole.roster}: " if len(names) > 1 else "") + tell.hole(hole, zones[hole.roster])
-                for hole in coverage.holes(ahead, now, speaks=present.speaks)
+                (f"{hole.roster}: " if len(names) > 1 else "") + tell.hole(hole, zones[hole.roster]) for hole in holes
             ],
-            present=[self._present(request, tell, each, now) for each in ahead],
+            unreached=any(hole.somebody for hole in holes),
+            present=[self._present(request, tell, each, now, present.speaks) for each in ahead],
             mine=[
                 {
                     "roster": name if len(names) > 1 else "",
@@ -100,6 +101,7 @@ class RotaDesk:
             **{
                 "days": [],
                 "links": {},
+                "listed": set(),
                 "ends_on": None,
                 "title": "",
                 "zone_name": "",
@@ -111,7 +113,9 @@ class RotaDesk:
             **await frame(self._door, request, HERE),
         )
 
-    def _present(self, request: web.Request, tell: RotaTelling, plan: Plan, now: datetime) -> Mapping[str, Any]:
+    def _present(
+        self, request: web.Request, tell: RotaTelling, plan: Plan, now: datetime, speaks: coverage.Speaks
+    ) -> Mapping[str, Any]:
         zone = zone_of(plan, now)
         first, *following = plan.timeline(now, now + _NEXT_WITHIN)
         then = following[0] if following else None
@@ -120,6 +124,7 @@ class RotaDesk:
             "zone": zone_called(self._door, request, zone.key),
             "people": tell.people(first.people),
             "empty": not first.people,
+            "unreached": bool(first.people) and not any(person in speaks for person in first.people),
             "by_fallback": first.by_fallback,
             "until": tell.at(then.span.start, zone) if then is not None else "",
             "then": tell.people(then.people) if then is not None else "",
@@ -132,6 +137,11 @@ class RotaDesk:
         today = now.astimezone(zone).date()
         day = _day(request.query.get("day", ""), today)
         first, end = month_around(day)
+        # Opened without a day, a phone shows today and the six days after it, whatever weekday it is.
+        opened = "day" not in request.query and today.weekday() > 0
+        begin = today if opened else week_of(day)
+        listed = {begin + number * _DAY for number in range(7)}
+        end = end if max(listed) < end else end + 7 * _DAY
         begins, ends = midnight(first, zone), midnight(end, zone)
         pieces = await _pieces(conn, plan.name, begins, ends, now)
         me = staff_of(request).id
@@ -145,17 +155,21 @@ class RotaDesk:
 
         return {
             "days": [(each, holidays.get(each.day, [])) for each in days],
+            "listed": listed,
             "zone_name": zone_called(self._door, request, zone.key),
             "ends_on": last.valid_from.astimezone(zone).date() if last.ended else None,
             "title": say_month(day, language),
-            "week_title": self._door.say(request, "desk.rota.week", number=week_of(day).isocalendar().week),
+            "week_title": (
+                self._door.say(request, "desk.rota.week", number=begin.isocalendar().week) if not opened else ""
+            ),
             "weekdays": weekdays(language),
             "links": {
                 "earlier_week": to(day - 7 * _DAY),
                 "later_week": to(day + 7 * _DAY),
                 "earlier_month": to(day.replace(day=1) - _DAY),
                 "later_month": to((day.replace(day=1) + 32 * _DAY).replace(day=1)),
-                "today": to(today),
+                "today": f"{HERE}?{urlencode({'roster': plan.name})}",
+                "this_week": to(today) if opened else "",
             },
         }
 

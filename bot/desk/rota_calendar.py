@@ -64,7 +64,6 @@ class Day:
     day: date
     stretches: tuple[Stretch, ...]
     today: bool
-    week: bool  # of the week that is looked at
     inside: bool  # of the month that is looked at
 
 
@@ -91,13 +90,11 @@ def days_of(
     """Each day with who is on call in it; what lies outside the pieces is not said."""
     known = sorted(pieces, key=lambda each: each.span.start)
     today = now.astimezone(zone).date()
-    monday = week_of(looked_at)
     return [
         Day(
             day,
             tuple(_joined(_stretches(known, day, zone, now, me))),
             today=day == today,
-            week=monday <= day < monday + 7 * _DAY,
             inside=(day.year, day.month) == (looked_at.year, looked_at.month),
         )
         for day in (first + number * _DAY for number in range((end - first).days))

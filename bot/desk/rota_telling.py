@@ -80,7 +80,7 @@ class RotaTelling(Telling):
         """When nobody is on call, or nobody who speaks a language."""
         when = self.span(hole.span.start, hole.span.end, zone)
         if hole.language is None:
-            return self.say("desk.rota.hole.nobody", time=when)
+            return self.say("desk.rota.hole.unreached" if hole.somebody else "desk.rota.hole.nobody", time=when)
         return self.say("desk.rota.hole.language", time=when, tongue=self.say(f"language.{hole.language}"))
 
     def choices(self, *, but: str = "") -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from escalation.rota.local_time import say_instant
@@ -38,6 +38,7 @@ class Hole:
     language: str | None = None  # None: nobody at all
     fallback: str | None = None  # what the roster's owner named for its holes
     foreseen: bool = False  # it stood in the roster when that was named
+    somebody: bool = field(default=False, compare=False)  # is on call in it, though nobody who can be woken
 
     def is_near(self, now: datetime) -> bool:
         """Whether it begins within a day, or has begun."""
@@ -75,7 +76,8 @@ def _holes(plan: Plan, span: Span, speaks: Speaks) -> Iterator[Hole]:
             if stretch.ended:
                 continue
             for language in _missing(stretch, languages, speaks):
-                yield Hole(plan.name, stretch.span, language, fallback)
+                somebody = language is None and bool(stretch.people)
+                yield Hole(plan.name, stretch.span, language, fallback, somebody=somebody)
 
 
 def _told_apart(found: Iterable[Hole], planned: Iterable[Hole]) -> Iterator[Hole]:
@@ -104,7 +106,8 @@ def _joined(found: Iterable[Hole]) -> tuple[Hole, ...]:
     for hole in sorted(found, key=lambda each: each.span.start):
         row = joined.setdefault((hole.language, hole.fallback), [])
         if row and row[-1].span.end == hole.span.start:
-            row[-1] = replace(row[-1], span=Span(row[-1].span.start, hole.span.end))
+            somebody = row[-1].somebody or hole.somebody
+            row[-1] = replace(row[-1], span=Span(row[-1].span.start, hole.span.end), somebody=somebody)
         else:
             row.append(hole)
     return tuple(sorted((hole for row in joined.values() for hole in row), key=lambda each: each.span.start))

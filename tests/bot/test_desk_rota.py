@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -130,6 +131,36 @@ async def test_who_is_on_call_now_and_next_and_when_in_the_rosters_own_clock(
     week = await get(asha, "/desk/rota?roster=main&day=2026-12-25")
     assert "Første juledag (Norge)" in week.text
     assert "Juldagen (Sverige)" in week.text
+
+
+async def test_whoever_is_on_call_and_cannot_be_paged_is_not_called_nobody(line: Line, browser: Any) -> None:
+    async with line.house.db.write() as conn:
+        await take_on(conn, line, "asha", Role.ADVISOR, reachable=False)
+    await save_roster(line, {"rotations": {"uke": WEEKS | {"participants": ["asha"]}}, "rules": [ALWAYS]})
+    asha = await come_in(line, await browser(), "asha", Role.ADVISOR, reachable=False)
+    page = (await get(asha, "/desk/rota")).text
+    assert re.search(r"<strong>Asha \(du\)</strong> <strong class=\"tag bad\">Kan ikke varsles</strong>", page)
+    assert "ingen som kan varsles" in page
+    assert "ingen på vakt" not in page
+    assert '<a class="button" href="/desk/reached">Slik varsles jeg</a>' in page
+
+
+async def test_the_calendar_opens_at_today_on_a_phone_and_the_whole_week_is_one_press_away(
+    line: Line, browser: Any, roster: None
+) -> None:
+    def on_a_phone(page: str) -> list[str]:
+        days = re.findall(r'<li class="([^"]*)"[^>]*>\s*<p class="day">.*?<span class="whole">(.*?)</span>', page)
+        return [named for classes, named in days if "other-week" not in classes]
+
+    asha = await come_in(line, await browser(), "asha", Role.ADVISOR)
+    page = (await get(asha, "/desk/rota")).text
+    shown = on_a_phone(page)
+    assert (shown[0], shown[-1], len(shown)) == ("søndag 22. november", "lørdag 28. november", 7)
+    whole = re.search(r'href="([^"]+)#calendar">Vis hele uka</a>', page)
+    assert whole is not None
+    asked = (await get(asha, html.unescape(whole[1]))).text
+    assert (on_a_phone(asked)[0], on_a_phone(asked)[-1]) == ("mandag 16. november", "søndag 22. november")
+    assert "Vis hele uka" not in asked
 
 
 async def test_a_hole_is_said_in_words_and_nobody_is_known_before_the_first_version(

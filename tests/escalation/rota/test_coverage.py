@@ -42,6 +42,16 @@ def test_whoever_has_left_or_cannot_be_woken_fills_no_hole() -> None:
     assert found(rule("gone")) == [(at(0), at(1), None, False)]
 
 
+def test_a_hole_says_whether_somebody_is_on_call_who_cannot_be_woken() -> None:
+    def somebody(*rules: dict[str, Any]) -> list[bool]:
+        plan = a_plan(a_version(at(-1), rules=list(rules)))
+        return [each.somebody for each in holes([plan], at(0), 1, speaks=SPEAKS)]
+
+    assert somebody() == [False]
+    # The night is nobody's and the day is theirs: it is one hole, and somebody stands in it.
+    assert somebody(rule("gone", "08:00", "16:00")) == [True]
+
+
 def test_a_language_nobody_on_call_speaks_is_a_hole_of_its_own() -> None:
     rules = (rule("a"), rule("c", "08:00", "16:00"))
     assert found(*rules, languages=("nb", "sv")) == [(at(0), at(0, 8), "sv", False), (at(0, 16), at(1), "sv", False)]
