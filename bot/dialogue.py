@@ -454,10 +454,13 @@ class _Turn:
         if self.state.greeted:
             return
         self.state = replace(self.state, greeted=True)
+        # Whoever asks for a language is greeted in it.
         recognised = self.world.commands.recognise(heard.text)
+        kind, _, chosen = heard.token.partition(":")
         if recognised is not None and recognised.command in _LANGUAGE_COMMANDS:
-            # Whoever asks for a language is greeted in it.
             self.state = replace(self.state, language=Language(recognised.command.value))
+        elif heard.kind is InboundKind.TAP and kind == LANGUAGE and chosen in {each.value for each in Language}:
+            self.state = replace(self.state, language=Language(chosen))
         opening = heard.kind is InboundKind.START or self._is_hello(heard.text)
         asks = f" {self.phrase('greeting.ask')}" if opening else ""
         self._aside(self.phrase("greeting") + asks)
