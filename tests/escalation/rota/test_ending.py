@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -279,3 +280,27 @@ async def test_only_a_roster_that_never_began_is_removed(halves: House) -> None:
     async with halves.db.read() as conn:
         assert await version_store.names(conn) == ["main", "north"]
         assert next(each.action for each in await audit.entries(conn)) == "roster_removed"
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+async def test_of_two_who_end_at_one_instant_one_does_and_no_ladder_is_left_without_anybody(halves: House) -> None:
+    async with halves.db.write() as conn:
+        await save(conn, "south", HALVES, START)
+
+    async def ends(name: str, **more: Any) -> str:
+        try:
+            await end(halves, name, START, **more)
+        except (ChangedMeanwhile, NoSuchRoster, StandInUnfit, StillCalled) as refused:
+            return type(refused).__name__
+        return "ended"
+
+    same = await asyncio.gather(ends("south", by="maja"), ends("south", by="eva"))
+    assert sorted(same)[1] == "ended"
+    assert sorted(same)[0] in {"ChangedMeanwhile", "NoSuchRoster"}
+    # Each would have the other stand in for it.
+    across = await asyncio.gather(ends("main", instead="roster:north"), ends("north", instead="roster:main", by="eva"))
+    assert sorted(across)[1] == "ended"
+    assert sorted(across)[0] in {"StandInUnfit", "StillCalled"}
+    async with halves.db.read() as conn:
+        called = {each for each in (await store.policy(conn)).targets() if each.startswith("roster:")}
+        assert {each.removeprefix("roster:") for each in called} <= set(await version_store.lasting(conn, START))
