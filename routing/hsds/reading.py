@@ -699,7 +699,7 @@ def _serves(entry: Json, facts: _Facts) -> dict[str, Any]:
         "ask_lower": facts.one("age", "ask-from"),
         "ask_upper": facts.one("age", "ask-to"),
     }
-    known = {name: int(value) for name, value in limits.items() if value is not None}
+    known = {name: _whole(value) for name, value in limits.items() if value is not None}
     if facts.one("age", "everyone"):
         serves["age"] = "all"
     elif known:
@@ -709,6 +709,13 @@ def _serves(entry: Json, facts: _Facts) -> dict[str, Any]:
         if answer is not None:
             serves[name] = answer
     return serves
+
+
+def _whole(value: object) -> object:
+    """The number that is written; what is none stays as it is, for the strict reader to refuse."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}", value):
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _answer(value: str | None) -> str | None:
@@ -894,7 +901,7 @@ def _their_interval(entry: Json) -> list[dict[str, str]] | None:
 
 def _freshness(told: Any) -> str:
     year = str(told)[:4] if told else ""
-    if not year.isdigit():
+    if not year.isdecimal():
         return "undated"
     return "2022-or-later" if int(year) >= 2022 else "2021-or-older"
 

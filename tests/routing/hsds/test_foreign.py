@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from helpline.content import ContentError
 from helpline.messages import Country, Language
 from routing.hsds import checks, package
 from routing.hsds.checks import Fault
+from routing.hsds.feeds import Feed
 from routing.hsds.fields import TABLES, Kind
 from routing.hsds.loss import LossReport, Why
 from routing.hsds.reading import Brought, read
 from routing.hsds.terms import id_of
+from routing.hsds.writing import write
 from routing.services import Access, Answer, Confidence, ServiceKind, ServiceStatus
 from tests.routing.worlds import PLACES, SHIPPED
 
@@ -216,6 +219,17 @@ def test_what_cannot_be_read_is_left_out_and_told(change: dict[str, Any], where:
     assert len(back.services) == 1
     assert where in {loss.where for loss in losses.losses}
     assert "Oppdiktet" not in repr(back.services)
+
+
+@pytest.mark.parametrize("age", ["fra atten", [], 1e30, "18"])
+def test_what_was_changed_by_hand_in_a_file_of_ours_stops_no_import(age: Any) -> None:
+    service = next(each for each in SHIPPED.services if each.serves.age.lower)
+    written = write(SHIPPED, PLACES, feed=Feed.PARTNER, on=date(2026, 11, 22))
+    losses = LossReport()
+    entries = [each | {"minimum_age": age} for each in written.services if each["name"] == service.name]
+    back = read(entries, gazetteer=PLACES, needs=SHIPPED.needs, country=Country.NO, losses=losses)
+    assert len(back.services) == (age == "18")
+    assert age == "18" or Why.NOT_TAKEN in {loss.why for loss in losses.losses}
 
 
 def test_an_entry_without_an_id_or_a_name_is_not_taken(tmp_path: Path) -> None:
