@@ -18,7 +18,7 @@ from bot.desk.door import DeskDoor
 from bot.desk.keys import LONGEST_KEY_NAME, Keys, NewPassword, answer_of, field_of
 from bot.desk.telling import Telling
 from helpline import accounts, credentials, passwords, staff_sessions, staffing
-from helpline.accounts import Staff
+from helpline.accounts import Role, Staff
 from helpline.messages import Language
 from helpline.oidc import OidcError
 from helpline.passkeys import PasskeyRefused
@@ -121,6 +121,7 @@ class AccountDesk:
             request[LANGUAGE],
             status=status,
             profile={**profile, **(typed or {})},
+            guest=Role.PROVIDER in staff.roles,
             username=await self._keys.username(staff),
             roles=[self._door.say(request, f"desk.role.{role.value}") for role in sorted(staff.roles)],
             zones=ZONES,
@@ -148,6 +149,8 @@ class AccountDesk:
         name, zone = " ".join(field_of(form, "name").split()), field_of(form, "zone").strip()
         spoken = [each for each in Language if each.value in form.getall("spoken", [])]
         listed = field_of(form, "specialities")
+        if Role.PROVIDER in staff.roles:  # they answer nobody, so they are not asked
+            spoken, listed = list(staff.languages), ", ".join(staff.specialities)
         specialities = staffing.specialities_in(listed)
         wrong: dict[str, str] = {}
         if not 0 < len(name) <= LONGEST_NAME:

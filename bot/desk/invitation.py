@@ -16,7 +16,7 @@ from bot.desk.keys import LONGEST_KEY_NAME, Keys, NewPassword, answer_of, field_
 from bot.office import INVITATION
 from bot.webchat import LANGUAGES
 from helpline import accounts, passwords
-from helpline.accounts import Staff
+from helpline.accounts import Role, Staff
 from helpline.messages import Language
 from helpline.oidc import OidcError
 from helpline.passkeys import Made, PasskeyRefused
@@ -77,6 +77,8 @@ class InvitationDesk:
         name, way = " ".join(field_of(form, "name").split()), field_of(form, "way")
         language = field_of(form, "language")
         spoken = [each for each in Language if each.value in form.getall("spoken", [])]
+        if Role.PROVIDER in staff.roles:  # they answer nobody, so they are not asked
+            spoken = list(staff.languages)
         wrong: dict[str, str] = {}
         if not 0 < len(name) <= LONGEST_NAME:
             wrong["name"] = self._door.say(request, "desk.name.wrong", most=LONGEST_NAME)
@@ -120,6 +122,7 @@ class InvitationDesk:
             request,
             "desk/invitation.html",
             status=status,
+            guest=Role.PROVIDER in staff.roles,
             called=name,
             spoken=spoken,
             languages=LANGUAGES,

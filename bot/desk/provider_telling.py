@@ -116,9 +116,9 @@ class ProviderRoom:
                     "number": steps[each.step].number,
                     "sv": steps[each.step].sv,
                     "en": steps[each.step].en,
-                    "content": steps[each.step].content_sv
-                    if request[LANGUAGE] is Language.SV
-                    else steps[each.step].content_en,
+                    "content": steps[each.step].content_en
+                    if request[LANGUAGE] is Language.EN
+                    else steps[each.step].content_sv,
                     "done": each.done,
                     "day": tell.day(each.done_on) if each.done_on is not None else "",
                     "missing": self.lacks(request, each.missing),

@@ -200,6 +200,9 @@ async def test_a_providers_sign_in_never_becomes_one_of_ours(line: Line, client:
             actor="staff:maja",
             now=NINE,
         )
+    # Whoever is at a provider has no colleagues here and answers nobody.
+    welcome = (await get(client, f"/desk/invitation/{made.token}")).text
+    assert ("<h1>Velkommen</h1>" in welcome, "svarer på" in welcome, "ollegaene" in welcome) == (True, False, False)
     with pytest.raises(NotOneOfUs):
         async with line.house.db.write() as conn:
             await change_roles(conn, made.staff.id, [Role.ADVISOR], actor="staff:ada", now=NINE)
