@@ -248,14 +248,14 @@ async def test_quiet_hours_are_asked_for_and_agreed_to(line: Line, asha: Client,
     assert "22:00–07:00 mandag–fredag" in shown(page)
     assert "Ikke avtalt ennå" in shown(page)
     [asked] = await messages(line, Channel.SMS)
-    assert asked.startswith("Asha ber deg")
+    assert asked.startswith("Asha vil ha stille timer")
     [spell] = await quiet_hours(line)
     page = await act(asha, f"quiet/{spell.id}/agree")  # not hers to say
     assert "ikke der lenger" in shown(page)
-    assert "En kollega ber deg" in shown(await get(noor, PAGE))
+    assert "En kollega vil ha stille timer" in shown(await get(noor, PAGE))
     page = await act(noor, f"quiet/{spell.id}/agree")
     assert "Du varsles i de timene" in shown(page)
-    assert "En kollega ber deg" not in shown(page)
+    assert "En kollega vil ha stille timer" not in shown(page)
     assert (await quiet_hours(line))[0].agreed_at is not None
     assert "Avtalt" in shown(await get(asha, PAGE))
 

@@ -378,7 +378,7 @@ async def test_one_packet_holds_all_that_is_open_and_each_is_accepted_by_itself(
     packets = [text for text in await house.sent_to("+4790000002") if "Ditt pass har börjat" in text]
     assert len(packets) == 1
     lines = packets[0].splitlines()
-    assert "2 ärenden väntar" in lines[0]
+    assert "väntar på att du tar över: 2." in lines[0]
     assert f"- {urgent.filed.code} · BRÅTTOM · norska · Troms · i 5 min" in packets[0]
     assert all(line.endswith("hos Asha") for line in lines[1:3])
     async with house.db.read() as conn:

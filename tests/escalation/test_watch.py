@@ -345,7 +345,7 @@ async def test_who_sleeps_over_a_deadline_says_so_once(house: House) -> None:
         await house.open(f"c{number}")
     await house.tick(45)
     sms = await house.sent_to("+4790000003")
-    assert len([text for text in sms if "Tjenesten sto stille" in text]) == 1
+    assert len([text for text in sms if "Systemet var nede" in text]) == 1
     assert len([text for text in house.told if text.startswith("Ingen rådgiver har svart ennå.")]) == 3
 
 

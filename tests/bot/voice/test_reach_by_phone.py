@@ -35,7 +35,7 @@ async def test_key_answers_a_test(telephone: Telephone) -> None:
     await telephone.picked_up(call)
     assert await state(telephone) is TestState.SENT  # picked up is not answered
     heard = await telephone.exchange.presses(call, "1")
-    assert "ett prov" in heard.words
+    assert "ett test" in heard.words
     assert await state(telephone) is TestState.ANSWERED
 
 
