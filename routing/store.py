@@ -552,7 +552,7 @@ def _service(
 ) -> Service:
     node = node_of(orjson.loads(row["document"]), file=f"database: service {service_id}")
     country, revision = Country(row["country"]), row["revision"]
-    return read_service(node, country, gazetteer, directory.needs, revision=revision, known=known)
+    return read_service(node, country, gazetteer, directory.needs, revision=revision, known=known, stored=True)
 
 
 def _organisation(row: Any, organisation_id: str) -> Organisation:

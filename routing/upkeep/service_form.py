@@ -148,8 +148,13 @@ def read_service(
     *,
     revision: int = 0,
     known: Known | None = None,
+    stored: bool = False,
 ) -> Service:
-    """Read one service, strictly."""
+    """Read one service, strictly.
+
+    What is `stored` was looked at when it came in. What a later release learned to take for an address does not take a
+    service away from those who need it; only of a place that may be protected nothing is let through.
+    """
     fields = node.mapping(required=_REQUIRED, optional=_OPTIONAL)
     known = known if known is not None else Known()
     service_id = fields["id"].text()
@@ -199,7 +204,8 @@ def read_service(
         confirmed_on=fields["confirmed_on"].date() if "confirmed_on" in fields else None,
         revision=revision,
     )
-    for text in _free_texts(service):
+    guarded = hidden or not stored or any(place.protected for place in service.locations)
+    for text in _free_texts(service) if guarded else ():
         if known.looks_like_address(text):
             raise node.error(f'"{service.id}" holds what looks like a street address; the directory keeps none.')
     return service

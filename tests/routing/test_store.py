@@ -138,6 +138,22 @@ async def test_one_service_that_cannot_be_read_any_more_does_not_take_the_others
     assert "no fylke" in told["rosa"]
 
 
+async def test_what_is_taken_for_an_address_later_takes_no_service_away_but_a_hidden_one(db: Database) -> None:
+    """As if a release before this one had not known the form "Storgt. 12", and taken it for a name."""
+    async with db.write() as conn:
+        services = [a_service("open", note="X"), a_service("hidden", note="X", protected=True)]
+        await store.put_services(conn, services, now=NINE, actor="staff:noor")
+        row = table_of(store.ServiceRow)
+        for each in (await conn.execute(select(row))).all():
+            document = each.document.replace('"note":"X"', '"note":"Storgt. 12"')
+            await conn.execute(update(row).where(row.c.id == each.id).values(document=document))
+        directory = await store.directory_of(conn, SHIPPED, PLACES)
+        told = await store.unreadable(conn, SHIPPED, PLACES)
+    assert directory.get("open").note == "Storgt. 12"
+    assert directory.find("hidden") is None
+    assert set(told) == {"hidden"}
+
+
 @pytest.mark.parametrize("how", [{"protected": True}, {"kind": ServiceKind.CRISIS_CENTRE}, {}])
 async def test_a_place_that_goes_into_hiding_is_forgotten_in_every_wording_it_had(
     db: Database, how: dict[str, Any]
