@@ -12,7 +12,7 @@ without anybody, they have seen them and said that the next step is called at on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -95,21 +95,25 @@ async def outlook(
 ) -> Outlook:
     """What would come of it, with the `target` that stands in for it in the ladders, where one was named."""
     span = Span(max(at, now), max(at, now) + AHEAD)
-    soon = Span(now, now + AHEAD)
-    plans = {plan.name: plan for plan in await rota_store.plans(conn, soon.start, span.end)}
-    plan = plans.get(name, Plan(name, ()))
-    present = await staff_now(conn, now, channels=means.channels)
+    plan = await _plan(conn, name, span.start)
     steps = await calling(conn, name)
-    other = plans.get(instead.removeprefix(_ROSTER)) if instead.startswith(_ROSTER) else None
-    shifts = plan.without_stand_ins().shifts(span.start, span.end)
+    present = await staff_now(conn, now, channels=means.channels)
     target = _ROSTER + name
     return Outlook(
         steps,
-        coverage.holes_between(other, soon, present.speaks) if steps and other is not None else (),
-        shifts,
+        await _holes(conn, present, instead, now) if steps else (),
+        plan.without_stand_ins().shifts(span.start, span.end),
         sum(1 for each in await rota_store.open_exchanges(conn) if _falls_away(each, name, span.start)),
         sum(1 for each in await store.list_open(conn) if target in _targets_of(each)),
     )
+
+
+async def _holes(conn: AsyncConnection, present: Present, instead: str, now: datetime) -> tuple[Hole, ...]:
+    """When nobody is on call in what stands in, in the next fourteen days."""
+    if not instead.startswith(_ROSTER):
+        return ()
+    plan = await _plan(conn, instead.removeprefix(_ROSTER), now)
+    return coverage.holes_between(plan, Span(now, now + AHEAD), present.speaks) if plan.versions else ()
 
 
 def _targets_of(filed: store.Filed) -> set[str]:
@@ -156,10 +160,12 @@ async def end(
         raise ChangedMeanwhile
     if held is None or held.ended:
         raise NoSuchRoster
-    await store.ladder_history(conn, limit=1, lock=True)  # nobody names it in a ladder meanwhile
+    ladders = await store.ladder_history(conn, limit=1, lock=True)  # nobody names it in a ladder meanwhile
     steps = await calling(conn, name)
+    if steps and not instead:
+        raise StillCalled(steps)
     if steps:
-        await _put_in_its_stead(conn, means, name, instead, at=at, accepted=accepted, by=by, now=now, steps=steps)
+        await _put_in_its_stead(conn, means, ladders[0], name, instead, accepted=accepted, by=by, now=now)
     offers = [each for each in await rota_store.lock_open_exchanges(conn) if _falls_away(each, name, at)]
     if steps:  # after the offers, as whoever answers one locks them
         await _at_the_end_of_what_waits(conn, _ROSTER + name, instead)
@@ -222,22 +228,18 @@ async def remove(conn: AsyncConnection, means: Means, *, name: str, by: str, now
 async def _put_in_its_stead(
     conn: AsyncConnection,
     means: Means,
+    ladders: store.LadderVersion,
     name: str,
     instead: str,
     *,
-    at: datetime,
     accepted: bool,
     by: str,
     now: datetime,
-    steps: tuple[Called, ...],
 ) -> None:
-    if not instead:
-        raise StillCalled(steps)
-    [ladders] = await store.ladder_history(conn, limit=1)
     present = await staff_now(conn, now, channels=means.channels)
     if not await _reaches_somebody(conn, present, name, instead, now):
         raise StandInUnfit
-    if not accepted and (await outlook(conn, means, name=name, at=at, instead=instead, now=now)).holes:
+    if not accepted and await _holes(conn, present, instead, now):
         raise LeavesHoles
     definition = with_another(ladders.definition, _ROSTER + name, instead)
     actor = f"staff:{by}"
@@ -253,8 +255,8 @@ async def _at_the_end_of_what_waits(conn: AsyncConnection, target: str, instead:
         if filed is None or target not in filed.escalation.ladder.last_resort:
             continue
         ladder = filed.escalation.ladder
-        resort = dict.fromkeys(instead if each == target else each for each in ladder.last_resort)
-        changed = replace(filed.escalation, ladder=replace(ladder, last_resort=tuple(resort)))
+        resort = tuple(_turned(ladder.last_resort, target, instead))
+        changed = replace(filed.escalation, ladder=replace(ladder, last_resort=resort))
         await store.save(conn, [replace(filed, escalation=changed)])
 
 
@@ -274,19 +276,21 @@ _ROLES = frozenset(f"{_ROLE}{role.value}" for role in Role)
 
 def with_another(definition: Mapping[str, Any], target: str, instead: str) -> dict[str, Any]:
     """The ladders as written, with one target in the place of another. Pure."""
-
-    def turned(targets: Any) -> list[str]:
-        return list(dict.fromkeys(instead if each == target else each for each in targets))
-
-    resort = {**definition["last_resort"], "targets": turned(definition["last_resort"]["targets"])}
+    last = definition["last_resort"]
+    resort = {**last, "targets": _turned(last["targets"], target, instead)}
     ladders = {
         urgency: {
             **ladder,
-            "steps": [{**step, "targets": turned(step["targets"])} for step in ladder["steps"]],
+            "steps": [{**step, "targets": _turned(step["targets"], target, instead)} for step in ladder["steps"]],
         }
         for urgency, ladder in definition["ladders"].items()
     }
     return {**definition, "last_resort": resort, "ladders": ladders}
+
+
+def _turned(targets: Iterable[str], target: str, instead: str) -> list[str]:
+    """The targets with one in the place of another, each once."""
+    return list(dict.fromkeys(instead if each == target else each for each in targets))
 
 
 # --- What follows ----------------------------------------------------------------------------------------------------
@@ -316,7 +320,7 @@ async def _tell(
     first: dict[str, Span] = {}
     for shift in plan.without_stand_ins().shifts(at, at + AHEAD):
         first.setdefault(shift.person, replace(shift.span, start=max(shift.span.start, at)))
-    for person, span in _soonest(first):
+    for person, span in sorted(first.items(), key=lambda each: (each[1].start, each[0])):
         zone = rota_notices.zone_of(present.staff.get(person))
 
         def wording(language: Language, span: Span = span, zone: Any = zone) -> OutboundMessage:
@@ -325,10 +329,6 @@ async def _tell(
 
         once = f"{key}:{plan.name}:{at:%Y%m%d%H%M}:{now:%Y%m%d%H%M%S}"
         await rota_notices.tell(conn, means, present, [person], wording, key=once, now=now, about=span.start, avoid=by)
-
-
-def _soonest(first: Mapping[str, Span]) -> Iterator[tuple[str, Span]]:
-    yield from sorted(first.items(), key=lambda each: (each[1].start, each[0]))
 
 
 async def _note(conn: AsyncConnection, name: str, action: str, by: str, now: datetime, **details: audit.Detail) -> None:
