@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,6 +20,7 @@ from routing.certification.provider_store import (
     ChangedMeanwhile,
     NoSuchThing,
     SamePerson,
+    by_provider,
     count_open,
     enter,
     hold,
@@ -123,10 +123,9 @@ class KeptDecision:
 
 async def all_trainings(conn: AsyncConnection) -> Mapping[str, tuple[date, ...]]:
     """The days of everybody's trainings."""
-    found: dict[str, list[date]] = defaultdict(list)
-    for row in await conn.execute(select(_trainings).order_by(_trainings.c.attended_on, _trainings.c.id)):
-        found[row.organisation_id].append(row.attended_on)
-    return {each: tuple(those) for each, those in found.items()}
+    return await by_provider(
+        conn, select(_trainings).order_by(_trainings.c.attended_on, _trainings.c.id), lambda row: row.attended_on
+    )
 
 
 async def kept_trainings(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptTraining, ...]:
@@ -144,10 +143,7 @@ async def kept_trainings(conn: AsyncConnection, key: SubjectKey, organisation_id
 
 async def all_checks(conn: AsyncConnection) -> Mapping[str, tuple[Check, ...]]:
     """Everybody's yearly checks, by day."""
-    found: dict[str, list[Check]] = defaultdict(list)
-    for row in await conn.execute(select(_checks).order_by(_checks.c.checked_on, _checks.c.id)):
-        found[row.organisation_id].append(_check(row))
-    return {each: tuple(those) for each, those in found.items()}
+    return await by_provider(conn, select(_checks).order_by(_checks.c.checked_on, _checks.c.id), _check)
 
 
 async def kept_checks(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptCheck, ...]:
@@ -160,10 +156,7 @@ async def kept_checks(conn: AsyncConnection, key: SubjectKey, organisation_id: s
 
 async def all_decisions(conn: AsyncConnection) -> Mapping[str, tuple[Decision, ...]]:
     """Everybody's decisions, in the order they were proposed."""
-    found: dict[str, list[Decision]] = defaultdict(list)
-    for row in await conn.execute(select(_decisions, _DECIDED_UPON).order_by(_decisions.c.id)):
-        found[row.organisation_id].append(_decision(row))
-    return {each: tuple(those) for each, those in found.items()}
+    return await by_provider(conn, select(_decisions, _DECIDED_UPON).order_by(_decisions.c.id), _decision)
 
 
 async def kept_decisions(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptDecision, ...]:

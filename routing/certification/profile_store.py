@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -34,6 +33,7 @@ from routing.certification.provider_store import (
     PROVIDER,
     ChangedMeanwhile,
     as_json,
+    by_provider,
     count_open,
     hold,
     hold_open,
@@ -83,10 +83,7 @@ class KeptProfile:
 
 async def all_profiles(conn: AsyncConnection) -> Mapping[str, tuple[Profile, ...]]:
     """Everybody's profiles, the newest first, without a word that anybody wrote."""
-    found: dict[str, list[Profile]] = defaultdict(list)
-    for row in await conn.execute(select(_profiles).order_by(_profiles.c.number.desc())):
-        found[row.organisation_id].append(_profile(row, {}))
-    return {each: tuple(those) for each, those in found.items()}
+    return await by_provider(conn, select(_profiles).order_by(_profiles.c.number.desc()), lambda row: _profile(row, {}))
 
 
 async def kept_profiles(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptProfile, ...]:
@@ -140,8 +137,8 @@ async def save_profile(
     values = {
         "state": ProfileState.DRAFT.value,
         "version": version + 1,
-        "answers": orjson.dumps({row: _plain(answer) for row, answer in all_answers.items()}).decode(),
-        "areas": orjson.dumps([list(each) for each in areas]).decode(),
+        "answers": as_json({row: _plain(answer) for row, answer in all_answers.items()}),
+        "areas": as_json([list(each) for each in areas]),
         "comments": seal(
             key,
             as_json({row: each.comment for row, each in all_answers.items() if each.comment}),

@@ -8,13 +8,14 @@ and codes and nobody's words.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, ForeignKey, String, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Executable, ForeignKey, String, Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
@@ -22,6 +23,8 @@ from helpline import audit
 from helpline.messages import Country
 from helpline.storage import AnyRow, UtcDateTime, insert_once, rows_touched, table_of
 from helpline.vault import SubjectKey, Vault
+
+T = TypeVar("T")
 
 PROVIDER: Final = "provider.organisation_id"
 
@@ -204,6 +207,16 @@ async def enter(
     if found is None:
         raise NoSuchThing("The form belongs to another folder.")
     return int(found), False
+
+
+async def by_provider(
+    conn: AsyncConnection, rows: Executable, read: Callable[[AnyRow], T]
+) -> Mapping[str, tuple[T, ...]]:
+    """What is read of these rows, by organisation, each in the order of the rows."""
+    found: dict[str, list[T]] = defaultdict(list)
+    for row in await conn.execute(rows):
+        found[row.organisation_id].append(read(row))
+    return {each: tuple(those) for each, those in found.items()}
 
 
 async def count_open(conn: AsyncConnection, table: Table, waits: ColumnElement[bool]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,6 +19,7 @@ from routing.certification.provider_store import (
     ChangedMeanwhile,
     NoSuchThing,
     as_json,
+    by_provider,
     count_open,
     enter,
     hold,
@@ -102,10 +102,7 @@ class KeptAction:
 
 async def all_visits(conn: AsyncConnection) -> Mapping[str, tuple[Visit, ...]]:
     """Everybody's visits in the order of their days."""
-    found: dict[str, list[Visit]] = defaultdict(list)
-    for row in await conn.execute(select(_visits).order_by(_visits.c.visited_on, _visits.c.id)):
-        found[row.organisation_id].append(_visit(row))
-    return {each: tuple(those) for each, those in found.items()}
+    return await by_provider(conn, select(_visits).order_by(_visits.c.visited_on, _visits.c.id), _visit)
 
 
 async def kept_visits(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptVisit, ...]:
@@ -118,10 +115,7 @@ async def kept_visits(conn: AsyncConnection, key: SubjectKey, organisation_id: s
 
 async def all_actions(conn: AsyncConnection) -> Mapping[str, tuple[Action, ...]]:
     """Everybody's action plans, the first due first."""
-    found: dict[str, list[Action]] = defaultdict(list)
-    for row in await conn.execute(select(_actions).order_by(_actions.c.due_on, _actions.c.id)):
-        found[row.organisation_id].append(_action(row))
-    return {each: tuple(those) for each, those in found.items()}
+    return await by_provider(conn, select(_actions).order_by(_actions.c.due_on, _actions.c.id), _action)
 
 
 async def kept_actions(conn: AsyncConnection, key: SubjectKey, organisation_id: str) -> tuple[KeptAction, ...]:
@@ -166,7 +160,7 @@ async def save_visit(
     values: dict[str, Any] = {
         "visited_on": on,
         "version": version + 1,
-        "verdicts": orjson.dumps({each: verdict.value for each, verdict in verdicts.items()}).decode(),
+        "verdicts": as_json({each: verdict.value for each, verdict in verdicts.items()}),
         "words": seal(key, as_json(words), organisation_id, "visit"),
         "changed_by": actor,
         "changed_at": now,
