@@ -45,7 +45,17 @@ from escalation.standing import Escalation, State
 from helpline import lease as leases
 from helpline.content import read_yaml
 from helpline.messages import Country, Language
-from helpline.storage import AnyRow, BigId, UtcDateTime, execute_all, insert_once, rows_touched, table_of, wake
+from helpline.storage import (
+    AnyRow,
+    BigId,
+    UtcDateTime,
+    canonical,
+    execute_all,
+    insert_once,
+    rows_touched,
+    table_of,
+    wake,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -709,7 +719,7 @@ async def save_roster(
 
     With `ended` the roster is over from then on, whatever was saved for later.
     """
-    written = orjson.dumps(dict(definition), option=orjson.OPT_SORT_KEYS).decode()
+    written = canonical(dict(definition))
     _read_roster(name, zone, written)
     await conn.execute(
         insert(roster_versions).values(
@@ -788,7 +798,7 @@ async def save_ladders(
     conn: AsyncConnection, *, definition: Mapping[str, Any], now: datetime, saved_by: str, starter: bool = False
 ) -> None:
     """Add a version of the ladders, for escalations that open from now on; `ContentError` where it cannot be read."""
-    written = orjson.dumps(dict(definition), option=orjson.OPT_SORT_KEYS).decode()
+    written = canonical(dict(definition))
     _read_ladders(written)
     await conn.execute(
         insert(ladder_versions).values(definition=written, saved_at=now, saved_by=saved_by, starter=starter)

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
+import orjson
 import structlog
 from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Executable, Integer, Row, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,6 +33,11 @@ SQLModel.metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+def canonical(plain: Any) -> str:
+    """Plain values as they are stored: JSON with its keys in order, so that two that say the same are the same text."""
+    return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
 
 
 class StorageError(Exception):

@@ -23,7 +23,7 @@ from sqlmodel import Field, SQLModel
 from helpline import audit
 from helpline.content import ContentError, node_of
 from helpline.messages import Country
-from helpline.storage import UtcDateTime, insert_once, rows_touched, table_of, wake
+from helpline.storage import UtcDateTime, canonical, insert_once, rows_touched, table_of, wake
 from routing import capacity_store, organisations
 from routing.certification.scope import Scope
 from routing.directory import Directory, Fallback, load_organisations, load_services
@@ -377,7 +377,7 @@ def without_addresses(document: str, hidden: Collection[str] | None) -> str:
     for place in plain.get("locations", ()):
         if hidden is None or place["id"] in hidden:
             place.pop("address", None)
-    return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
+    return canonical(plain)
 
 
 def _unread(document: str) -> Any:
@@ -561,11 +561,11 @@ def _organisation(row: Any, organisation_id: str) -> Organisation:
 
 
 def _document(service: Service) -> str:
-    return orjson.dumps(as_plain(service), option=orjson.OPT_SORT_KEYS).decode()
+    return canonical(as_plain(service))
 
 
 def _organisation_document(organisation: Organisation) -> str:
-    return orjson.dumps(organisations.as_plain(organisation), option=orjson.OPT_SORT_KEYS).decode()
+    return canonical(organisations.as_plain(organisation))
 
 
 # --- writing files ---------------------------------------------------------------------------------------------------

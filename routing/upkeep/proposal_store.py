@@ -23,7 +23,7 @@ from sqlmodel import Field, SQLModel
 from helpline import audit
 from helpline.content import node_of
 from helpline.messages import Country
-from helpline.storage import BigId, UtcDateTime, insert_once, rows_touched, table_of, wake
+from helpline.storage import BigId, UtcDateTime, canonical, insert_once, rows_touched, table_of, wake
 from routing import store
 from routing.directory import Directory
 from routing.places import Gazetteer
@@ -408,7 +408,7 @@ def _words(written: str) -> str:
 
 
 def _document(service: Service) -> str:
-    return orjson.dumps(as_plain(service), option=orjson.OPT_SORT_KEYS).decode()
+    return canonical(as_plain(service))
 
 
 def _key(service_id: str, base: int, made_by: str, document: str, note: str) -> str:

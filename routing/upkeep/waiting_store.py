@@ -21,7 +21,7 @@ from sqlmodel import Field, SQLModel
 from helpline import audit
 from helpline.content import node_of
 from helpline.messages import Country
-from helpline.storage import AnyRow, BigId, UtcDateTime, insert_once, table_of, wake
+from helpline.storage import AnyRow, BigId, UtcDateTime, canonical, insert_once, table_of, wake
 from routing import organisations, store
 from routing.directory import Directory
 from routing.organisations import Organisation, as_plain, read_organisation
@@ -174,7 +174,7 @@ async def _propose(
     by: str,
     now: datetime,
 ) -> Waiting:
-    document = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
+    document = canonical(plain)
     values = {
         "about": about.value,
         "subject_id": subject_id,
