@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.house import House
-from bot.reminders import tell_by_day, usable_address
+from bot.reminders import reachable, tell_by_day
 from helpline import accounts, audit
 from helpline.accounts import Role, Staff
 from helpline.messages import Address, Language
@@ -44,11 +44,7 @@ class ConfirmReminders:
             if not await confirming_store.untold(conn, forgotten):
                 return 0
         async with house.db.write() as conn:
-            coordinators = [
-                (staff, address)
-                for staff in await accounts.list_staff(conn, role=Role.COORDINATOR)
-                if (address := await usable_address(conn, house, staff)) is not None
-            ]
+            coordinators = await reachable(conn, house, await accounts.list_staff(conn, role=Role.COORDINATOR))
             if not coordinators:
                 return 0  # nobody can be told yet; whoever comes is told then
             untold = await confirming_store.untold(conn, forgotten)

@@ -75,11 +75,8 @@ class Reminders:
         for article in articles:
             for staff in owners_of(article, working):
                 theirs.setdefault(staff.id, []).append(article)
-        return [
-            (staff, address, theirs[staff.id])
-            for staff in working
-            if staff.id in theirs and (address := await usable_address(conn, self._house, staff)) is not None
-        ]
+        named = [staff for staff in working if staff.id in theirs]
+        return [(staff, address, theirs[staff.id]) for staff, address in await reachable(conn, self._house, named)]
 
     async def _tell(
         self, conn: AsyncConnection, staff: Staff, address: Address, articles: Sequence[Article], now: datetime
@@ -111,11 +108,16 @@ def owners_of(article: Article, working: Iterable[Staff]) -> list[Staff]:
     return named or [staff for staff in writers if Role.EDITOR in staff.roles]
 
 
-async def usable_address(conn: AsyncConnection, house: House, staff: Staff) -> Address | None:
-    """Where we can send them something now."""
+async def reachable(conn: AsyncConnection, house: House, staff: Iterable[Staff]) -> list[tuple[Staff, Address]]:
+    """Those of them whom we can send something now, and where."""
     stopped = await escalations.stopped(conn)
-    contact = usable_contact(await accounts.contacts(conn, house.vault, staff.id), stopped, house)
-    return contact.address() if contact is not None else None
+    found = []
+    for each in staff:
+        contact = usable_contact(await accounts.contacts(conn, house.vault, each.id), stopped, house)
+        address = contact.address() if contact is not None else None
+        if address is not None:
+            found.append((each, address))
+    return found
 
 
 async def tell_by_day(
